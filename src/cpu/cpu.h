@@ -1,0 +1,384 @@
+/// State of one AArch64 processing element and the calls that change it. Sources: Arm ARM
+/// (DDI 0487), "AArch64 System Level Programmers' Model".
+#ifndef BRUIN_CPU_H
+#define BRUIN_CPU_H
+
+#include "base/base.h"
+#include "mem/mem.h"
+
+#include <stdatomic.h>
+
+/// Indices of cpu.x beyond x0..x30. The decoder maps register number 31 to one of them, so that
+/// instruction bodies never test for it.
+enum { REG_SP = 31, REG_ZR = 32, REG_SINK = 33, REG_COUNT = 34 };
+
+/// cpu.nzcv: the layout that `lahf; seto al` leaves in ax, with C in Arm polarity.
+enum { FLAG_N = 1 << 15, FLAG_Z = 1 << 14, FLAG_C = 1 << 8, FLAG_V = 1 << 0 };
+
+/// cpu.daif holds D, A, I, F at their DAIF-register positions 9..6.
+enum { DAIF_D = 1 << 9, DAIF_A = 1 << 8, DAIF_I = 1 << 7, DAIF_F = 1 << 6 };
+
+/// cpu.attention: reasons to leave straight-line execution; tested at loop edges.
+enum {
+    ATT_IRQ = 1 << 0,   ///< an interrupt wire may have risen
+    ATT_KICK = 1 << 1,  ///< someone wants this vCPU out of run()
+    ATT_TIMER = 1 << 2, ///< a timer deadline passed: cpu_timer_update
+    ATT_CODE = 1 << 3,  ///< code under the running block may have changed
+    ATT_COUNT = 1 << 4, ///< the instruction budget is used up (deterministic mode)
+};
+
+/// What an instruction body returns.
+enum exec_status {
+    EXEC_NEXT = 0,   ///< continue at pc + 4 (the caller advances pc)
+    EXEC_BRANCH = 1, ///< pc was set: branch, or an exception was taken
+    EXEC_EXIT = 2,   ///< cpu.exit says why; pc is where execution resumes
+};
+
+enum cpu_exit_kind {
+    EXIT_NONE,
+    EXIT_KICK, ///< cpu_kick, or the instruction budget ran out
+    EXIT_WFI,  ///< nothing to do until an interrupt wire rises
+    EXIT_HVC,  ///< imm16 in exit.value; pc is after the instruction
+    EXIT_SMC,
+    EXIT_BRK,   ///< only when cpu.brk_exits; pc is at the BRK
+    EXIT_HLT,   ///< semihosting HLT #0xf000 when cpu.semihosting; pc is after it
+    EXIT_DEBUG, ///< breakpoint, watchpoint or step; exit.addr is its address
+    EXIT_DOOM,  ///< the explainer's hook declared the machine dead
+};
+struct cpu_exit {
+    enum cpu_exit_kind kind;
+    u64 value;
+    u64 addr;
+    u32 syndrome;
+};
+
+union vreg {
+    u8 b[16];
+    u16 h[8];
+    u32 s[4];
+    u64 d[2];
+    s8 sb[16];
+    s16 sh[8];
+    s32 ss[4];
+    s64 sd[2];
+};
+
+/// One soft-TLB entry. tag is the virtual page address (low 12 bits clear) or TLB_EMPTY;
+/// host address = virtual address + addend.
+struct tlb_ent {
+    u64 tag;
+    u64 addend;
+};
+#define TLB_EMPTY 1ULL
+enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 1024, CTX_EL0_MAX = 8 };
+
+/// What a soft-TLB entry maps to, for slow paths: parallel to mmuctx.r, .w and .x.
+struct tlb_info {
+    gpa_t pa;  ///< page address
+    u8 device; ///< memory type is Device
+    u8 global; ///< nG = 0
+};
+
+/// Translations of one translation regime, privilege and address space. Switching address
+/// spaces swaps a pointer. Only RAM enters; Device memory always takes the slow path.
+struct mmuctx {
+    struct tlb_ent slot[SLOT_COUNT]; ///< by instruction site: the translator's
+    struct tlb_ent r[TLB_SIZE], w[TLB_SIZE], x[TLB_SIZE];
+    struct tlb_info ri[TLB_SIZE], wi[TLB_SIZE], xi[TLB_SIZE];
+    u64 ttbr0;         ///< EL0: the TTBR0_EL1 value (with ASID) this context belongs to
+    u64 code_gen;      ///< changes whenever a translation for execution may have changed
+    u64 last_use;      ///< for replacement
+    bool has_nonglobal; ///< EL1: an nG=1 entry was put here
+    bool has_block;    ///< holds pieces of block mappings: TLBI VA must flush all
+    u8 el;
+    bool pan;
+};
+
+struct cpu;
+
+/// The GIC CPU interface, reached through system registers ICC_*; attached by the board.
+struct cpu_icc_ops {
+    /// enc: SYSREG_ENC of the register. ret  false: UNDEFINED.
+    bool (*read)(void *ctx, u32 enc, u64 *val);
+    bool (*write)(void *ctx, u32 enc, u64 val);
+    void *ctx;
+};
+
+/// Hooks of the explainer. Each may be NULL; all sit on slow paths.
+struct cpu_hooks {
+    void *ctx;
+    /// After an exception was taken: PC, ELR, ESR, FAR of the target EL are set.
+    /// kind: offset in the vector table (0x000 sync .. 0x780 SError).
+    void (*exception)(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc);
+    /// Before a system register changes (after access checks). sr: enum sysreg_id.
+    void (*sysreg_write)(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 new_val);
+    /// After a translation was entered into the soft TLB. write/exec: kind of access.
+    void (*tlb_fill)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write,
+                     bool exec);
+    /// An access nothing answers (external abort follows).
+    void (*bad_access)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write,
+                       u64 val);
+    /// Known code is about to be executed although its bytes changed without IC IVAU.
+    void (*stale_code)(void *ctx, struct cpu *c, gpa_t pa);
+    /// An exclusive or atomic access to Device memory.
+    void (*device_atomic)(void *ctx, struct cpu *c, gva_t va, gpa_t pa);
+    void (*cache_op)(void *ctx, struct cpu *c, u32 enc, gva_t va);
+    void (*psci)(void *ctx, struct cpu *c, u64 fn, bool smc);
+};
+
+/// Last control transfers, newest at (head - 1) & 31.
+enum { TRAIL_LEN = 32 };
+struct trail {
+    struct { u64 from, to; } e[TRAIL_LEN];
+    u32 head;
+};
+
+#include "cpu/sysreg_id.h"
+
+struct cpu {
+    /* Hot: emitted code addresses this struct from `(char *)cpu + 128` with 8-bit displacements. */
+    u64 x[REG_COUNT]; ///< x0..x30, the current SP, zero, write sink
+    u64 pc;
+    u16 nzcv;
+    u16 pad0;
+    _Atomic u32 attention;
+    u32 mode; ///< key of translated code: MODE_* bits, kept by cpu_update_mode
+    u32 daif;
+    struct mmuctx *ctx;        ///< translations for the current EL
+    struct mmuctx *ctx_unpriv; ///< for LDTR/STTR: EL0's, or ctx at EL0
+    u64 excl_va, excl_val[2];  ///< exclusive monitor: address (EXCL_NONE when open), value, size
+    u32 excl_size;
+    u32 align_strict; ///< all ones when every unaligned access faults (MMU off or SCTLR.A)
+    u64 icount;       ///< instructions executed by the interpreter, or counted in deterministic mode
+    union vreg v[32] __attribute__((aligned(16)));
+    u32 fpcr, fpsr;
+
+    /* Processor state. */
+    u8 el, sp_sel, pan, ss, il;
+    u8 fp_ok_el0, fp_ok_el1; ///< CPACR_EL1.FPEN decoded
+    u8 halted;               ///< powered off by PSCI
+    u64 sp_bank[4];          ///< SP_ELn, stale for the one that is live in x[REG_SP]
+    u64 sr[SYSREG_COUNT];    ///< by enum sysreg_id
+
+    /* Interrupt wires and events. */
+    _Atomic u32 irq_lines; ///< bit 0 IRQ, bit 1 FIQ
+    _Atomic u32 event;     ///< WFE event register
+
+    /* Address translation. */
+    struct mmuctx *ctx_off, *ctx_el1, *ctx_el1_pan;
+    struct mmuctx *ctx_el0[CTX_EL0_MAX];
+    u64 ctx_clock;
+    u64 tlb_fills, tlb_flushes, walks;
+
+    /* The world around. */
+    struct mem *mem;
+    struct cpu_icc_ops icc;
+    struct cpu_hooks hooks;
+    struct cpu_exit exit;
+    struct trail trail;
+    u32 index; ///< vCPU number
+    bool brk_exits, semihosting;
+    bool single;        ///< stop after one instruction (EXIT_DEBUG)
+    u64 budget;         ///< deterministic mode: icount at which ATT_COUNT is due; 0 off
+    /// Nanoseconds of guest time; deterministic machines derive it from icount.
+    u64 (*now_ns)(void *ctx);
+    void *now_ctx;
+    /// Called when the next timer deadline changed. deadline_ns ~0 = none.
+    void (*timer_arm)(void *ctx, struct cpu *c, u64 deadline_ns);
+    void *timer_ctx;
+    /// Timer output wires to the interrupt controller: 0 virtual, 1 physical.
+    void (*timer_irq)(void *ctx, struct cpu *c, unsigned which, bool level);
+    u8 timer_level[2];
+    u64 rng;
+    void *engine; ///< private data of the accelerator
+};
+#define EXCL_NONE (~0ULL)
+/// The counter runs at this rate, as QEMU's virt board publishes.
+#define CNTFRQ_HZ 62500000ULL
+#define CNT_NS_SHIFT 4 /* 1e9 / CNTFRQ_HZ = 16 ns per tick */
+
+/// cpu.mode bits.
+enum {
+    MODE_EL1 = 1 << 0,
+    MODE_SPSEL = 1 << 1,
+    MODE_MMU = 1 << 2,
+    MODE_ALIGN = 1 << 3, ///< unaligned accesses fault
+    MODE_FP = 1 << 4,    ///< FP and SIMD do not trap
+    MODE_SA = 1 << 5,    ///< SP alignment is checked
+    MODE_TBI0 = 1 << 6,
+    MODE_TBI1 = 1 << 7,
+    MODE_SS = 1 << 8,
+    MODE_FPCR_SHIFT = 9, ///< {AHP, DN, FZ, RMode:2, FZ16}: 6 bits
+};
+
+/* ---- cpu.c: life cycle, PSTATE, exceptions ---- */
+
+struct cpu *cpu_new(struct mem *m, unsigned index);
+void cpu_free(struct cpu *c);
+/// Architectural reset: EL1h, DAIF masked, MMU off; x0..x30 = 0. pc is set by the caller.
+void cpu_reset(struct cpu *c);
+/// Recomputes mode, ctx, align_strict and fp_ok from PSTATE and system registers.
+void cpu_update_mode(struct cpu *c);
+u64 cpu_pstate(const struct cpu *c); ///< in SPSR_EL1 layout
+/// Sets PSTATE from an SPSR value; ret  false for an illegal exception return (then IL is set).
+bool cpu_set_pstate(struct cpu *c, u64 spsr);
+static inline u32 cpu_nzcv(const struct cpu *c) ///< in NZCV-register layout, bits 31..28
+{
+    u32 f = c->nzcv;
+    return (f & FLAG_N) << 16 | (f & FLAG_Z) << 16 | (f & FLAG_C) << 21 | (f & FLAG_V) << 28;
+}
+static inline void cpu_set_nzcv(struct cpu *c, u32 v)
+{
+    c->nzcv = (u16)((v >> 16 & (FLAG_N | FLAG_Z)) | (v >> 21 & FLAG_C) | (v >> 28 & FLAG_V));
+}
+
+/// Exception classes of ESR_ELx.EC.
+enum {
+    EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_FP = 0x07, EC_ILLEGAL = 0x0e, EC_SVC64 = 0x15,
+    EC_HVC64 = 0x16, EC_SMC64 = 0x17, EC_SYSREG = 0x18, EC_IABT_LOW = 0x20, EC_IABT = 0x21,
+    EC_PC_ALIGN = 0x22, EC_DABT_LOW = 0x24, EC_DABT = 0x25, EC_SP_ALIGN = 0x26,
+    EC_SERROR = 0x2f, EC_BKPT_LOW = 0x30, EC_BKPT = 0x31, EC_STEP_LOW = 0x32, EC_STEP = 0x33,
+    EC_WATCH_LOW = 0x34, EC_WATCH = 0x35, EC_BRK = 0x3c,
+};
+/// Takes a synchronous exception to EL1 with ESR {ec, IL=1, iss}; ELR = ret_pc.
+/// ret  EXEC_BRANCH always.
+int cpu_raise(struct cpu *c, u32 ec, u32 iss, u64 ret_pc) COLD;
+/// As cpu_raise, with FAR_EL1 = far.
+int cpu_raise_far(struct cpu *c, u32 ec, u32 iss, u64 far, u64 ret_pc) COLD;
+/// UNDEFINED at the current pc.
+int cpu_undef(struct cpu *c) COLD;
+/// FP/SIMD access trap check: false when trapped (exception taken at the current pc).
+static inline bool cpu_fp_enabled(const struct cpu *c) { return c->el ? c->fp_ok_el1 : c->fp_ok_el0; }
+/// ERET: restores PSTATE and pc from SPSR_EL1, ELR_EL1. ret  EXEC_BRANCH.
+int cpu_eret(struct cpu *c);
+/// Takes a pending and unmasked interrupt, if any. ret  true when pc changed.
+bool cpu_take_interrupts(struct cpu *c);
+/// True when a wire is up and, for WFI wake-up, regardless of masks.
+static inline bool cpu_irq_wire(struct cpu *c) { return atomic_load_explicit(&c->irq_lines, memory_order_acquire) != 0; }
+/// Sets a wire: 0 IRQ, 1 FIQ. Any thread. The board wakes a waiting vCPU thread itself.
+void cpu_set_wire(struct cpu *c, unsigned wire, bool level);
+/// Asks the vCPU to leave run(). Any thread.
+void cpu_kick(struct cpu *c);
+static inline void cpu_trail(struct cpu *c, u64 from, u64 to)
+{
+    u32 h = c->trail.head++ & (TRAIL_LEN - 1);
+    c->trail.e[h].from = from;
+    c->trail.e[h].to = to;
+}
+
+/* ---- mmu.c: translation and memory access ---- */
+
+enum access { ACC_LOAD, ACC_STORE, ACC_FETCH };
+/// Flags of a memory access.
+enum {
+    ACCF_UNPRIV = 1 << 0, ///< LDTR/STTR: as EL0
+    ACCF_ATOMIC = 1 << 1, ///< exclusive or LSE: alignment required, Device faults
+    ACCF_ALIGNED = 1 << 2, ///< acquire/release: alignment required
+    ACCF_CM = 1 << 3,     ///< cache maintenance: ESR.CM and WnR = 1
+    ACCF_QUIET = 1 << 4,  ///< debugger: no exception, no hooks, no flag updates
+};
+/// Result of a stage 1 walk.
+struct xlat {
+    gpa_t pa;       ///< physical address of va
+    u64 page_size;  ///< bytes mapped by the final descriptor
+    u8 attr;        ///< MAIR byte
+    u8 sh;          ///< shareability field
+    bool device;
+    bool global;    ///< nG = 0
+    bool priv_r, priv_w, priv_x, user_r, user_w, user_x; ///< after hierarchy, WXN, PAN not applied
+    u8 fault;       ///< 0, or fault status code (DFSC/IFSC) of the failing step
+    int level;      ///< level of the last descriptor read
+    u64 desc[4];    ///< descriptors read, by level
+    gpa_t desc_pa[4];
+    u8 desc_first;  ///< first level read
+};
+/// Walks the tables for va without permission checks. ret  false on a translation, access-flag or
+/// address-size fault (then fault and level say which).
+bool mmu_walk(struct cpu *c, gva_t va, struct xlat *x);
+/// Translates for an access with all checks; va is any address. ret  false: *fsc is the fault
+/// status code.
+bool mmu_translate(struct cpu *c, gva_t va, enum access acc, unsigned flags, struct xlat *x, u8 *fsc);
+
+/// Slow paths behind cpu_ld/cpu_st. size_log2 0..4 (4 = 16 bytes, into val[0..1]).
+/// ret  false when an exception was taken (at c->pc).
+bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val) NOINLINE;
+bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val) NOINLINE;
+/// Host address for an atomic read-modify-write of RAM: naturally aligned, writable (the caller
+/// calls mmu_rmw_done after a store). NULL when an exception was taken.
+void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write);
+void mmu_rmw_done(struct cpu *c, void *host, unsigned size_log2);
+/// Host address of the instruction at c->pc and its physical address; NULL when an exception was
+/// taken. The bytes up to the end of the 4 KiB page are readable.
+const u32 *mmu_fetch(struct cpu *c, gva_t pc, gpa_t *pa);
+/// Debugger access through the current translation: never faults or logs. Up to len bytes.
+bool mmu_debug_read(struct cpu *c, gva_t va, void *dst, u64 len);
+bool mmu_debug_write(struct cpu *c, gva_t va, const void *src, u64 len);
+
+/// Loads zero-extended. ret  false when an exception was taken.
+static inline bool cpu_ld(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val)
+{
+    struct mmuctx *ctx = flags & ACCF_UNPRIV ? c->ctx_unpriv : c->ctx;
+    u64 mask = (1ULL << size_log2) - 1;
+    struct tlb_ent *e = &ctx->r[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
+    if (LIKELY(e->tag == ((va + mask) & ~0xfffULL)) && LIKELY(!((va & mask) && (flags & ~1u || c->align_strict)))) {
+        const void *p = (const void *)(uintptr_t)(va + e->addend);
+        switch (size_log2) {
+        case 0: *val = *(const u8 *)p; return true;
+        case 1: *val = ld16(p); return true;
+        case 2: *val = ld32(p); return true;
+        case 3: *val = ld64(p); return true;
+        default: val[0] = ld64(p); val[1] = ld64((const u8 *)p + 8); return true;
+        }
+    }
+    return mmu_load_slow(c, va, size_log2, flags, val);
+}
+/// Stores the low bytes of *val (16 bytes: val[0..1]).
+static inline bool cpu_st(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val)
+{
+    struct mmuctx *ctx = flags & ACCF_UNPRIV ? c->ctx_unpriv : c->ctx;
+    u64 mask = (1ULL << size_log2) - 1;
+    struct tlb_ent *e = &ctx->w[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
+    if (LIKELY(e->tag == ((va + mask) & ~0xfffULL)) && LIKELY(!((va & mask) && (flags & ~1u || c->align_strict)))) {
+        void *p = (void *)(uintptr_t)(va + e->addend);
+        switch (size_log2) {
+        case 0: *(u8 *)p = (u8)*val; return true;
+        case 1: st16(p, (u16)*val); return true;
+        case 2: st32(p, (u32)*val); return true;
+        case 3: st64(p, *val); return true;
+        default: st64(p, val[0]); st64((u8 *)p + 8, val[1]); return true;
+        }
+    }
+    return mmu_store_slow(c, va, size_log2, flags, val);
+}
+
+/// Invalidation by TLBI; va in bytes, asid as in the operand.
+void tlb_flush_all(struct cpu *c);
+void tlb_flush_va(struct cpu *c, gva_t va, u16 asid, bool all_asids);
+void tlb_flush_asid(struct cpu *c, u16 asid);
+/// Drops write entries that map the host page of pa, since code was found there.
+void tlb_protect_page(struct cpu *c, gpa_t pa);
+/// Selects ctx for the current EL, PAN, TTBR0 and SCTLR.M.
+void tlb_select(struct cpu *c);
+
+/* ---- sysreg.c ---- */
+
+#define SYSREG_ENC(op0, op1, crn, crm, op2) ((u32)((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2)))
+/// MRS/MSR with all access checks at the current EL. ret  exec_status (EXEC_NEXT when done).
+int sysreg_read(struct cpu *c, u32 enc, u64 *val);
+int sysreg_write(struct cpu *c, u32 enc, u64 val);
+/// SYS instructions: DC, IC, AT, TLBI. ret  exec_status.
+int sysreg_sys(struct cpu *c, u32 enc, u64 val);
+/// Name of a register by encoding, or NULL; encoding by name (any case), or 0.
+const char *sysreg_name(u32 enc);
+u32 sysreg_find(const char *name);
+/// Access from debuggers and embedders: no checks, side effects applied.
+bool sysreg_get(struct cpu *c, const char *name, u64 *val);
+bool sysreg_set(struct cpu *c, const char *name, u64 val);
+
+/* ---- timer.c: generic timer ---- */
+
+u64 cpu_counter(struct cpu *c); ///< CNTPCT_EL0
+/// Re-evaluates both timers: wires, and the next deadline through timer_arm.
+void cpu_timer_update(struct cpu *c);
+
+#endif

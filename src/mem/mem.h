@@ -1,0 +1,96 @@
+/// The guest-physical map: RAM, ROM and MMIO regions, bounded copies, and the record of which
+/// RAM holds translated or decoded code. The map changes only while no vCPU runs, so look-ups
+/// take no lock.
+#ifndef BRUIN_MEM_H
+#define BRUIN_MEM_H
+
+#include "base/base.h"
+
+enum { MEM_REGIONS_MAX = 96, GUEST_PAGE_SHIFT = 12, GUEST_PAGE = 4096 };
+
+/// MMIO callbacks. off is relative to the region; size is 1, 2, 4 or 8 bytes and always within
+/// [min_size, max_size]: the bus splits wider accesses (little-endian) and widens narrower reads;
+/// a narrow write to a wide register reaches write with its true offset and size when
+/// min_size allows, else it is refused.
+/// ret  false when the device does not accept the access: the guest sees an external abort.
+struct mmio_ops {
+    bool (*read)(void *dev, u64 off, unsigned size, u64 *val);
+    bool (*write)(void *dev, u64 off, unsigned size, u64 val);
+    u8 min_size, max_size;
+};
+
+enum mem_kind { MEM_RAM, MEM_ROM, MEM_MMIO };
+
+struct mem_region {
+    gpa_t base;
+    u64 size;
+    enum mem_kind kind;
+    const char *name;
+    u8 *host;                   ///< RAM and ROM: host address of base
+    const struct mmio_ops *ops; ///< MMIO
+    void *dev;
+    u64 *code_lines; ///< RAM: per 4 KiB page, one bit for each 64-byte line that holds known code
+    u64 hits;        ///< MMIO accesses served
+};
+
+/// Told when guest RAM that holds known code is written, by a CPU or by a device.
+struct mem_code_watch {
+    void (*written)(void *ctx, gpa_t gpa, u64 len);
+    void *ctx;
+};
+
+struct mem {
+    struct mem_region region[MEM_REGIONS_MAX]; ///< sorted by base, no overlap
+    unsigned region_count;
+    struct mem_region *ram0; ///< the largest RAM region: the fast path of every look-up
+    struct mem_region *last_mmio;
+    struct mem_code_watch watch[4];
+    unsigned watch_count;
+    /// Serialises device callbacks; NULL functions when the machine has a single thread.
+    void (*lock)(void *ctx);
+    void (*unlock)(void *ctx);
+    void *lock_ctx;
+    u64 unhandled_reads, unhandled_writes;
+};
+
+struct mem *mem_new(void);
+void mem_free(struct mem *m);
+
+/// Adds zeroed RAM (or ROM, which guests cannot write). base and size are multiples of 4 KiB.
+/// ret  false with a message naming both regions on overlap or when the host refuses the memory.
+MUST_USE bool mem_add_ram(struct mem *m, gpa_t base, u64 size, const char *name, struct err *e);
+MUST_USE bool mem_add_rom(struct mem *m, gpa_t base, u64 size, const char *name, struct err *e);
+MUST_USE bool mem_add_mmio(struct mem *m, gpa_t base, u64 size, const char *name,
+                           const struct mmio_ops *ops, void *dev, struct err *e);
+
+/// The region that contains gpa, or NULL.
+struct mem_region *mem_find(const struct mem *m, gpa_t gpa);
+
+/// Host address of [gpa, gpa+len) when that range lies in one RAM or ROM region, else NULL.
+/// Writes through it bypass code tracking: call mem_written after.
+void *mem_host(const struct mem *m, gpa_t gpa, u64 len);
+
+/// Copies out of / into RAM or ROM of one or several adjacent regions.
+/// ret  false, with nothing copied, if any byte of the range is not RAM or ROM (write: not RAM).
+MUST_USE bool mem_read(const struct mem *m, gpa_t gpa, void *dst, u64 len);
+MUST_USE bool mem_write(struct mem *m, gpa_t gpa, const void *src, u64 len);
+/// As mem_write, but ROM may be written too: for loaders, not for guests.
+MUST_USE bool mem_load(struct mem *m, gpa_t gpa, const void *src, u64 len);
+
+/// One MMIO access of 1, 2, 4 or 8 bytes, taking the machine lock around the device.
+/// ret  false when nothing answers there or the device refuses: external abort.
+bool mem_io_read(struct mem *m, gpa_t gpa, unsigned size, u64 *val);
+bool mem_io_write(struct mem *m, gpa_t gpa, unsigned size, u64 val);
+
+/// Marks the 64-byte lines of [gpa, gpa+len) as holding decoded code.
+void mem_mark_code(struct mem *m, gpa_t gpa, u64 len);
+/// Clears the marks of a whole page.
+void mem_clear_code(struct mem *m, gpa_t page);
+/// True when any line of the page that holds gpa is marked.
+bool mem_page_has_code(const struct mem *m, gpa_t gpa);
+/// To be called after guest RAM was changed other than by mem_write; tells the watchers when a
+/// marked line was hit.
+void mem_written(struct mem *m, gpa_t gpa, u64 len);
+void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx);
+
+#endif
