@@ -1,0 +1,42 @@
+# The front door. Everything is built by meson below build/; each target installs what it needs.
+BUILD ?= build
+GUEST = $(shell scripts/fetch-guest.sh --path)
+RUN_ARGS ?= -m 512M
+
+.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-diff clean help
+all: build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+run: deps-run guest build ## boot a stock Debian arm64 kernel to a shell
+	$(BUILD)/bruin run $(RUN_ARGS) -i $(GUEST)/initramfs.cpio.gz $(GUEST)/Image
+
+build: deps-run $(BUILD)/build.ninja ## build/bruin and build/libbruin.{a,so}
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) >$(BUILD)-setup.log 2>&1 || { cat $(BUILD)-setup.log; exit 1; }; rm -f $(BUILD)-setup.log
+
+deps: ## install every Debian package that building and testing need
+	@scripts/deps.sh check
+
+deps-%:
+	@scripts/deps.sh $*
+
+guest: ## fetch Debian's arm64 kernels and BusyBox into the cache
+	@scripts/fetch-guest.sh
+
+check: deps-check guest build ## every test; the last line says how many passed and failed
+	@tests/check.py $(BUILD)
+
+check-asan: deps-check guest ## the unit tests and a boot under ASan and UBSan
+	@[ -f build-asan/build.ninja ] || meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
+	@ninja -C build-asan
+	@tests/check.py build-asan --suite unit --suite smoke
+
+install: build ## program, library, header and pkg-config file (DESTDIR and prefix as meson has them)
+	@meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-asan build-fuzz

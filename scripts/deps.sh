@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs the Debian packages that are missing; does nothing, and asks for nothing, when all are there.
+# usage: deps.sh run | check | fuzz | bench        each for the make target of that name
+set -eu
+here=$(dirname "$(realpath "$0")")
+. "$here/common.sh"
+
+build='gcc libc6-dev meson ninja-build pkgconf python3 libfdt-dev zlib1g-dev libzstd-dev liblz4-dev
+ liblzma-dev libcjson-dev'
+tests='libcmocka-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross binutils-aarch64-linux-gnu qemu-user
+ device-tree-compiler git binutils'
+guest='clang lld llvm mtools dosfstools'
+case ${1:-run} in
+run) want=$build ;;
+check) want="$build $tests $guest" ;;
+fuzz) want="$build $tests clang libclang-rt-14-dev" ;;
+bench) want="$build $tests qemu-system-arm cpio" ;;
+*) die "$1: run, check, fuzz or bench is wanted" ;;
+esac
+
+missing=
+for package in $want; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+        missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || die "as root, run: apt-get install$missing"
+    as_root=sudo
+fi
+say "installing:$missing"
+install() {
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+}
+# The package lists of a fresh or an old machine do not know the packages that the mirror has now.
+$as_root apt-get -q update && install

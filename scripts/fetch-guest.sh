@@ -1,0 +1,33 @@
+#!/bin/sh
+# Fetches Debian's stock arm64 kernel, its cloud kernel and a static BusyBox into the cache and makes
+# an initramfs. Runs in seconds when nothing is missing; safe to interrupt and to run twice at once.
+# usage: fetch-guest.sh [--path]     --path prints only the cache directory
+set -eu
+here=$(dirname "$(realpath "$0")")
+. "$here/common.sh"
+[ "${1:-}" = --path ] && { echo "$BRUIN_CACHE"; exit; }
+
+cache_lock
+fetched() { [ -s "$BRUIN_CACHE/Image" ] && [ -s "$BRUIN_CACHE/Image-cloud" ] && [ -s "$BRUIN_CACHE/busybox" ]; }
+if ! fetched; then
+    apt_update
+    for kind in '' cloud-; do
+        package=$(kernel_package "linux-image-${kind}arm64")
+        [ -n "$package" ] || die "linux-image-${kind}arm64: not in this host's package sources"
+        unpack "$package"
+        ln -sfn "pkg/$package" "$BRUIN_CACHE/kernel${kind:+-cloud}"
+        cp "$BRUIN_CACHE/pkg/$package"/boot/vmlinuz-* "$BRUIN_CACHE/.part"
+        mv "$BRUIN_CACHE/.part" "$BRUIN_CACHE/Image${kind:+-cloud}"
+    done
+    unpack busybox-static
+    cp "$BRUIN_CACHE/pkg/busybox-static/bin/busybox" "$BRUIN_CACHE/.part"
+    mv "$BRUIN_CACHE/.part" "$BRUIN_CACHE/busybox"
+fi
+
+for source in "$here/mk-initramfs" "$here/guests/init"; do
+    [ "$BRUIN_CACHE/initramfs.cpio.gz" -nt "$source" ] || rm -f "$BRUIN_CACHE/initramfs.cpio.gz"
+done
+[ -s "$BRUIN_CACHE/initramfs.cpio.gz" ] ||
+    "$here/mk-initramfs" --busybox "$BRUIN_CACHE/busybox" --init "$here/guests/init" \
+        -o "$BRUIN_CACHE/initramfs.cpio.gz"
+say "guest: $BRUIN_CACHE/Image and initramfs.cpio.gz"

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Runs the meson tests of a build directory and ends with one line, `N passed, N failed`.
+
+usage: check.py BUILD [--suite NAME]...
+A cmocka or TAP program counts as the tests it reports, any other as one. Failures are printed in full.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+CMOCKA = re.compile(r'\[  (PASSED|FAILED)  \] (\d+) test\(s\)')
+TAP = re.compile(r'^(not )?ok \d+', re.M)
+TAIL_LINES = 80
+
+
+def count(record):
+    """(passed, failed) of one test program."""
+    text = record.get('stdout', '') + record.get('stderr', '')
+    ok = record['result'] in ('OK', 'EXPECTEDFAIL')
+    passed = failed = 0
+    for word, n in CMOCKA.findall(text):
+        passed += int(n) if word == 'PASSED' else 0
+        failed += int(n) if word == 'FAILED' else 0
+    for bad in TAP.findall(text):
+        failed += bool(bad)
+        passed += not bad
+    if ok:
+        return max(passed, 1), 0
+    return passed, max(failed, 1)
+
+
+def main():
+    build, suites = sys.argv[1], sys.argv[2:]
+    log = os.path.join(build, 'meson-logs', 'testlog.json')
+    if os.path.exists(log):
+        os.unlink(log)
+    started = time.monotonic()
+    status = subprocess.call(['meson', 'test', '-C', build, '--no-rebuild', *suites])
+    passed = failed = skipped = 0
+    if os.path.exists(log):
+        with open(log, encoding='utf-8') as f:
+            for record in map(json.loads, f):
+                if record['result'] == 'SKIP':
+                    skipped += 1
+                    continue
+                p, n = count(record)
+                passed += p
+                failed += n
+                if n:
+                    tail = (record.get('stdout', '') + record.get('stderr', '')).splitlines()[-TAIL_LINES:]
+                    print(f"\n--- {record['name']}: {record['result']}", *tail, sep='\n')
+    if status and not failed:
+        failed = 1
+    print(f'\n{time.monotonic() - started:.0f} s' + (f', {skipped} skipped' if skipped else ''))
+    print(f'{passed} passed, {failed} failed')
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()
