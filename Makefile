@@ -3,6 +3,8 @@ BUILD ?= build
 GUEST = $(shell scripts/fetch-guest.sh --path)
 RUN_ARGS ?= -m 512M
 
+
+.NOTPARALLEL:
 .PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-diff clean help
 all: build
 
@@ -37,6 +39,10 @@ check-asan: deps-check guest ## the unit tests and a boot under ASan and UBSan
 
 install: build ## program, library, header and pkg-config file (DESTDIR and prefix as meson has them)
 	@meson install -C $(BUILD)
+
+bench: deps-bench build ## the benchmark kit against QEMU, interleaved, as a table of ratios
+	@bench/build.sh
+	@bench/bench.py $(BENCH_ARGS)
 
 clean:
 	rm -rf build build-asan build-fuzz
