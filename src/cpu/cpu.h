@@ -79,10 +79,16 @@ struct tlb_info {
     u8 global; ///< nG = 0
 };
 
+/// A translation remembered by one instruction site of translated code: the site hits when
+/// va - page < limit (unsigned), so limit 0 never hits and a span of n bytes has limit 4097 - n.
+struct slot_ent {
+    u64 page, addend, limit;
+};
+
 /// Translations of one translation regime, privilege and address space. Switching address
 /// spaces swaps a pointer. Only RAM enters; Device memory always takes the slow path.
 struct mmuctx {
-    struct tlb_ent slot[SLOT_COUNT]; ///< by instruction site: the translator's
+    struct slot_ent slot[SLOT_COUNT]; ///< by instruction site: the translator's (slot_* below)
     struct tlb_ent r[TLB_SIZE], w[TLB_SIZE], x[TLB_SIZE];
     struct tlb_info ri[TLB_SIZE], wi[TLB_SIZE], xi[TLB_SIZE];
     u64 ttbr0;         ///< EL0: the TTBR0_EL1 value (with ASID) this context belongs to
@@ -93,6 +99,26 @@ struct mmuctx {
     u8 el;
     bool pan;
 };
+
+/// Slots are copies of r and w entries: whoever drops those drops these.
+static inline void slot_clear(struct mmuctx *x)
+{
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        x->slot[i].limit = 0;
+}
+static inline void slot_drop_va(struct mmuctx *x, gva_t page)
+{
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        if (x->slot[i].page == page)
+            x->slot[i].limit = 0;
+}
+/// Drops the slots that map the host page at `host` (a page that now holds code).
+static inline void slot_drop_host(struct mmuctx *x, const void *host)
+{
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        if (x->slot[i].page + x->slot[i].addend == (u64)(uintptr_t)host)
+            x->slot[i].limit = 0;
+}
 
 struct cpu;
 
@@ -152,6 +178,7 @@ struct cpu {
     u64 icount;       ///< instructions executed by the interpreter, or counted in deterministic mode
     union vreg v[32] __attribute__((aligned(16)));
     u32 fpcr, fpsr;
+    u64 jit[32]; ///< the translator's hot words (jit/jit.h names them)
 
     /* Processor state. */
     u8 el, sp_sel, pan, ss, il;
