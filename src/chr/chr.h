@@ -1,17 +1,11 @@
-/// Character back ends: where a UART's bytes go to and come from.
+/// Character back ends: where a UART's bytes go to and come from. A back end has two queues: output
+/// waiting for the host, and input waiting for the guest. The guest's side never blocks; the host's
+/// side is served by a poll loop, or by chr_poll on a machine that has none.
 #ifndef BRUIN_CHR_H
 #define BRUIN_CHR_H
 
 #include "base/base.h"
 #include "os/os.h"
-
-/// What the reader of a back end (a UART) offers. Called from the loop that polls, without locks.
-struct chr_reader {
-    void *ctx;
-    /// How many bytes are welcome now; 0 stops reading until chr_accept is called.
-    size_t (*room)(void *ctx);
-    void (*receive)(void *ctx, const u8 *data, size_t len);
-};
 
 struct chr;
 
@@ -21,37 +15,48 @@ struct chr *chr_open(const char *spec, struct err *e);
 /// A back end without a host side: output is kept (the last cap bytes), input comes from
 /// chr_ring_input. For tests and embedders.
 struct chr *chr_ring_new(size_t cap);
-/// Flushes what can be written without waiting long, restores the terminal, closes.
+/// Writes what is queued (giving up when the host takes nothing for two seconds), restores the
+/// terminal, closes.
 void chr_free(struct chr *c);
 
-/// Queues output; never blocks. Bytes beyond a cap (64 KiB of unread output) wait up to 100 ms for
-/// the host and are then dropped and counted. Any thread.
-void chr_write(struct chr *c, const u8 *data, size_t len);
-/// Writes queued bytes to the host.
-void chr_flush(struct chr *c);
-/// True when nothing is waiting to be written.
-bool chr_is_drained(struct chr *c);
+/* ---- the guest's side: any thread ---- */
 
-/// Attaches the reader and the loop that polls; NULL loop detaches. The reader is owned by the
-/// caller.
-void chr_attach(struct chr *c, struct os_poll *poll, const struct chr_reader *reader);
-/// The reader has room again. Any thread.
-void chr_accept(struct chr *c);
+/// Bytes of output that fit now. When it was 0, ready() is called once there is room.
+size_t chr_room(struct chr *c);
+/// Queues output for the host. It leaves with the next flush: a full buffer, chr_flush, or a few
+/// milliseconds later. ret  bytes accepted
+size_t chr_write(struct chr *c, const u8 *data, size_t len);
+/// Takes input. ret  bytes copied, 0 when there is none
+size_t chr_read(struct chr *c, u8 *data, size_t len);
+/// Writes queued output to the host as far as it accepts it now.
+void chr_flush(struct chr *c);
 /// True when the host can still send input (not at end of file, not "null" or "file").
-bool chr_can_input(const struct chr *c);
-/// Polls for input without a loop (deterministic machines).
+bool chr_can_input(struct chr *c);
+
+/* ---- the host's side ---- */
+
+/// ready: input arrived or output has room again. Called from the poll loop, chr_poll or
+/// chr_ring_input, with no lock held. poll NULL: no loop, chr_poll is called instead.
+/// ret  false with a message when the loop is full
+MUST_USE bool chr_attach(struct chr *c, struct os_poll *poll, void (*ready)(void *ctx), void *ctx,
+                         struct err *e);
+void chr_detach(struct chr *c);
+/// Serves the host's side without waiting.
 void chr_poll(struct chr *c);
 
-/// Keys after Ctrl-A on a terminal ("stdio" only). key: the byte after Ctrl-A; Ctrl-A Ctrl-A sends
-/// one. Called from the polling loop. ret  false: not handled, the key goes to the guest
+/// Keys after Ctrl-A, on a terminal only; Ctrl-A Ctrl-A sends one Ctrl-A. Called from the polling
+/// loop. ret of fn  false: not a command, both bytes go to the guest
 void chr_set_escape(struct chr *c, bool (*fn)(void *ctx, u8 key), void *ctx);
 
-/// Ring only: bytes for the guest; what does not fit now waits inside. Any thread.
-void chr_ring_input(struct chr *c, const u8 *data, size_t len);
-/// Ring only: copies up to len bytes of unread output and removes them. ret  count
+/// Ring only: bytes for the guest. ret  bytes accepted (the input queue is bounded)
+size_t chr_ring_input(struct chr *c, const u8 *data, size_t len);
+/// Ring only: says whether the embedder may still send input (false at first): a machine that waits
+/// for input which cannot come is reported as deadlocked.
+void chr_ring_promise_input(struct chr *c, bool may_come);
+/// Ring only: removes and copies up to len bytes of output. ret  count
 size_t chr_ring_output(struct chr *c, u8 *data, size_t len);
 
-/// "/dev/pts/3" for a pty, the path of a socket, else "".
+/// "/dev/pts/3" for a pty, the path of a socket or file, else "".
 const char *chr_where(const struct chr *c);
 
 #endif
