@@ -1,0 +1,151 @@
+/// Load-time lints: mistakes that can be told before the first instruction runs.
+#include "boot/boot.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct out {
+    void (*say)(void *ctx, const char *id, const char *msg);
+    void *ctx;
+};
+
+static void PRINTF_LIKE(3, 4) warn(const struct out *o, const char *id, const char *fmt, ...)
+{
+    char msg[480];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    o->say(o->ctx, id, msg);
+}
+
+/// Iterates over words of a kernel command line; quotes hide blanks. ret  false at the end
+static bool next_word(const char **at, char *word, size_t size)
+{
+    const char *p = *at;
+    size_t n = 0;
+    bool quoted = false;
+    p += strspn(p, " \t\n");
+    if (*p == 0)
+        return false;
+    for (; *p && (quoted || !strchr(" \t\n", *p)); p++) {
+        if (*p == '"')
+            quoted = !quoted;
+        if (n + 1 < size)
+            word[n++] = *p;
+    }
+    word[n] = 0;
+    *at = p;
+    return true;
+}
+
+static bool starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+
+/// Consoles that exist on this board, and those that other boards have.
+static void lint_console(const struct out *o, const char *value)
+{
+    static const struct {
+        const char *prefix, *whose;
+    } foreign[] = {
+        {"ttyS", "a 16550 UART, as on PCs and many boards"}, {"ttyAMA1", "a second PL011"},
+        {"serial0", "Raspberry Pi firmware's name"},         {"ttymxc", "i.MX"},
+        {"ttyMSM", "Qualcomm"},                              {"ttySAC", "Samsung"},
+        {"ttyTHS", "Tegra"},                                 {"ttyPS", "Zynq"},
+        {"ttyGS", "USB gadget"},                             {"ttymeson", "Amlogic"},
+        {"ttyAML", "Amlogic"},                               {"ttyLP", "NXP LPUART"},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(foreign); i++)
+        if (starts(value, foreign[i].prefix)) {
+            warn(o, "F19", "console=%s: that is %s; this board's UART is console=ttyAMA0", value,
+                 foreign[i].whose);
+            return;
+        }
+}
+
+static void lint_cmdline(const struct boot_lint_in *in, const struct out *o)
+{
+    const char *at = in->cmdline ? in->cmdline : "";
+    char word[256];
+    bool has_root = false, has_rdinit_only = in->plan->initrd_len != 0;
+    while (next_word(&at, word, sizeof word)) {
+        if (starts(word, "console="))
+            lint_console(o, word + 8);
+        if (starts(word, "root="))
+            has_root = true;
+        if (starts(word, "initrd=") && !has_rdinit_only)
+            warn(o, "F19", "%s: that option is for EFI boot; pass the file with -i", word);
+        if (starts(word, "root=/dev/vd") && !in->has_disk)
+            warn(o, "F19", "%s: there is no disk; add one with -d FILE", word);
+        if (starts(word, "root=/dev/sd") || starts(word, "root=/dev/mmcblk") || starts(word, "root=/dev/hd"))
+            warn(o, "F19", "%s: disks of this board are virtio: /dev/vda is the first", word);
+    }
+    if (in->plan->kind == BOOT_KIND_IMAGE && !has_root && !has_rdinit_only)
+        warn(o, "F19",
+             "no initrd (-i FILE) and no root= on the command line: a Linux kernel will panic with "
+             "\"Unable to mount root fs\"");
+    if (strlen(in->cmdline ? in->cmdline : "") >= 2048)
+        warn(o, "F19", "the command line has %zu bytes; arm64 Linux keeps the first 2047",
+             strlen(in->cmdline));
+}
+
+/// ID_AA64MMFR0_EL1: TGran4 31..28 and TGran64 27..24 count from 0 with 0xf for absent; TGran16
+/// 23..20 is 0 when absent.
+static void lint_page_size(const struct boot_lint_in *in, const struct out *o)
+{
+    unsigned kib = in->plan->image.page_kib;
+    bool has = kib == 4    ? bits(in->mmfr0, 31, 28) != 0xf
+               : kib == 64 ? bits(in->mmfr0, 27, 24) != 0xf
+               : kib == 16 ? bits(in->mmfr0, 23, 20) != 0
+                           : true;
+    if (in->plan->kind == BOOT_KIND_IMAGE && !has)
+        warn(o, "F18",
+             "the kernel is built for %u KiB pages, which this CPU model does not have: it will stop "
+             "before its first message; choose another --cpu or CONFIG_ARM64_%uK_PAGES=n",
+             kib, kib);
+}
+
+static void lint_initrd(const struct boot_lint_in *in, const struct out *o)
+{
+    for (unsigned i = 0; i < in->req->initrd_count; i++) {
+        const struct blob *b = &in->req->initrd[i];
+        const char *name;
+        switch (boot_detect(b->data, b->len, &name)) {
+        case BOOT_CPIO: case BOOT_GZIP: case BOOT_ZSTD: case BOOT_LZ4_LEGACY: case BOOT_XZ:
+        case BOOT_LZMA: case BOOT_BZIP2: break;
+        case BOOT_LZ4:
+            warn(o, "F19", "%s: lz4 frame format; Linux unpacks initrds made with lz4 -l only", b->name);
+            break;
+        default: warn(o, "F19", "%s: %s; an initrd is a cpio archive, packed or not", b->name, name);
+        }
+    }
+}
+
+/// A program linked for another address than it is loaded at: adr-relative code survives, absolute
+/// addresses do not. Only ELF knows; a raw binary is told where it was put.
+static void lint_link_address(const struct boot_lint_in *in, const struct out *o)
+{
+    const struct boot_plan *p = in->plan;
+    if (p->is_guess)
+        warn(o, "F10",
+             "%s: raw binary without header, placed at 0x%llx; if it was linked for another address "
+             "say --load FILE@ADDR",
+             in->req->kernel.name, (unsigned long long)p->load_base);
+    bool covered = p->seg_count == 0;
+    for (unsigned i = 0; i < p->seg_count; i++)
+        covered |= p->entry >= p->seg[i].gpa && p->entry - p->seg[i].gpa < p->seg[i].mem_len;
+    for (unsigned i = 0; i < in->req->flat_count; i++)
+        covered |= p->entry >= in->req->flat[i].gpa &&
+                   p->entry - in->req->flat[i].gpa < in->req->flat[i].blob.len;
+    if (!covered)
+        warn(o, "F10", "entry 0x%llx: nothing was loaded there", (unsigned long long)p->entry);
+}
+
+void boot_lint(const struct boot_lint_in *in, void (*say)(void *ctx, const char *id, const char *msg),
+               void *ctx)
+{
+    struct out o = {say, ctx};
+    lint_link_address(in, &o);
+    lint_page_size(in, &o);
+    lint_cmdline(in, &o);
+    lint_initrd(in, &o);
+}
