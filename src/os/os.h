@@ -16,6 +16,15 @@ void os_ram_free(void *p, u64 size);
 /// Gives the pages back to the host; they read as zero afterwards. p and size: whole host pages.
 void os_ram_discard(void *p, u64 size);
 
+/// Memory for generated code, mapped twice: what is written at rw runs at rx.
+struct os_code {
+    u8 *rw, *rx;
+    u64 size;
+};
+/// size: a multiple of 4 KiB. ret  false with a message when the host forbids it
+MUST_USE bool os_code_alloc(struct os_code *code, u64 size, struct err *e);
+void os_code_free(struct os_code *code);
+
 /* ---- time ---- */
 
 /// Nanoseconds of a clock that never steps.

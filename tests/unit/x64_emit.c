@@ -1,0 +1,306 @@
+// Every form of the x86-64 emitter against GNU as: the same instructions are written as text, put
+// through `as`, and the bytes compared. Skipped (exit 77) when no assembler is installed.
+#include "jit/x64.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { CODE_MAX = 4 << 20, LINES_MAX = 400000 };
+static struct xbuf buf;
+static u8 *code;
+static u32 *line_at;
+static unsigned lines;
+static FILE *text;
+static char dir[64] = "/tmp/x64_emit.XXXXXX";
+
+static const char *const r64[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+static const char *const r32[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "r8d", "r9d", "r10d", "r11d", "r12d", "r13d", "r14d", "r15d"};
+static const char *const r16[] = {"ax", "cx", "dx", "bx", "sp", "bp", "si", "di", "r8w", "r9w", "r10w", "r11w", "r12w", "r13w", "r14w", "r15w"};
+static const char *const r8[] = {"al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil", "r8b", "r9b", "r10b", "r11b", "r12b", "r13b", "r14b", "r15b"};
+
+/// Register file of an operand: 1, 2, 4, 8 bytes or 16 (xmm), 32 (ymm).
+static const char *reg_name(unsigned kind, int r)
+{
+    static char names[8][8];
+    static unsigned n;
+    switch (kind) {
+    case 1: return r8[r];
+    case 2: return r16[r];
+    case 4: return r32[r];
+    case 8: return r64[r];
+    default: break;
+    }
+    char *s = names[n++ & 7];
+    snprintf(s, 8, "%cmm%d", kind == 32 ? 'y' : 'x', r);
+    return s;
+}
+
+static const xrm mems[] = {
+    {.reg = -1, .base = RAX, .index = RNONE}, {.reg = -1, .base = RBP, .index = RNONE},
+    {.reg = -1, .base = RSP, .index = RNONE, .disp = 8}, {.reg = -1, .base = R12, .index = RNONE, .disp = -128},
+    {.reg = -1, .base = R13, .index = RNONE}, {.reg = -1, .base = R15, .index = RNONE, .disp = 0x12345},
+    {.reg = -1, .base = RBX, .index = RCX, .scale = 3, .disp = 0}, {.reg = -1, .base = R13, .index = R12, .scale = 1, .disp = 0},
+    {.reg = -1, .base = RDI, .index = R8, .scale = 2, .disp = 127}, {.reg = -1, .base = R9, .index = RBP, .scale = 0, .disp = 128},
+    {.reg = -1, .base = RNONE, .index = RDX, .scale = 2, .disp = 0x1000}, {.reg = -1, .base = RNONE, .index = RNONE, .disp = 0x1000},
+};
+
+static const char *rm_text(xrm m, unsigned kind, bool sized)
+{
+    static char s[96];
+    if (m.reg >= 0) {
+        snprintf(s, sizeof s, "%s", reg_name(kind, m.reg));
+        return s;
+    }
+    char d[16] = "", i[24] = "";
+    const char *size = !sized ? "" : kind == 8 ? "qword ptr " : "dword ptr ";
+    if (m.disp || m.base == RNONE)
+        snprintf(d, sizeof d, "%+d", m.disp);
+    if (m.index != RNONE)
+        snprintf(i, sizeof i, "%s%s*%d", m.base == RNONE ? "" : "+", r64[m.index], 1 << m.scale);
+    if (m.base == RNONE && m.index == RNONE)
+        snprintf(s, sizeof s, "%sds:%d", size, m.disp);
+    else
+        snprintf(s, sizeof s, "%s[%s%s%s]", size, m.base == RNONE ? "" : r64[m.base], i, d);
+    return s;
+}
+
+static void done(void)
+{
+    line_at[lines++] = (u32)(buf.p - code);
+    if (lines >= LINES_MAX || buf.p > buf.end - 64)
+        exit(2);
+}
+
+/// kinds: bytes of the register operand and of the r/m operand.
+struct form {
+    const char *name;
+    u32 op;
+    unsigned reg_kind, rm_kind;
+    char order; ///< 'l' reg, rm; 's' rm, reg; 'V' reg, second, rm; 'v' reg, rm, second
+    signed char imm;
+    bool reg_only, mem_only;
+};
+
+static void one(const struct form *f, int reg, int second, xrm rm, bool evex)
+{
+    const char *pre = evex ? "{evex} {disp32} " : f->op == XI_TEST || (f->op & 0xff) == 0x87 ? "" : f->order == 's' ? "{store} " : "{load} ";
+    if (evex && rm.reg < 0 && rm.disp == 0 && rm.base != RNONE && (rm.base & 7) != RBP)
+        pre = "{evex} ";
+    fprintf(text, "%s%s ", pre, f->name);
+    const char *r = reg_name(f->reg_kind, reg), *m = rm_text(rm, f->rm_kind, !strcmp(f->name, "crc32"));
+    if (f->order == 's')
+        fprintf(text, "%s,%s", m, r);
+    else if (f->order == 'V')
+        fprintf(text, "%s,%s,%s", r, reg_name(f->reg_kind, second), m);
+    else if (f->order == 'v')
+        fprintf(text, "%s,%s,%s", r, m, reg_name(f->reg_kind, second));
+    else
+        fprintf(text, "%s,%s", r, m);
+    if (f->imm >= 0)
+        fprintf(text, ",%d", f->imm);
+    fputc('\n', text);
+}
+
+static void run_form(const struct form *f, int enc)
+{
+    for (int reg = 0; reg < 16; reg++)
+        for (int k = 0; k < 16 + (int)ARRAY_LEN(mems); k++) {
+            xrm rm = k < 16 ? xr(k) : mems[k - 16];
+            if (!strcmp(f->name, "lea") && k == 16 + (int)ARRAY_LEN(mems) - 1)
+                continue;
+            if ((k < 16 && f->mem_only) || (k >= 16 && f->reg_only))
+                continue;
+            int second = f->order == 'V' || f->order == 'v' ? (reg * 7 + k) & 15 : 0;
+            if (enc == 2 && f->order == 'V' && k < 16 && (k & 1)) { // reach xmm16..31
+                rm = xr(k + 16);
+                second += 16;
+            }
+            one(f, reg, second, rm, enc == 2);
+            unsigned il = f->imm >= 0;
+            if (enc == 0)
+                x_op(&buf, f->op, reg, rm, il);
+            else if (enc == 1)
+                x_vex(&buf, f->op, reg, second, rm, il);
+            else
+                x_evex(&buf, f->op, reg, second, rm, 0, il);
+            if (il)
+                x_u8(&buf, (unsigned)f->imm);
+            done();
+        }
+}
+
+static const struct form legacy[] = {
+#define RM2(n, o) {n, o, 4, 4, 'l', -1, 0, 0}, {n, o | XW, 8, 8, 'l', -1, 0, 0}
+#define MR2(n, o) {n, o, 4, 4, 's', -1, 0, 1}, {n, o | XW, 8, 8, 's', -1, 0, 1}
+    RM2("add", XI_ADD), RM2("or", XI_OR), RM2("adc", XI_ADC), RM2("sbb", XI_SBB), RM2("and", XI_AND),
+    RM2("sub", XI_SUB), RM2("xor", XI_XOR), RM2("cmp", XI_CMP), RM2("mov", XI_MOV), RM2("imul", XI_IMUL),
+    RM2("bsr", XI_BSR), RM2("bsf", XI_BSF), RM2("lzcnt", XI_LZCNT), RM2("tzcnt", XI_TZCNT), RM2("popcnt", XI_POPCNT),
+    {"lea", XI_LEA, 4, 4, 'l', -1, 0, 1}, {"lea", XI_LEA | XW, 8, 8, 'l', -1, 0, 1},
+    {"movsxd", XI_MOVSXD, 8, 4, 'l', -1, 0, 0}, {"movzx", XI_MOVZX16, 4, 2, 'l', -1, 1, 0},
+    {"movsx", XI_MOVSX16, 4, 2, 'l', -1, 1, 0}, {"movsx", XI_MOVSX16 | XW, 8, 2, 'l', -1, 1, 0},
+    {"movzx", XI_MOVZX8, 4, 1, 'l', -1, 1, 0}, {"movsx", XI_MOVSX8, 4, 1, 'l', -1, 1, 0},
+    {"crc32", XI_CRC32, 4, 4, 'l', -1, 0, 0}, {"crc32", XI_CRC32 | XW, 8, 8, 'l', -1, 0, 0},
+    {"cmovbe", XI_CMOV + CC_BE, 4, 4, 'l', -1, 0, 0}, {"cmovg", (XI_CMOV + CC_G) | XW, 8, 8, 'l', -1, 0, 0},
+    MR2("mov", XI_ST), MR2("add", XI_ADD_MR), MR2("or", XI_OR_MR), MR2("and", XI_AND_MR), MR2("sub", XI_SUB_MR),
+    MR2("xor", XI_XOR_MR), MR2("cmp", XI_CMP_MR), MR2("xadd", XI_XADD_MR), MR2("cmpxchg", XI_CMPXCHG_MR), MR2("xchg", XI_XCHG),
+    MR2("test", XI_TEST), {"mov", XI_ST8, 1, 1, 's', -1, 0, 1}, {"mov", XI_ST16, 2, 2, 's', -1, 0, 1},
+    {"sha256rnds2", XS_SHA256RNDS2, 16, 16, 'l', -1, 0, 0}, {"sha256msg1", XS_SHA256MSG1, 16, 16, 'l', -1, 0, 0},
+    {"sha256msg2", XS_SHA256MSG2, 16, 16, 'l', -1, 0, 0}, {"sha1rnds4", XS_SHA1RNDS4, 16, 16, 'l', 2, 0, 0},
+    {"sha1nexte", XS_SHA1NEXTE, 16, 16, 'l', -1, 0, 0}, {"sha1msg1", XS_SHA1MSG1, 16, 16, 'l', -1, 0, 0},
+};
+
+static const struct form vexes[] = {
+#define V3(n, o) {n, o, 16, 16, 'V', -1, 0, 0}
+#define V2(n, o) {n, o, 16, 16, 'l', -1, 0, 0}
+#define V3I(n, o) {n, o, 16, 16, 'V', 3, 0, 0}
+#define V2I(n, o) {n, o, 16, 16, 'l', 3, 0, 0}
+#define G3(n, o, c) {n, o, 4, 4, c, -1, 0, 0}, {n, o | XW, 8, 8, c, -1, 0, 0}
+    G3("andn", XB_ANDN, 'V'), G3("mulx", XB_MULX, 'V'), G3("shlx", XB_SHLX, 'v'), G3("shrx", XB_SHRX, 'v'),
+    G3("sarx", XB_SARX, 'v'), G3("pdep", XB_PDEP, 'V'), G3("pext", XB_PEXT, 'V'), {"rorx", XB_RORX | XW, 8, 8, 'l', 9, 0, 0},
+    V2("vmovaps", XV_MOVAPS), V2("vmovups", XV_MOVUPS), V2("vmovq", XV_MOVQ),
+    {"vmovups", XV_MOVUPS_ST, 16, 16, 's', -1, 0, 1}, {"vmovaps", XV_MOVAPS_ST, 16, 16, 's', -1, 0, 1},
+    {"vmovss", XV_MOVSS, 16, 16, 'l', -1, 0, 1}, {"vmovsd", XV_MOVSD, 16, 16, 'l', -1, 0, 1},
+    {"vmovss", XV_MOVSS_ST, 16, 16, 's', -1, 0, 1}, {"vmovsd", XV_MOVSD_ST, 16, 16, 's', -1, 0, 1}, {"vmovq", XV_MOVQ_ST, 16, 16, 's', -1, 0, 1},
+    {"vmovd", XV_MOVD, 16, 4, 'l', -1, 0, 0}, {"vmovq", XV_MOVD | XW, 16, 8, 'l', -1, 1, 0},
+    {"vmovd", XV_MOVD_ST, 16, 4, 's', -1, 0, 0}, {"vmovq", XV_MOVD_ST | XW, 16, 8, 's', -1, 1, 0},
+    V3("vaddps", XV_ADDPS), V3("vaddpd", XV_ADDPD), V3("vaddss", XV_ADDSS), V3("vaddsd", XV_ADDSD), V3("vmulsd", XV_MULSD),
+    V3("vsubsd", XV_SUBSD), V3("vdivsd", XV_DIVSD), V3("vminsd", XV_MINSD), V3("vmaxss", XV_MAXSS), V3("vsqrtsd", XV_SQRTSD),
+    V2("vucomisd", XV_UCOMISD), V2("vucomiss", XV_UCOMISS), V3I("vcmppd", XV_CMPPD), V3("vcvtss2sd", XV_CVTSS2SD), V3("vcvtsd2ss", XV_CVTSD2SS),
+    {"vcvttsd2si", XV_CVTTSD2SI, 4, 16, 'l', -1, 0, 0}, {"vcvttsd2si", XV_CVTTSD2SI | XW, 8, 16, 'l', -1, 0, 0},
+    V2("vcvtdq2ps", XV_CVTDQ2PS), V2("vcvttps2dq", XV_CVTTPS2DQ), V2("vcvtph2ps", XV_CVTPH2PS),
+    V3("vandps", XV_ANDPS), V3("vandnps", XV_ANDNPS), V3("vorps", XV_ORPS), V3("vxorps", XV_XORPS), V3("vunpcklpd", XV_UNPCKLPD),
+    V3I("vshufps", XV_SHUFPS), V3I("vroundsd", XV_ROUNDSD), V2I("vroundps", XV_ROUNDPS), V3I("vblendps", XV_BLENDPS), V3I("vinsertps", XV_INSERTPS),
+    V3("vfmadd231ps", XV_FMADD231PS), V3("vfmadd231sd", XV_FMADD231SS | XW), V3("vfnmadd231sd", XV_FNMADD231SS | XW), V3("vfmsub231ss", XV_FMSUB231SS),
+    V3("vpaddb", XV_PADDB), V3("vpaddq", XV_PADDQ), V3("vpsubd", XV_PSUBD), V3("vpand", XV_PAND), V3("vpandn", XV_PANDN), V3("vpor", XV_POR), V3("vpxor", XV_PXOR),
+    V3("vpcmpeqq", XV_PCMPEQQ), V3("vpcmpgtq", XV_PCMPGTQ), V3("vpminud", XV_PMINUD), V3("vpmaxsb", XV_PMAXSB), V3("vpmulld", XV_PMULLD), V3("vpmuludq", XV_PMULUDQ),
+    V3("vpsadbw", XV_PSADBW), V3("vpavgb", XV_PAVGB), V2("vpabsd", XV_PABSD), V3("vpshufb", XV_PSHUFB), V2I("vpshufd", XV_PSHUFD), V2I("vpshuflw", XV_PSHUFLW),
+    V3("vpunpcklbw", XV_PUNPCKLBW), V3("vpunpckhqdq", XV_PUNPCKHQDQ), V3("vpackuswb", XV_PACKUSWB), V3("vpackusdw", XV_PACKUSDW), V3I("vpalignr", XV_PALIGNR),
+    V2("vpmovzxbw", XV_PMOVZXBW), V2("vpmovsxdq", XV_PMOVSXDQ), V3("vpsllq", XV_PSLLQ), V3("vpsrad", XV_PSRAD), V3("vpsllvd", XV_PSLLVD), V3("vpsrlvq", XV_PSRLVD | XW),
+    V2("vpbroadcastb", XV_PBROADCASTB), V2("vpbroadcastd", XV_PBROADCASTD), V2("vptest", XV_PTEST), {"vpmovmskb", XV_PMOVMSKB, 4, 16, 'l', -1, 1, 0},
+    V3("vaesenc", XV_AESENC), V3("vaesenclast", XV_AESENCLAST), V3("vaesdeclast", XV_AESDECLAST), V2("vaesimc", XV_AESIMC), V3I("vpclmulqdq", XV_PCLMULQDQ),
+};
+
+static const struct form evexes[] = {
+    V3("vpaddd", XV_PADDD), V3("vaddpd", XV_ADDPD | XW), V3I("vpternlogd", XE_PTERNLOGD), V3I("vrangepd", XE_RANGEPD), V3("vpmullq", XE_PMULLQ),
+    V3("vpmaxsq", XE_PMAXSQ), V3("vpsravw", XE_PSRAVW), V2("vpopcntb", XE_POPCNTB), V2("vplzcntd", XE_LZCNTD),
+};
+
+/// Forms with their own encoders.
+static void singles(void)
+{
+    static const char *const alu[] = {"add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"};
+    static const char *const sh[] = {"rol", "ror", "rcl", "rcr", "shl", "shr", 0, "sar"};
+    for (int r = 0; r < 16; r++) {
+        for (unsigned a = 0; a < 8; a++) {
+            fprintf(text, "%s %s,5\n", alu[a], r64[r]), x_alu_i(&buf, a, XW, xr(r), 5), done();
+            fprintf(text, "%s dword ptr [%s+%d],-100\n", alu[a], r64[r], 8), x_alu_i(&buf, a, 0, xm(r, 8), -100), done();
+            fprintf(text, "%s qword ptr [%s+%d],70000\n", alu[a], r64[r], 800), x_alu_i(&buf, a, XW, xm(r, 800), 70000), done();
+            if (sh[a]) {
+                fprintf(text, "%s %s,7\n", sh[a], r32[r]), x_shift_i(&buf, a, 0, xr(r), 7), done();
+                fprintf(text, "%s %s,cl\n", sh[a], r64[r]), x_shift_cl(&buf, a, XW, xr(r)), done();
+            }
+        }
+        fprintf(text, "mov %s,0x12345678\n", r32[r]), x_mov_ri(&buf, r, 0x12345678), done();
+        fprintf(text, "mov %s,-2\n", r64[r]), x_mov_ri(&buf, r, -2ULL), done();
+        fprintf(text, "movabs %s,0x123456789abcdef0\n", r64[r]), x_mov_ri(&buf, r, 0x123456789abcdef0), done();
+        fprintf(text, "mov qword ptr [%s+4],-7\n", r64[r]), x_store_i(&buf, XW, xm(r, 4), -7), done();
+        if (r)
+            fprintf(text, "test %s,0x4000\n", r32[r]), x_test_i(&buf, 0, xr(r), 0x4000), done();
+        fprintf(text, "test byte ptr [%s+4],64\n", r64[r]), x_test8_i(&buf, xm(r, 4), 64), done();
+        fprintf(text, "imul %s,%s,100\n", r64[r], r64[15 - r]), x_imul_i(&buf, XW, r, xr(15 - r), 100), done();
+        fprintf(text, "imul %s,%s,1000\n", r32[r], r32[15 - r]), x_imul_i(&buf, 0, r, xr(15 - r), 1000), done();
+        fprintf(text, "shrd %s,%s,9\n", r64[r], r64[15 - r]), x_shrd_i(&buf, XW, r, 15 - r, 9), done();
+        fprintf(text, "bt %s,33\n", r64[r]), x_bt_i(&buf, XW, xr(r), 33), done();
+        fprintf(text, "bswap %s\nbswap %s\n", r64[r], r32[r]), x_bswap(&buf, XW, r), x_bswap(&buf, 0, r), done();
+        lines++, line_at[lines - 1] = line_at[lines - 2];
+        fprintf(text, "not %s\n", r64[r]), x_not(&buf, XW, xr(r)), done();
+        fprintf(text, "neg %s\n", r32[r]), x_neg(&buf, 0, xr(r)), done();
+        fprintf(text, "mul %s\n", r64[r]), x_mul(&buf, XW, xr(r)), done();
+        fprintf(text, "imul %s\n", r64[r]), x_imul1(&buf, XW, xr(r)), done();
+        fprintf(text, "div %s\n", r32[r]), x_div(&buf, 0, xr(r)), done();
+        fprintf(text, "idiv %s\n", r64[r]), x_idiv(&buf, XW, xr(r)), done();
+        fprintf(text, "setl %s\n", r8[r]), x_setcc(&buf, CC_L, xr(r)), done();
+        fprintf(text, "push %s\n", r64[r]), x_push(&buf, r), done();
+        fprintf(text, "pop %s\n", r64[r]), x_pop(&buf, r), done();
+        fprintf(text, "jmp %s\n", r64[r]), x_jmp_rm(&buf, xr(r)), done();
+        fprintf(text, "call qword ptr [%s+16]\n", r64[r]), x_call_rm(&buf, xm(r, 16)), done();
+        fprintf(text, "push qword ptr [%s+16]\n", r64[r]), x_push_rm(&buf, xm(r, 16)), done();
+        fprintf(text, "vpsrld xmm3,xmm%d,5\n", r), x_vshift_i(&buf, XV_PSHIFT_D, 2, 3, r, 5), done();
+        fprintf(text, "vpslldq xmm%d,xmm4,5\n", r), x_vshift_i(&buf, XV_PSHIFT_Q, 7, r, 4, 5), done();
+        fprintf(text, "crc32 %s,%s\n", r32[r], r8[15 - r]), x_op(&buf, XI_CRC32B, r, xr(15 - r), 0), done();
+        fprintf(text, "crc32 %s,%s\n", r32[r], r16[15 - r]), x_op(&buf, XI_CRC32W, r, xr(15 - r), 0), done();
+    }
+    fprintf(text, "lahf\nsahf\ncmc\nclc\nstc\nret\nret 8\ncqo\ncdq\n");
+    x_lahf(&buf), done(), x_sahf(&buf), done(), x_cmc(&buf), done(), x_clc(&buf), done(), x_stc(&buf), done();
+    x_ret(&buf), done(), x_ret_i(&buf, 8), done(), x_cqo(&buf, XW), done(), x_cqo(&buf, 0), done();
+    u8 *here = buf.p;
+    fprintf(text, "lea rax,[rip-7]\n"), x_rm(&buf, XI_LEA | XW, RAX, xrip(here)), done();
+    here = buf.p;
+    fprintf(text, "{disp32} jmp .\n"), x_jmp(&buf, here), done();
+    here = buf.p;
+    fprintf(text, "{disp32} jne .\n"), x_jcc(&buf, CC_NE, here), done();
+    here = buf.p;
+    fprintf(text, "call .\n"), x_call(&buf, here), done();
+}
+
+static void show_difference(const u8 *want, size_t n)
+{
+    size_t have = (size_t)(buf.p - code), at = 0;
+    while (at < n && at < have && want[at] == code[at])
+        at++;
+    unsigned line = 0;
+    while (line < lines && line_at[line] <= at)
+        line++;
+    u32 from = line ? line_at[line - 1] : 0;
+    printf("not ok: first difference in line %u, ours:", line + 2);
+    for (u32 i = from; i < line_at[line]; i++)
+        printf(" %02x", code[i]);
+    printf(", as:");
+    for (u32 i = from; i < from + 12 && i < n; i++)
+        printf(" %02x", want[i]);
+    printf("\n");
+    char cmd[128];
+    snprintf(cmd, sizeof cmd, "sed -n %up %s/t.s", line + 2, dir);
+    if (system(cmd)) {}
+}
+
+int main(void)
+{
+    if (system("as --version >/dev/null 2>&1 && objcopy --version >/dev/null 2>&1"))
+        return 77;
+    code = malloc(CODE_MAX);
+    line_at = calloc(LINES_MAX, sizeof *line_at);
+    buf = (struct xbuf){code, code + CODE_MAX};
+    char path[128], cmd[320];
+    if (!mkdtemp(dir))
+        return 1;
+    snprintf(path, sizeof path, "%s/t.s", dir);
+    text = fopen(path, "w");
+    fprintf(text, ".intel_syntax noprefix\n");
+    for (size_t i = 0; i < ARRAY_LEN(legacy); i++)
+        run_form(&legacy[i], 0);
+    for (size_t i = 0; i < ARRAY_LEN(vexes); i++)
+        run_form(&vexes[i], 1);
+    for (size_t i = 0; i < ARRAY_LEN(evexes); i++)
+        run_form(&evexes[i], 2);
+    singles();
+    fclose(text);
+    snprintf(cmd, sizeof cmd, "as -O0 -o %s/t.o %s/t.s && objcopy -O binary -j .text %s/t.o %s/t.bin", dir, dir, dir, dir);
+    if (system(cmd))
+        return 1;
+    snprintf(path, sizeof path, "%s/t.bin", dir);
+    FILE *f = fopen(path, "r");
+    u8 *want = malloc(CODE_MAX);
+    size_t n = fread(want, 1, CODE_MAX, f);
+    bool same = n == (size_t)(buf.p - code) && !memcmp(want, code, n);
+    if (same)
+        printf("ok: %u forms, %zu bytes\n", lines, n);
+    else
+        show_difference(want, n);
+    if (!getenv("KEEP")) {
+        snprintf(cmd, sizeof cmd, "rm -r %s", dir);
+        if (system(cmd)) {}
+    }
+    return !same;
+}
