@@ -74,7 +74,6 @@ _Static_assert(sizeof(struct insn) <= 40, "decoded instructions stay small");
 
 struct insn_row {
     const char *name, *pattern;
-    u32 mask, value;
     enum insn_fmt fmt;
     u32 flags;
     u8 p;
@@ -82,6 +81,9 @@ struct insn_row {
     exec_fn *fn;
 };
 extern const struct insn_row insn_rows[OP_COUNT];
+
+/// Fixed bits of a row: a word w is of row op when (w & mask) == value and no heavier row matches.
+void insn_row_bits(enum insn_op op, u32 *mask, u32 *value);
 
 /// Decodes one word. Unallocated words get op = OP_INVALID and a body that raises UNDEF.
 void insn_decode(u32 word, struct insn *out);

@@ -25,6 +25,7 @@ enum {
     ATT_TIMER = 1 << 2, ///< a timer deadline passed: cpu_timer_update
     ATT_CODE = 1 << 3,  ///< code under the running block may have changed
     ATT_COUNT = 1 << 4, ///< the instruction budget is used up (deterministic mode)
+    ATT_DOOM = 1 << 5,  ///< the explainer declared the machine dead
 };
 
 /// What an instruction body returns.
@@ -70,7 +71,7 @@ struct tlb_ent {
     u64 addend;
 };
 #define TLB_EMPTY 1ULL
-enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 1024, CTX_EL0_MAX = 8 };
+enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 1024, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
 
 /// What a soft-TLB entry maps to, for slow paths: parallel to mmuctx.r, .w and .x.
 struct tlb_info {
@@ -95,7 +96,8 @@ struct mmuctx {
     u64 code_gen;      ///< changes whenever a translation for execution may have changed
     u64 last_use;      ///< for replacement
     bool has_nonglobal; ///< EL1: an nG=1 entry was put here
-    bool has_block;    ///< holds pieces of block mappings: TLBI VA must flush all
+    struct { u64 lo, hi; } block[CTX_BLOCKS]; ///< ranges that hold pieces of block mappings
+    u8 block_count;
     u8 el;
     bool pan;
 };
@@ -109,7 +111,7 @@ static inline void slot_clear(struct mmuctx *x)
 static inline void slot_drop_va(struct mmuctx *x, gva_t page)
 {
     for (unsigned i = 0; i < SLOT_COUNT; i++)
-        if (x->slot[i].page == page)
+        if ((x->slot[i].page ^ page) << 8 == 0) /* whatever the top byte (TBI) */
             x->slot[i].limit = 0;
 }
 /// Drops the slots that map the host page at `host` (a page that now holds code).
@@ -193,9 +195,11 @@ struct cpu {
 
     /* Address translation. */
     struct mmuctx *ctx_off, *ctx_el1, *ctx_el1_pan;
+    struct mmuctx *ctx_none;  ///< always empty: stands for an EL0 context not yet looked up
+    struct mmuctx *ctx_user;  ///< of the current TTBR0 and ASID, or NULL when not yet looked up
     struct mmuctx *ctx_el0[CTX_EL0_MAX];
     u64 ctx_clock;
-    u64 tlb_fills, tlb_flushes, walks;
+    u64 tlb_fills, tlb_flushes, walks, exceptions, unknown_sysregs;
 
     /* The world around. */
     struct mem *mem;
@@ -206,7 +210,7 @@ struct cpu {
     u32 index; ///< vCPU number
     bool brk_exits, semihosting;
     bool single;        ///< stop after one instruction (EXIT_DEBUG)
-    u64 budget;         ///< deterministic mode: icount at which ATT_COUNT is due; 0 off
+    u64 budget;         ///< icount at which run() returns EXIT_KICK; ~0 = none
     /// Nanoseconds of guest time; deterministic machines derive it from icount.
     u64 (*now_ns)(void *ctx);
     void *now_ctx;
@@ -244,6 +248,10 @@ struct cpu *cpu_new(struct mem *m, unsigned index);
 void cpu_free(struct cpu *c);
 /// Architectural reset: EL1h, DAIF masked, MMU off; x0..x30 = 0. pc is set by the caller.
 void cpu_reset(struct cpu *c);
+/// True when software step applies at the current EL.
+bool cpu_step_enabled(const struct cpu *c);
+/// Selects SP_EL0 or SP_EL1 at EL1.
+void cpu_set_spsel(struct cpu *c, u8 sp_sel);
 /// Recomputes mode, ctx, align_strict and fp_ok from PSTATE and system registers.
 void cpu_update_mode(struct cpu *c);
 u64 cpu_pstate(const struct cpu *c); ///< in SPSR_EL1 layout
@@ -384,6 +392,12 @@ void tlb_flush_va(struct cpu *c, gva_t va, u16 asid, bool all_asids);
 void tlb_flush_asid(struct cpu *c, u16 asid);
 /// Drops write entries that map the host page of pa, since code was found there.
 void tlb_protect_page(struct cpu *c, gpa_t pa);
+/// Empties one context.
+void mmuctx_flush(struct mmuctx *x);
+/// The EL0 context of the current TTBR0_EL1 and ASID, found or made.
+struct mmuctx *tlb_user_ctx(struct cpu *c);
+/// To be called after TTBR0_EL1, TTBR1_EL1 or TCR_EL1 changed.
+void tlb_address_space_changed(struct cpu *c);
 /// Selects ctx for the current EL, PAN, TTBR0 and SCTLR.M.
 void tlb_select(struct cpu *c);
 
@@ -395,6 +409,11 @@ int sysreg_read(struct cpu *c, u32 enc, u64 *val);
 int sysreg_write(struct cpu *c, u32 enc, u64 val);
 /// SYS instructions: DC, IC, AT, TLBI. ret  exec_status.
 int sysreg_sys(struct cpu *c, u32 enc, u64 val);
+/// Sets PSTATE.DAIF (bits 9..6) and looks for interrupts that this unmasks.
+void cpu_set_daif(struct cpu *c, u32 daif);
+/// enum sysreg_id of an encoding, or -1; and its name.
+int sysreg_id(u32 enc);
+const char *sysreg_id_name(enum sysreg_id id);
 /// Name of a register by encoding, or NULL; encoding by name (any case), or 0.
 const char *sysreg_name(u32 enc);
 u32 sysreg_find(const char *name);

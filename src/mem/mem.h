@@ -30,6 +30,7 @@ struct mem_region {
     const struct mmio_ops *ops; ///< MMIO
     void *dev;
     u64 *code_lines; ///< RAM: per 4 KiB page, one bit for each 64-byte line that holds known code
+    u64 *stale_lines; ///< RAM: lines that held code when they were written, until IC IVAU
     u64 hits;        ///< MMIO accesses served
 };
 
@@ -92,5 +93,11 @@ bool mem_page_has_code(const struct mem *m, gpa_t gpa);
 /// marked line was hit.
 void mem_written(struct mem *m, gpa_t gpa, u64 len);
 void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx);
+void mem_unwatch_code(struct mem *m, void *ctx);
+
+/// Forgets staleness of [gpa, gpa+len): the guest did IC IVAU; len ~0 = everything (IC IALLU).
+void mem_clear_stale(struct mem *m, gpa_t gpa, u64 len);
+/// True when the line of gpa was written since it last held code, without IC IVAU.
+bool mem_is_stale(const struct mem *m, gpa_t gpa);
 
 #endif

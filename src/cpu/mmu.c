@@ -1,0 +1,635 @@
+/// Address translation and the slow paths of memory access. Arm ARM, "The AArch64 Virtual Memory
+/// System Architecture".
+#include "cpu/cpu.h"
+
+/// Fault status codes; the level is added where it applies.
+enum {
+    FSC_ADDR_SIZE = 0x00, FSC_TRANSLATION = 0x04, FSC_ACCESS_FLAG = 0x08, FSC_PERMISSION = 0x0c,
+    FSC_EXTERNAL = 0x10, FSC_EXTERNAL_WALK = 0x14, FSC_ALIGNMENT = 0x21, FSC_EXCLUSIVE = 0x35,
+};
+
+/* ---- the walk ---- */
+
+struct regime {
+    u64 ttbr;
+    unsigned va_bits, page_bits;
+    bool disabled; ///< EPDn, or the address is in neither half
+};
+
+static struct regime select_regime(const struct cpu *c, gva_t va)
+{
+    u64 tcr = c->sr[SYSREG_TCR_EL1];
+    bool high = bit(va, 55);
+    struct regime r;
+    unsigned tsz = (unsigned)(high ? bits(tcr, 21, 16) : bits(tcr, 5, 0));
+    unsigned tg = (unsigned)(high ? bits(tcr, 31, 30) : bits(tcr, 15, 14));
+    static const u8 tg0_bits[4] = {12, 16, 14, 12}, tg1_bits[4] = {12, 14, 12, 16};
+    r.page_bits = high ? tg1_bits[tg] : tg0_bits[tg];
+    r.ttbr = c->sr[high ? SYSREG_TTBR1_EL1 : SYSREG_TTBR0_EL1];
+    if (tsz < 16) /* CONSTRAINED UNPREDICTABLE: treated as the smallest legal value */
+        tsz = 16;
+    if (tsz > 39)
+        tsz = 39;
+    r.va_bits = 64 - tsz;
+    bool tbi = bit(tcr, high ? 38 : 37);
+    s64 top = sext(va, tbi ? 56 : 64) >> r.va_bits;
+    r.disabled = bit(tcr, high ? 23 : 7) || (high ? top != -1 : top != 0);
+    return r;
+}
+
+static unsigned pa_bits(const struct cpu *c)
+{
+    static const u8 by_ips[8] = {32, 36, 40, 42, 44, 48, 48, 48};
+    return by_ips[bits(c->sr[SYSREG_TCR_EL1], 34, 32)];
+}
+
+static bool walk_fault(struct xlat *x, unsigned kind, int level)
+{
+    x->fault = (u8)(kind + (unsigned)level);
+    x->level = level;
+    return false;
+}
+
+static void leaf_attributes(const struct cpu *c, struct xlat *x, u64 d, unsigned tables_ap, bool uxn, bool pxn)
+{
+    bool el0 = bit(d, 6) && !(tables_ap & 1), ro = bit(d, 7) || (tables_ap & 2);
+    bool wxn = bit(c->sr[SYSREG_SCTLR_EL1], 19);
+    x->attr = (u8)(c->sr[SYSREG_MAIR_EL1] >> (8 * bits(d, 4, 2)));
+    x->sh = (u8)bits(d, 9, 8);
+    x->device = (x->attr & 0xf0) == 0;
+    x->global = !bit(d, 11);
+    x->priv_r = true;
+    x->priv_w = !ro;
+    x->user_r = el0;
+    x->user_w = el0 && !ro;
+    x->priv_x = !(bit(d, 53) || pxn) && !x->user_w && !(wxn && x->priv_w);
+    x->user_x = !(bit(d, 54) || uxn) && !(wxn && x->user_w);
+}
+
+static void flat_map(gva_t va, struct xlat *x)
+{
+    x->pa = va;
+    x->page_size = GUEST_PAGE;
+    x->attr = 0;
+    x->sh = 2;
+    x->device = true;
+    x->global = true;
+    x->priv_r = x->priv_w = x->priv_x = x->user_r = x->user_w = x->user_x = true;
+}
+
+bool mmu_walk(struct cpu *c, gva_t va, struct xlat *x)
+{
+    memset(x, 0, sizeof *x);
+    if (!bit(c->sr[SYSREG_SCTLR_EL1], 0)) {
+        flat_map(va, x);
+        return va >> 48 ? walk_fault(x, FSC_ADDR_SIZE, 0) : true;
+    }
+    struct regime r = select_regime(c, va);
+    unsigned stride = r.page_bits - 3, limit = pa_bits(c);
+    int level = 4 - (int)((r.va_bits - r.page_bits + stride - 1) / stride);
+    x->desc_first = (u8)level;
+    if (r.disabled)
+        return walk_fault(x, FSC_TRANSLATION, 0);
+    unsigned tables_ap = 0;
+    bool uxn = false, pxn = false;
+    unsigned top_bits = r.va_bits - (r.page_bits + (unsigned)(3 - level) * stride);
+    gpa_t table = r.ttbr & 0xfffffffffffeULL;
+    table &= ~((8ULL << top_bits) - 1);
+    if (table >> limit)
+        return walk_fault(x, FSC_ADDR_SIZE, 0);
+    for (;; level++) {
+        unsigned shift = r.page_bits + (unsigned)(3 - level) * stride;
+        unsigned index_bits = level == x->desc_first ? top_bits : stride;
+        gpa_t at = table + 8 * bits(va, shift + index_bits - 1, shift);
+        const void *p = mem_host(c->mem, at, 8);
+        if (p == NULL)
+            return walk_fault(x, FSC_EXTERNAL_WALK, level);
+        u64 d = ld64(p);
+        x->desc[level] = d;
+        x->desc_pa[level] = at;
+        bool block_ok = level == 2 || (level == 1 && r.page_bits == 12);
+        if (!(d & 1) || (level == 3 && !(d & 2)) || (!(d & 2) && !block_ok))
+            return walk_fault(x, FSC_TRANSLATION, level);
+        gpa_t out = d & 0xffffffffffffULL & ~((1ULL << r.page_bits) - 1);
+        if (level < 3 && (d & 2)) {
+            if (out >> limit)
+                return walk_fault(x, FSC_ADDR_SIZE, level);
+            tables_ap |= (unsigned)bits(d, 62, 61);
+            uxn |= bit(d, 60);
+            pxn |= bit(d, 59);
+            table = out;
+            continue;
+        }
+        u64 size = 1ULL << shift;
+        out &= ~(size - 1);
+        x->level = level;
+        if (out >> limit)
+            return walk_fault(x, FSC_ADDR_SIZE, level);
+        if (!bit(d, 10))
+            return walk_fault(x, FSC_ACCESS_FLAG, level);
+        x->pa = out | (va & (size - 1));
+        x->page_size = size;
+        leaf_attributes(c, x, d, tables_ap, uxn, pxn);
+        return true;
+    }
+}
+
+bool mmu_translate(struct cpu *c, gva_t va, enum access acc, unsigned flags, struct xlat *x, u8 *fsc)
+{
+    bool user = c->el == 0 || (flags & ACCF_UNPRIV), ok;
+    c->walks++;
+    if (!mmu_walk(c, va, x)) {
+        *fsc = x->fault;
+        return false;
+    }
+    if (!(c->mode & MODE_MMU)) {
+        x->device = acc != ACC_FETCH;
+        return true;
+    }
+    switch (acc) {
+    case ACC_LOAD: ok = user ? x->user_r : x->priv_r; break;
+    case ACC_STORE: ok = user ? x->user_w : x->priv_w; break;
+    default: ok = user ? x->user_x : x->priv_x; break;
+    }
+    if (acc != ACC_FETCH && !user && c->pan && x->user_r)
+        ok = false;
+    if (!ok)
+        *fsc = (u8)(FSC_PERMISSION + (unsigned)x->level);
+    return ok;
+}
+
+/* ---- soft TLB ---- */
+
+static void note_block(struct mmuctx *t, gva_t va, u64 size)
+{
+    u64 lo = va & ~(size - 1), hi = lo + size - 1;
+    const u64 near = 64 * MIB;
+    unsigned best = 0;
+    u64 best_gap = ~0ULL;
+    for (unsigned k = 0; k < t->block_count; k++) {
+        u64 gap = hi < t->block[k].lo ? t->block[k].lo - hi : lo > t->block[k].hi ? lo - t->block[k].hi : 0;
+        if (gap < best_gap) {
+            best_gap = gap;
+            best = k;
+        }
+    }
+    if (best_gap > near && t->block_count < CTX_BLOCKS) {
+        t->block[t->block_count].lo = lo;
+        t->block[t->block_count++].hi = hi;
+        return;
+    }
+    if (lo < t->block[best].lo)
+        t->block[best].lo = lo;
+    if (hi > t->block[best].hi)
+        t->block[best].hi = hi;
+}
+static bool in_block(const struct mmuctx *t, gva_t va)
+{
+    for (unsigned k = 0; k < t->block_count; k++)
+        if (va >= t->block[k].lo && va <= t->block[k].hi)
+            return true;
+    return false;
+}
+
+/// Enters a translation of RAM. Stores to pages that hold code stay on the slow path.
+static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, enum access acc, const u8 *host)
+{
+    unsigned k = va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
+    struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
+    struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
+    e->tag = va & ~0xfffULL;
+    e->addend = (u64)(uintptr_t)host - va;
+    n->pa = x->pa & ~0xfffULL;
+    n->device = x->device;
+    n->global = x->global;
+    t->has_nonglobal |= !x->global;
+    c->tlb_fills++;
+    if (x->page_size > GUEST_PAGE)
+        note_block(t, va, x->page_size);
+    if (c->hooks.tlb_fill)
+        c->hooks.tlb_fill(c->hooks.ctx, c, va, x->pa, x->attr, x->sh, acc == ACC_STORE, acc == ACC_FETCH);
+}
+
+void mmuctx_flush(struct mmuctx *t)
+{
+    slot_clear(t);
+    for (unsigned k = 0; k < TLB_SIZE; k++)
+        t->r[k].tag = t->w[k].tag = t->x[k].tag = TLB_EMPTY;
+    t->block_count = 0;
+    t->has_nonglobal = false;
+    t->code_gen++;
+}
+/// Drops the entries of the low half (user addresses) from an EL1 context.
+static void flush_nonglobal(struct mmuctx *t)
+{
+    if (t->has_nonglobal)
+        mmuctx_flush(t);
+}
+
+static u64 space_key(const struct cpu *c)
+{
+    bool a1 = bit(c->sr[SYSREG_TCR_EL1], 22);
+    u64 asid = c->sr[a1 ? SYSREG_TTBR1_EL1 : SYSREG_TTBR0_EL1] >> 48;
+    return (c->sr[SYSREG_TTBR0_EL1] & 0xfffffffffffeULL) | asid << 48;
+}
+
+struct mmuctx *tlb_user_ctx(struct cpu *c)
+{
+    u64 key = space_key(c);
+    struct mmuctx *old = c->ctx_el0[0];
+    for (int k = 0; k < CTX_EL0_MAX; k++) {
+        struct mmuctx *t = c->ctx_el0[k];
+        if (t->ttbr0 == key && t->last_use) {
+            t->last_use = ++c->ctx_clock;
+            return t;
+        }
+        if (t->last_use < old->last_use)
+            old = t;
+    }
+    mmuctx_flush(old);
+    old->ttbr0 = key;
+    old->last_use = ++c->ctx_clock;
+    return old;
+}
+
+void tlb_address_space_changed(struct cpu *c)
+{
+    c->ctx_user = NULL;
+    flush_nonglobal(c->ctx_el1);
+    flush_nonglobal(c->ctx_el1_pan);
+    tlb_select(c);
+}
+
+void tlb_select(struct cpu *c)
+{
+    if (!(c->mode & MODE_MMU)) {
+        c->ctx = c->ctx_unpriv = c->ctx_off;
+        return;
+    }
+    if (c->el == 0) {
+        if (c->ctx_user == NULL)
+            c->ctx_user = tlb_user_ctx(c);
+        c->ctx = c->ctx_unpriv = c->ctx_user;
+        return;
+    }
+    c->ctx = c->pan ? c->ctx_el1_pan : c->ctx_el1;
+    c->ctx_unpriv = c->ctx_user ? c->ctx_user : c->ctx_none;
+}
+
+void tlb_flush_all(struct cpu *c)
+{
+    c->tlb_flushes++;
+    mmuctx_flush(c->ctx_off);
+    mmuctx_flush(c->ctx_el1);
+    mmuctx_flush(c->ctx_el1_pan);
+    for (int k = 0; k < CTX_EL0_MAX; k++) {
+        mmuctx_flush(c->ctx_el0[k]);
+        c->ctx_el0[k]->last_use = 0;
+    }
+    c->ctx_user = NULL;
+    tlb_select(c);
+}
+
+/// A tag belongs to the page whatever its top byte (TBI).
+static bool same_page(u64 tag, gva_t page) { return (tag ^ page) << 8 == 0; }
+
+static void flush_page(struct mmuctx *t, gva_t page)
+{
+    unsigned k = page >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
+    if (in_block(t, page)) {
+        mmuctx_flush(t);
+        return;
+    }
+    if (same_page(t->r[k].tag, page))
+        t->r[k].tag = TLB_EMPTY;
+    if (same_page(t->w[k].tag, page))
+        t->w[k].tag = TLB_EMPTY;
+    if (same_page(t->x[k].tag, page)) {
+        t->x[k].tag = TLB_EMPTY;
+        t->code_gen++;
+    }
+    slot_drop_va(t, page);
+}
+
+/// Granules larger than 4 KiB are cached as 4 KiB pieces, noted as blocks.
+void tlb_flush_va(struct cpu *c, gva_t va, u16 asid, bool all_asids)
+{
+    gva_t page = va & ~0xfffULL;
+    c->tlb_flushes++;
+    flush_page(c->ctx_el1, page);
+    flush_page(c->ctx_el1_pan, page);
+    for (int k = 0; k < CTX_EL0_MAX; k++) {
+        struct mmuctx *t = c->ctx_el0[k];
+        if (t->last_use && (all_asids || (u16)(t->ttbr0 >> 48) == asid || bit(va, 55)))
+            flush_page(t, page);
+    }
+}
+void tlb_flush_asid(struct cpu *c, u16 asid)
+{
+    c->tlb_flushes++;
+    flush_nonglobal(c->ctx_el1);
+    flush_nonglobal(c->ctx_el1_pan);
+    for (int k = 0; k < CTX_EL0_MAX; k++)
+        if (c->ctx_el0[k]->last_use && (u16)(c->ctx_el0[k]->ttbr0 >> 48) == asid)
+            mmuctx_flush(c->ctx_el0[k]);
+}
+
+static void protect(struct mmuctx *t, gpa_t page)
+{
+    for (unsigned k = 0; k < TLB_SIZE; k++)
+        if (t->w[k].tag != TLB_EMPTY && t->wi[k].pa == page) {
+            slot_drop_host(t, (const void *)(uintptr_t)(t->w[k].tag + t->w[k].addend));
+            t->w[k].tag = TLB_EMPTY;
+        }
+}
+void tlb_protect_page(struct cpu *c, gpa_t pa)
+{
+    gpa_t page = pa & ~0xfffULL;
+    protect(c->ctx_off, page);
+    protect(c->ctx_el1, page);
+    protect(c->ctx_el1_pan, page);
+    for (int k = 0; k < CTX_EL0_MAX; k++)
+        protect(c->ctx_el0[k], page);
+}
+
+/* ---- faults ---- */
+
+static COLD void data_abort(struct cpu *c, gva_t va, enum access acc, unsigned flags, u8 fsc)
+{
+    u32 iss = fsc | (acc == ACC_STORE || (flags & ACCF_CM) ? 1u << 6 : 0) | (flags & ACCF_CM ? 1u << 8 : 0);
+    cpu_raise_far(c, c->el == 0 ? EC_DABT_LOW : EC_DABT, iss, va, c->pc);
+}
+
+/* ---- slow accesses ---- */
+
+static struct mmuctx *ctx_for(struct cpu *c, unsigned flags)
+{
+    if (!(flags & ACCF_UNPRIV) || !(c->mode & MODE_MMU))
+        return c->ctx;
+    if (c->ctx_user == NULL)
+        c->ctx_user = tlb_user_ctx(c);
+    c->ctx_unpriv = c->ctx_user;
+    return c->ctx_user;
+}
+
+/// Checks alignment rules and translates one access that lies within a page.
+static bool prepare(struct cpu *c, gva_t va, unsigned size, unsigned align, enum access acc, unsigned flags,
+                    struct xlat *x)
+{
+    u8 fsc = 0;
+    bool misaligned = va & (align - 1);
+    if (misaligned && ((flags & (ACCF_ATOMIC | ACCF_ALIGNED)) || c->align_strict)) {
+        data_abort(c, va, acc, flags, FSC_ALIGNMENT);
+        return false;
+    }
+    if (!mmu_translate(c, va, acc, flags, x, &fsc)) {
+        data_abort(c, va, acc, flags, fsc);
+        return false;
+    }
+    if (misaligned && x->device) {
+        data_abort(c, va, acc, flags, FSC_ALIGNMENT);
+        return false;
+    }
+    return true;
+}
+
+static COLD bool external_abort(struct cpu *c, gva_t va, gpa_t pa, unsigned size, enum access acc, unsigned flags,
+                                u64 val)
+{
+    if (c->hooks.bad_access)
+        c->hooks.bad_access(c->hooks.ctx, c, va, pa, size, acc == ACC_STORE, val);
+    data_abort(c, va, acc, flags, FSC_EXTERNAL);
+    return false;
+}
+
+static u64 load_host(const u8 *p, unsigned size)
+{
+    switch (size) {
+    case 1: return *p;
+    case 2: return ld16(p);
+    case 4: return ld32(p);
+    default: return ld64(p);
+    }
+}
+static void store_host(u8 *p, unsigned size, u64 v)
+{
+    switch (size) {
+    case 1: *p = (u8)v; break;
+    case 2: st16(p, (u16)v); break;
+    case 4: st32(p, (u32)v); break;
+    default: st64(p, v); break;
+    }
+}
+
+/// Within one page; size 1, 2, 4, 8.
+static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, unsigned flags, u64 *val)
+{
+    struct xlat x;
+    if (!prepare(c, va, size, align, ACC_LOAD, flags, &x))
+        return false;
+    const u8 *host = mem_host(c->mem, x.pa, size);
+    if (LIKELY(host != NULL)) {
+        if (!x.device || !(c->mode & MODE_MMU))
+            fill(c, ctx_for(c, flags), va, &x, ACC_LOAD, host);
+        if (x.device && (flags & ACCF_ATOMIC) && c->hooks.device_atomic)
+            c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
+        *val = load_host(host, size);
+        return true;
+    }
+    if (flags & ACCF_ATOMIC) {
+        data_abort(c, va, ACC_LOAD, flags, FSC_EXCLUSIVE);
+        return false;
+    }
+    if (!mem_io_read(c->mem, x.pa, size, val))
+        return external_abort(c, va, x.pa, size, ACC_LOAD, flags, 0);
+    return true;
+}
+
+bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val)
+{
+    unsigned size = 1u << size_log2;
+    unsigned room = GUEST_PAGE - (unsigned)(va & 0xfff);
+    if (size == 16 && room >= 16) {
+        if (!load_piece(c, va, 8, 16, flags, &val[0]))
+            return false;
+        return load_piece(c, va + 8, 8, 8 - (va & 7 ? 7 : 0), flags & ~(unsigned)(ACCF_ATOMIC | ACCF_ALIGNED), &val[1]);
+    }
+    if (LIKELY(room >= size))
+        return load_piece(c, va, size, size, flags, val);
+    /* Crosses a page: byte by byte, both pages translated. */
+    u8 buf[16];
+    if ((flags & (ACCF_ATOMIC | ACCF_ALIGNED)) || c->align_strict) {
+        data_abort(c, va, ACC_LOAD, flags, FSC_ALIGNMENT);
+        return false;
+    }
+    for (unsigned k = 0; k < size; k++) {
+        u64 b;
+        if (k == 0 || ((va + k) & 0xfff) == 0) {
+            struct xlat x;
+            if (!prepare(c, va + k, 1, 1, ACC_LOAD, flags, &x))
+                return false;
+            if (x.device && (c->mode & MODE_MMU)) {
+                data_abort(c, va + k, ACC_LOAD, flags, FSC_ALIGNMENT);
+                return false;
+            }
+        }
+        if (!load_piece(c, va + k, 1, 1, flags, &b))
+            return false;
+        buf[k] = (u8)b;
+    }
+    val[0] = 0;
+    if (size == 16)
+        val[1] = 0;
+    memcpy(val, buf, size);
+    return true;
+}
+
+static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, unsigned flags, u64 v)
+{
+    struct xlat x;
+    if (!prepare(c, va, size, align, ACC_STORE, flags, &x))
+        return false;
+    struct mem_region *r = mem_find(c->mem, x.pa);
+    if (LIKELY(r != NULL && r->kind == MEM_RAM)) {
+        u8 *host = r->host + (x.pa - r->base);
+        if (r->code_lines[(x.pa - r->base) / GUEST_PAGE]) {
+            store_host(host, size, v);
+            mem_written(c->mem, x.pa, size);
+            return true;
+        }
+        if (!x.device || !(c->mode & MODE_MMU))
+            fill(c, ctx_for(c, flags), va, &x, ACC_STORE, host);
+        store_host(host, size, v);
+        return true;
+    }
+    if (!mem_io_write(c->mem, x.pa, size, v))
+        return external_abort(c, va, x.pa, size, ACC_STORE, flags, v);
+    return true;
+}
+
+bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val)
+{
+    unsigned size = 1u << size_log2;
+    unsigned room = GUEST_PAGE - (unsigned)(va & 0xfff);
+    if (size == 16 && room >= 16) {
+        if (!store_piece(c, va, 8, 16, flags, val[0]))
+            return false;
+        return store_piece(c, va + 8, 8, 8 - (va & 7 ? 7 : 0), flags & ~(unsigned)(ACCF_ATOMIC | ACCF_ALIGNED), val[1]);
+    }
+    if (LIKELY(room >= size))
+        return store_piece(c, va, size, size, flags, *val);
+    if ((flags & (ACCF_ATOMIC | ACCF_ALIGNED)) || c->align_strict) {
+        data_abort(c, va, ACC_STORE, flags, FSC_ALIGNMENT);
+        return false;
+    }
+    /* Both pages must accept the store before any byte changes. */
+    gva_t page[2] = {va, align_up(va, GUEST_PAGE)};
+    for (int k = 0; k < 2; k++) {
+        struct xlat x;
+        if (!prepare(c, page[k], 1, 1, ACC_STORE, flags, &x))
+            return false;
+        if (x.device && (c->mode & MODE_MMU)) {
+            data_abort(c, page[k], ACC_STORE, flags, FSC_ALIGNMENT);
+            return false;
+        }
+    }
+    const u8 *b = (const u8 *)val;
+    for (unsigned k = 0; k < size; k++)
+        if (!store_piece(c, va + k, 1, 1, flags, b[k]))
+            return false;
+    return true;
+}
+
+void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
+{
+    struct xlat x;
+    unsigned size = 1u << size_log2;
+    enum access acc = write ? ACC_STORE : ACC_LOAD;
+    struct tlb_ent *e = &c->ctx->w[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
+    if (LIKELY(write && e->tag == (va & ~0xfffULL) && !(va & (size - 1)) && (c->mode & MODE_MMU)))
+        return (void *)(uintptr_t)(va + e->addend);
+    if (!prepare(c, va, size, size, acc, ACCF_ATOMIC, &x))
+        return NULL;
+    struct mem_region *r = mem_find(c->mem, x.pa);
+    if (r == NULL || r->host == NULL || (write && r->kind != MEM_RAM)) {
+        data_abort(c, va, acc, ACCF_ATOMIC, FSC_EXCLUSIVE);
+        return NULL;
+    }
+    if (x.device && c->hooks.device_atomic)
+        c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
+    u8 *host = r->host + (x.pa - r->base);
+    if ((!x.device || !(c->mode & MODE_MMU)) && !r->code_lines[(x.pa - r->base) / GUEST_PAGE])
+        fill(c, c->ctx, va, &x, acc, host);
+    return host;
+}
+
+void mmu_rmw_done(struct cpu *c, void *host, unsigned size_log2)
+{
+    /* RAM in one piece covers nearly every machine; others are searched. */
+    for (unsigned k = 0; k < c->mem->region_count; k++) {
+        const struct mem_region *r = &c->mem->region[k];
+        if (r->code_lines && (u8 *)host >= r->host && (u8 *)host < r->host + r->size) {
+            u64 off = (u64)((u8 *)host - r->host);
+            if (UNLIKELY(r->code_lines[off / GUEST_PAGE]))
+                mem_written(c->mem, r->base + off, 1u << size_log2);
+            return;
+        }
+    }
+}
+
+const u32 *mmu_fetch(struct cpu *c, gva_t pc, gpa_t *pa)
+{
+    struct xlat x;
+    u8 fsc;
+    unsigned k = pc >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
+    struct tlb_ent *e = &c->ctx->x[k];
+    if (LIKELY(e->tag == (pc & ~0xffcULL))) { /* a misaligned pc never matches */
+        *pa = c->ctx->xi[k].pa | (pc & 0xfff);
+        return (const u32 *)(uintptr_t)(pc + e->addend);
+    }
+    if (pc & 3) {
+        cpu_raise_far(c, EC_PC_ALIGN, 0, pc, pc);
+        return NULL;
+    }
+    u32 ec = c->el == 0 ? EC_IABT_LOW : EC_IABT;
+    if (!mmu_translate(c, pc, ACC_FETCH, 0, &x, &fsc)) {
+        cpu_raise_far(c, ec, fsc, pc, pc);
+        return NULL;
+    }
+    const u8 *host = mem_host(c->mem, x.pa & ~0xfffULL, GUEST_PAGE);
+    if (host == NULL) {
+        if (c->hooks.bad_access)
+            c->hooks.bad_access(c->hooks.ctx, c, pc, x.pa, 0, false, 0);
+        cpu_raise_far(c, ec, FSC_EXTERNAL, pc, pc);
+        return NULL;
+    }
+    host += x.pa & 0xfff;
+    fill(c, c->ctx, pc, &x, ACC_FETCH, host);
+    *pa = x.pa;
+    return (const u32 *)(const void *)host;
+}
+
+/* ---- debuggers ---- */
+
+static bool debug_copy(struct cpu *c, gva_t va, u8 *buf, u64 len, bool write)
+{
+    while (len) {
+        struct xlat x;
+        u64 n = GUEST_PAGE - (va & 0xfff);
+        if (n > len)
+            n = len;
+        if (!mmu_walk(c, va, &x))
+            return false;
+        if (write ? !mem_load(c->mem, x.pa, buf, n) : !mem_read(c->mem, x.pa, buf, n))
+            return false;
+        va += n;
+        buf += n;
+        len -= n;
+    }
+    return true;
+}
+bool mmu_debug_read(struct cpu *c, gva_t va, void *dst, u64 len) { return debug_copy(c, va, dst, len, false); }
+bool mmu_debug_write(struct cpu *c, gva_t va, const void *src, u64 len)
+{
+    return debug_copy(c, va, (u8 *)src, len, true);
+}

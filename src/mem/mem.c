@@ -1,0 +1,318 @@
+/// The guest-physical map.
+#include "mem/mem.h"
+#include "os/os.h"
+
+#include <stdlib.h>
+
+struct mem *mem_new(void) { return xcalloc(1, sizeof(struct mem)); }
+
+void mem_free(struct mem *m)
+{
+    if (m == NULL)
+        return;
+    for (unsigned k = 0; k < m->region_count; k++) {
+        struct mem_region *r = &m->region[k];
+        if (r->host)
+            os_ram_free(r->host, r->size);
+        free(r->code_lines);
+        free(r->stale_lines);
+    }
+    free(m);
+}
+
+/// Inserts a region in address order. Pointers into region[] move: only before vCPUs run.
+static struct mem_region *insert(struct mem *m, const struct mem_region *r, struct err *e)
+{
+    unsigned at = 0;
+    if (r->size == 0 || !range_ok(r->base, r->size, ~0ULL)) {
+        err_set(e, ERR_USAGE, "memory region %s: 0x%llx bytes at 0x%llx do not fit the address space",
+                r->name, (unsigned long long)r->size, (unsigned long long)r->base);
+        return NULL;
+    }
+    if (m->region_count == MEM_REGIONS_MAX) {
+        err_set(e, ERR_USAGE, "memory region %s: the map is full (%d regions)", r->name, MEM_REGIONS_MAX);
+        return NULL;
+    }
+    for (unsigned k = 0; k < m->region_count; k++) {
+        const struct mem_region *o = &m->region[k];
+        if (range_overlap(r->base, r->size, o->base, o->size)) {
+            err_set(e, ERR_USAGE, "memory region %s [0x%llx, 0x%llx) overlaps %s [0x%llx, 0x%llx)", r->name,
+                    (unsigned long long)r->base, (unsigned long long)(r->base + r->size), o->name,
+                    (unsigned long long)o->base, (unsigned long long)(o->base + o->size));
+            return NULL;
+        }
+        if (o->base < r->base)
+            at = k + 1;
+    }
+    memmove(&m->region[at + 1], &m->region[at], (m->region_count - at) * sizeof m->region[0]);
+    m->region[at] = *r;
+    m->region_count++;
+    m->ram0 = NULL;
+    m->last_mmio = NULL;
+    for (unsigned k = 0; k < m->region_count; k++)
+        if (m->region[k].kind == MEM_RAM && (m->ram0 == NULL || m->region[k].size > m->ram0->size))
+            m->ram0 = &m->region[k];
+    return &m->region[at];
+}
+
+static bool add_backed(struct mem *m, gpa_t base, u64 size, enum mem_kind kind, const char *name, struct err *e)
+{
+    struct mem_region r = {.base = base, .size = size, .kind = kind, .name = name};
+    if ((base | size) & (GUEST_PAGE - 1))
+        return err_set(e, ERR_USAGE, "memory region %s: base 0x%llx and size 0x%llx must be multiples of 4 KiB",
+                       name, (unsigned long long)base, (unsigned long long)size);
+    r.host = os_ram_alloc(size);
+    if (r.host == NULL)
+        return err_set(e, ERR_USAGE, "memory region %s: the host does not give %llu MiB", name,
+                       (unsigned long long)(size / MIB));
+    r.code_lines = xcalloc(size / GUEST_PAGE, sizeof(u64));
+    r.stale_lines = xcalloc(size / GUEST_PAGE, sizeof(u64));
+    if (insert(m, &r, e))
+        return true;
+    os_ram_free(r.host, size);
+    free(r.code_lines);
+    free(r.stale_lines);
+    return false;
+}
+bool mem_add_ram(struct mem *m, gpa_t base, u64 size, const char *name, struct err *e)
+{
+    return add_backed(m, base, size, MEM_RAM, name, e);
+}
+bool mem_add_rom(struct mem *m, gpa_t base, u64 size, const char *name, struct err *e)
+{
+    return add_backed(m, base, size, MEM_ROM, name, e);
+}
+bool mem_add_mmio(struct mem *m, gpa_t base, u64 size, const char *name, const struct mmio_ops *ops,
+                  void *dev, struct err *e)
+{
+    struct mem_region r = {.base = base, .size = size, .kind = MEM_MMIO, .name = name, .ops = ops, .dev = dev};
+    return insert(m, &r, e) != NULL;
+}
+
+struct mem_region *mem_find(const struct mem *m, gpa_t gpa)
+{
+    unsigned lo = 0, hi = m->region_count;
+    if (m->ram0 && gpa - m->ram0->base < m->ram0->size)
+        return m->ram0;
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+        const struct mem_region *r = &m->region[mid];
+        if (gpa < r->base)
+            hi = mid;
+        else if (gpa - r->base < r->size)
+            return (struct mem_region *)r;
+        else
+            lo = mid + 1;
+    }
+    return NULL;
+}
+
+void *mem_host(const struct mem *m, gpa_t gpa, u64 len)
+{
+    struct mem_region *r = mem_find(m, gpa);
+    if (r == NULL || r->host == NULL || !range_ok(gpa - r->base, len, r->size))
+        return NULL;
+    return r->host + (gpa - r->base);
+}
+
+/// Applies fn to each piece of the range; only after every piece was seen to be backed.
+static bool for_range(const struct mem *m, gpa_t gpa, u64 len, bool rom_ok, u8 *buf, bool to_guest)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        u64 done = 0;
+        while (done < len) {
+            struct mem_region *r = mem_find(m, gpa + done);
+            if (r == NULL || r->host == NULL || (to_guest && r->kind == MEM_ROM && !rom_ok))
+                return false;
+            u64 off = gpa + done - r->base, n = r->size - off;
+            if (n > len - done)
+                n = len - done;
+            if (pass == 1 && to_guest)
+                memcpy(r->host + off, buf + done, n);
+            else if (pass == 1)
+                memcpy(buf + done, r->host + off, n);
+            done += n;
+        }
+    }
+    return true;
+}
+bool mem_read(const struct mem *m, gpa_t gpa, void *dst, u64 len)
+{
+    return for_range(m, gpa, len, true, dst, false);
+}
+bool mem_write(struct mem *m, gpa_t gpa, const void *src, u64 len)
+{
+    if (!for_range(m, gpa, len, false, (u8 *)src, true))
+        return false;
+    mem_written(m, gpa, len);
+    return true;
+}
+bool mem_load(struct mem *m, gpa_t gpa, const void *src, u64 len)
+{
+    if (!for_range(m, gpa, len, true, (u8 *)src, true))
+        return false;
+    mem_written(m, gpa, len);
+    return true;
+}
+
+static struct mem_region *find_mmio(struct mem *m, gpa_t gpa, unsigned size)
+{
+    struct mem_region *r = m->last_mmio;
+    if (r == NULL || gpa - r->base >= r->size) {
+        r = mem_find(m, gpa);
+        if (r == NULL || r->kind != MEM_MMIO)
+            return NULL;
+        m->last_mmio = r;
+    }
+    return range_ok(gpa - r->base, size, r->size) ? r : NULL;
+}
+
+/// One access, split when wider than the device takes, widened when a read is narrower.
+static bool device_read(struct mem_region *r, u64 off, unsigned size, u64 *val)
+{
+    const struct mmio_ops *o = r->ops;
+    if (o->read == NULL)
+        return false;
+    if (size < o->min_size) {
+        u64 wide, base = off & ~(u64)(o->min_size - 1);
+        if (off + size > base + o->min_size || !o->read(r->dev, base, o->min_size, &wide))
+            return false;
+        *val = bits(wide >> (8 * (off - base)), 8 * size - 1, 0);
+        return true;
+    }
+    u64 out = 0;
+    unsigned step = size < o->max_size ? size : o->max_size;
+    for (unsigned k = 0; k < size; k += step) {
+        u64 part = 0;
+        if (!o->read(r->dev, off + k, step, &part))
+            return false;
+        out |= bits(part, 8 * step - 1, 0) << (8 * k);
+    }
+    *val = out;
+    return true;
+}
+static bool device_write(struct mem_region *r, u64 off, unsigned size, u64 val)
+{
+    const struct mmio_ops *o = r->ops;
+    if (o->write == NULL || size < o->min_size)
+        return false;
+    unsigned step = size < o->max_size ? size : o->max_size;
+    for (unsigned k = 0; k < size; k += step)
+        if (!o->write(r->dev, off + k, step, bits(val >> (8 * k), 8 * step - 1, 0)))
+            return false;
+    return true;
+}
+
+bool mem_io_read(struct mem *m, gpa_t gpa, unsigned size, u64 *val)
+{
+    bool ok = false;
+    if (m->lock)
+        m->lock(m->lock_ctx);
+    struct mem_region *r = find_mmio(m, gpa, size);
+    if (r) {
+        r->hits++;
+        ok = device_read(r, gpa - r->base, size, val);
+    }
+    m->unhandled_reads += !ok;
+    if (m->unlock)
+        m->unlock(m->lock_ctx);
+    return ok;
+}
+bool mem_io_write(struct mem *m, gpa_t gpa, unsigned size, u64 val)
+{
+    bool ok = false;
+    if (m->lock)
+        m->lock(m->lock_ctx);
+    struct mem_region *r = find_mmio(m, gpa, size);
+    if (r) {
+        r->hits++;
+        ok = device_write(r, gpa - r->base, size, val);
+    }
+    m->unhandled_writes += !ok;
+    if (m->unlock)
+        m->unlock(m->lock_ctx);
+    return ok;
+}
+
+/// Bits of the 64-byte lines of one page that [off, off+len) touches; off < 4096.
+static u64 line_mask(u64 off, u64 len)
+{
+    u64 first = off / 64, last = (off + len - 1) / 64;
+    if (last > 63)
+        last = 63;
+    return (~0ULL >> (63 - (last - first))) << first;
+}
+enum line_op { LINE_MARK, LINE_WRITE, LINE_CLEAN };
+/// Applies op page by page. ret  whether LINE_WRITE met a marked line.
+static bool for_lines(struct mem *m, gpa_t gpa, u64 len, enum line_op op)
+{
+    struct mem_region *r = mem_find(m, gpa);
+    bool hit = false;
+    if (r == NULL || r->code_lines == NULL || len == 0)
+        return false;
+    if (len > r->size - (gpa - r->base))
+        len = r->size - (gpa - r->base);
+    for (u64 off = gpa - r->base, end = off + len; off < end;) {
+        u64 page = off / GUEST_PAGE, in = off % GUEST_PAGE;
+        u64 n = GUEST_PAGE - in < end - off ? GUEST_PAGE - in : end - off;
+        if (op == LINE_MARK) {
+            r->code_lines[page] |= line_mask(in, n);
+        } else if (op == LINE_CLEAN) {
+            r->stale_lines[page] &= ~line_mask(in, n);
+        } else if (r->code_lines[page]) {
+            u64 lines = line_mask(in, n) & r->code_lines[page];
+            r->code_lines[page] &= ~lines;
+            r->stale_lines[page] |= lines;
+            hit |= lines != 0;
+        }
+        off += n;
+    }
+    return hit;
+}
+void mem_mark_code(struct mem *m, gpa_t gpa, u64 len) { for_lines(m, gpa, len, LINE_MARK); }
+void mem_clear_code(struct mem *m, gpa_t page)
+{
+    struct mem_region *r = mem_find(m, page);
+    if (r && r->code_lines)
+        r->code_lines[(page - r->base) / GUEST_PAGE] = 0;
+}
+bool mem_page_has_code(const struct mem *m, gpa_t gpa)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    return r && r->code_lines && r->code_lines[(gpa - r->base) / GUEST_PAGE] != 0;
+}
+void mem_written(struct mem *m, gpa_t gpa, u64 len)
+{
+    if (for_lines(m, gpa, len, LINE_WRITE))
+        for (unsigned k = 0; k < m->watch_count; k++)
+            m->watch[k].written(m->watch[k].ctx, gpa, len);
+}
+void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx)
+{
+    if (m->watch_count < ARRAY_LEN(m->watch))
+        m->watch[m->watch_count++] = (struct mem_code_watch){written, ctx};
+}
+void mem_unwatch_code(struct mem *m, void *ctx)
+{
+    for (unsigned k = 0; k < m->watch_count; k++)
+        if (m->watch[k].ctx == ctx)
+            m->watch[k--] = m->watch[--m->watch_count];
+}
+void mem_clear_stale(struct mem *m, gpa_t gpa, u64 len)
+{
+    if (len != ~0ULL) {
+        for_lines(m, gpa, len, LINE_CLEAN);
+        return;
+    }
+    for (unsigned k = 0; k < m->region_count; k++)
+        if (m->region[k].stale_lines)
+            memset(m->region[k].stale_lines, 0, m->region[k].size / GUEST_PAGE * sizeof(u64));
+}
+bool mem_is_stale(const struct mem *m, gpa_t gpa)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    if (r == NULL || r->stale_lines == NULL)
+        return false;
+    u64 off = gpa - r->base;
+    return bit(r->stale_lines[off / GUEST_PAGE], off / 64 % 64);
+}
