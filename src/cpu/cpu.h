@@ -70,7 +70,7 @@ struct tlb_ent {
     u64 tag;
     u64 addend;
 };
-#define TLB_EMPTY 1ULL
+#define TLB_EMPTY (~0ULL)
 enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 1024, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
 
 /// What a soft-TLB entry maps to, for slow paths: parallel to mmuctx.r, .w and .x.
@@ -96,6 +96,9 @@ struct mmuctx {
     u64 code_gen;      ///< changes whenever a translation for execution may have changed
     u64 last_use;      ///< for replacement
     bool has_nonglobal; ///< EL1: an nG=1 entry was put here
+    bool has_high;      ///< holds addresses of the upper half
+    bool stale;         ///< must be emptied before it is selected again
+    u16 used_r, used_w, used_x; ///< groups of 64 entries that may hold something
     struct { u64 lo, hi; } block[CTX_BLOCKS]; ///< ranges that hold pieces of block mappings
     u8 block_count;
     u8 el;
@@ -103,11 +106,7 @@ struct mmuctx {
 };
 
 /// Slots are copies of r and w entries: whoever drops those drops these.
-static inline void slot_clear(struct mmuctx *x)
-{
-    for (unsigned i = 0; i < SLOT_COUNT; i++)
-        x->slot[i].limit = 0;
-}
+static inline void slot_clear(struct mmuctx *x) { memset(x->slot, 0, sizeof x->slot); }
 static inline void slot_drop_va(struct mmuctx *x, gva_t page)
 {
     for (unsigned i = 0; i < SLOT_COUNT; i++)

@@ -202,7 +202,9 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
     n->pa = x->pa & ~0xfffULL;
     n->device = x->device;
     n->global = x->global;
+    *(acc == ACC_LOAD ? &t->used_r : acc == ACC_STORE ? &t->used_w : &t->used_x) |= (u16)(1u << k / (TLB_SIZE / 16));
     t->has_nonglobal |= !x->global;
+    t->has_high |= bit(va, 55);
     c->tlb_fills++;
     if (x->page_size > GUEST_PAGE)
         note_block(t, va, x->page_size);
@@ -210,19 +212,33 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
         c->hooks.tlb_fill(c->hooks.ctx, c, va, x->pa, x->attr, x->sh, acc == ACC_STORE, acc == ACC_FETCH);
 }
 
+static void fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, struct mem_region *r)
+{
+    r->tlb_writable[(x->pa - r->base) / GUEST_PAGE] = 1;
+    fill(c, t, va, x, ACC_STORE, r->host + (x->pa - r->base));
+}
+
+enum { GROUP = TLB_SIZE / 16 };
+static void clear_used(struct tlb_ent *e, u16 *used)
+{
+    for (unsigned left = *used; left; left &= left - 1)
+        memset(e + (unsigned)__builtin_ctz(left) * GROUP, 0xff, GROUP * sizeof *e);
+    *used = 0;
+}
 void mmuctx_flush(struct mmuctx *t)
 {
     slot_clear(t);
-    for (unsigned k = 0; k < TLB_SIZE; k++)
-        t->r[k].tag = t->w[k].tag = t->x[k].tag = TLB_EMPTY;
+    clear_used(t->r, &t->used_r);
+    clear_used(t->w, &t->used_w);
+    clear_used(t->x, &t->used_x);
     t->block_count = 0;
-    t->has_nonglobal = false;
+    t->has_nonglobal = t->has_high = t->stale = false;
     t->code_gen++;
 }
 /// Drops the entries of the low half (user addresses) from an EL1 context.
 static void flush_nonglobal(struct mmuctx *t)
 {
-    if (t->has_nonglobal)
+    if (t->has_nonglobal && !t->stale)
         mmuctx_flush(t);
 }
 
@@ -260,10 +276,16 @@ void tlb_address_space_changed(struct cpu *c)
     tlb_select(c);
 }
 
+static struct mmuctx *fresh(struct mmuctx *t)
+{
+    if (UNLIKELY(t->stale))
+        mmuctx_flush(t);
+    return t;
+}
 void tlb_select(struct cpu *c)
 {
     if (!(c->mode & MODE_MMU)) {
-        c->ctx = c->ctx_unpriv = c->ctx_off;
+        c->ctx = c->ctx_unpriv = fresh(c->ctx_off);
         return;
     }
     if (c->el == 0) {
@@ -272,20 +294,17 @@ void tlb_select(struct cpu *c)
         c->ctx = c->ctx_unpriv = c->ctx_user;
         return;
     }
-    c->ctx = c->pan ? c->ctx_el1_pan : c->ctx_el1;
+    c->ctx = fresh(c->pan ? c->ctx_el1_pan : c->ctx_el1);
     c->ctx_unpriv = c->ctx_user ? c->ctx_user : c->ctx_none;
 }
 
 void tlb_flush_all(struct cpu *c)
 {
     c->tlb_flushes++;
-    mmuctx_flush(c->ctx_off);
-    mmuctx_flush(c->ctx_el1);
-    mmuctx_flush(c->ctx_el1_pan);
-    for (int k = 0; k < CTX_EL0_MAX; k++) {
-        mmuctx_flush(c->ctx_el0[k]);
+    /* Emptied when selected again: tlb_select, tlb_user_ctx. */
+    c->ctx_off->stale = c->ctx_el1->stale = c->ctx_el1_pan->stale = true;
+    for (int k = 0; k < CTX_EL0_MAX; k++)
         c->ctx_el0[k]->last_use = 0;
-    }
     c->ctx_user = NULL;
     tlb_select(c);
 }
@@ -296,6 +315,8 @@ static bool same_page(u64 tag, gva_t page) { return (tag ^ page) << 8 == 0; }
 static void flush_page(struct mmuctx *t, gva_t page)
 {
     unsigned k = page >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
+    if (t->stale)
+        return;
     if (in_block(t, page)) {
         mmuctx_flush(t);
         return;
@@ -320,7 +341,7 @@ void tlb_flush_va(struct cpu *c, gva_t va, u16 asid, bool all_asids)
     flush_page(c->ctx_el1_pan, page);
     for (int k = 0; k < CTX_EL0_MAX; k++) {
         struct mmuctx *t = c->ctx_el0[k];
-        if (t->last_use && (all_asids || (u16)(t->ttbr0 >> 48) == asid || bit(va, 55)))
+        if (t->last_use && (bit(va, 55) ? t->has_high : all_asids || (u16)(t->ttbr0 >> 48) == asid))
             flush_page(t, page);
     }
 }
@@ -336,6 +357,8 @@ void tlb_flush_asid(struct cpu *c, u16 asid)
 
 static void protect(struct mmuctx *t, gpa_t page)
 {
+    if (t->used_w == 0)
+        return;
     for (unsigned k = 0; k < TLB_SIZE; k++)
         if (t->w[k].tag != TLB_EMPTY && t->wi[k].pa == page) {
             slot_drop_host(t, (const void *)(uintptr_t)(t->w[k].tag + t->w[k].addend));
@@ -345,6 +368,10 @@ static void protect(struct mmuctx *t, gpa_t page)
 void tlb_protect_page(struct cpu *c, gpa_t pa)
 {
     gpa_t page = pa & ~0xfffULL;
+    struct mem_region *r = mem_find(c->mem, pa);
+    if (r == NULL || r->tlb_writable == NULL || !r->tlb_writable[(pa - r->base) / GUEST_PAGE])
+        return;
+    r->tlb_writable[(pa - r->base) / GUEST_PAGE] = 0;
     protect(c->ctx_off, page);
     protect(c->ctx_el1, page);
     protect(c->ctx_el1_pan, page);
@@ -484,6 +511,19 @@ bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, 
     return true;
 }
 
+/// A page whose code was just changed is likely to be executed again soon: keep its stores slow for a
+/// while, rather than enter and drop a writable translation for every patch.
+static bool expects_code(struct mem_region *r, u64 page)
+{
+    enum { PATIENCE = 32 };
+    if (r->stale_lines[page] == 0)
+        return false;
+    if (++r->slow_stores[page] < PATIENCE)
+        return true;
+    r->slow_stores[page] = 0;
+    return false;
+}
+
 static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, unsigned flags, u64 v)
 {
     struct xlat x;
@@ -497,8 +537,8 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
             mem_written(c->mem, x.pa, size);
             return true;
         }
-        if (!x.device || !(c->mode & MODE_MMU))
-            fill(c, ctx_for(c, flags), va, &x, ACC_STORE, host);
+        if ((!x.device || !(c->mode & MODE_MMU)) && !expects_code(r, (x.pa - r->base) / GUEST_PAGE))
+            fill_write(c, ctx_for(c, flags), va, &x, r);
         store_host(host, size, v);
         return true;
     }
@@ -558,8 +598,12 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
     if (x.device && c->hooks.device_atomic)
         c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
     u8 *host = r->host + (x.pa - r->base);
-    if ((!x.device || !(c->mode & MODE_MMU)) && !r->code_lines[(x.pa - r->base) / GUEST_PAGE])
-        fill(c, c->ctx, va, &x, acc, host);
+    if ((!x.device || !(c->mode & MODE_MMU)) && !r->code_lines[(x.pa - r->base) / GUEST_PAGE]) {
+        if (write)
+            fill_write(c, c->ctx, va, &x, r);
+        else
+            fill(c, c->ctx, va, &x, acc, host);
+    }
     return host;
 }
 

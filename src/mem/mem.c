@@ -16,6 +16,8 @@ void mem_free(struct mem *m)
             os_ram_free(r->host, r->size);
         free(r->code_lines);
         free(r->stale_lines);
+        free(r->tlb_writable);
+        free(r->slow_stores);
     }
     free(m);
 }
@@ -67,11 +69,15 @@ static bool add_backed(struct mem *m, gpa_t base, u64 size, enum mem_kind kind, 
                        (unsigned long long)(size / MIB));
     r.code_lines = xcalloc(size / GUEST_PAGE, sizeof(u64));
     r.stale_lines = xcalloc(size / GUEST_PAGE, sizeof(u64));
+    r.tlb_writable = xcalloc(size / GUEST_PAGE, 1);
+    r.slow_stores = xcalloc(size / GUEST_PAGE, 1);
     if (insert(m, &r, e))
         return true;
     os_ram_free(r.host, size);
     free(r.code_lines);
     free(r.stale_lines);
+    free(r.tlb_writable);
+    free(r.slow_stores);
     return false;
 }
 bool mem_add_ram(struct mem *m, gpa_t base, u64 size, const char *name, struct err *e)

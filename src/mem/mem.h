@@ -31,6 +31,8 @@ struct mem_region {
     void *dev;
     u64 *code_lines; ///< RAM: per 4 KiB page, one bit for each 64-byte line that holds known code
     u64 *stale_lines; ///< RAM: lines that held code when they were written, until IC IVAU
+    u8 *tlb_writable; ///< RAM: per page, 1 when a soft TLB may hold it for writing
+    u8 *slow_stores;  ///< RAM: per page, stores to recently changed code (mmu.c)
     u64 hits;        ///< MMIO accesses served
 };
 
