@@ -111,6 +111,12 @@ static bool cook(enum insn_fmt fmt, u32 w, struct insn *i)
     case FMT_RMIF:
         i->imm = bits(w, 20, 15);
         return true;
+    case FMT_ELEM:
+        i->imm = bit(w, 11) << 2 | bit(w, 21) << 1 | bit(w, 20);
+        i->imm >>= i->p - 1;
+        if (i->p == 1)
+            i->rm &= 15;
+        return true;
     case FMT_FPIMM8:
         i->imm = bits(w, 20, 13);
         return true;

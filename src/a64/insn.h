@@ -46,6 +46,7 @@ enum insn_fmt {
     FMT_LIT19, FMT_REGOFF, FMT_RMIF,
     FMT_FPIMM8, ///< imm = bits 20..13
     FMT_SIMD,   ///< free for bodies: imm = 0
+    FMT_ELEM,   ///< FP by element: imm = index, of halves (p = 1) rm without the index bit
 };
 
 enum insn_op {
