@@ -90,9 +90,13 @@ int interp_step(struct interp *in)
 {
     struct cpu *c = in->cpu;
     gpa_t pa;
-    bool stepping = c->mode & MODE_SS;
+    bool stepping = (c->mode & MODE_SS) && cpu_step_enabled(c);
     if (stepping && !c->ss) {
         step_exception(c);
+        return EXEC_BRANCH;
+    }
+    if (UNLIKELY(cpu_breakpoint_hit(c, c->pc))) {
+        cpu_raise(c, c->el == 0 ? EC_BKPT_LOW : EC_BKPT, 0x22, c->pc);
         return EXEC_BRANCH;
     }
     const u32 *host = mmu_fetch(c, c->pc, &pa);
@@ -107,7 +111,7 @@ int interp_step(struct interp *in)
     int st = i->fn(c, i);
     if (st == EXEC_NEXT)
         c->pc += 4;
-    if (stepping && st != EXEC_EXIT && c->exceptions == taken && (c->mode & MODE_SS) && !c->ss)
+    if (stepping && st != EXEC_EXIT && c->exceptions == taken && cpu_step_enabled(c) && !c->ss)
         step_exception(c);
     return st;
 }

@@ -207,6 +207,7 @@ struct cpu {
     struct cpu_exit exit;
     struct trail trail;
     u32 index; ///< vCPU number
+    bool watch_armed; ///< watchpoints: no access may use the soft TLB
     bool brk_exits, semihosting;
     bool single;        ///< stop after one instruction (EXIT_DEBUG)
     u64 budget;         ///< icount at which run() returns EXIT_KICK; ~0 = none
@@ -237,7 +238,7 @@ enum {
     MODE_SA = 1 << 5,    ///< SP alignment is checked
     MODE_TBI0 = 1 << 6,
     MODE_TBI1 = 1 << 7,
-    MODE_SS = 1 << 8,
+    MODE_SS = 1 << 8, ///< software step or breakpoints: the interpreter runs instruction by instruction
     MODE_FPCR_SHIFT = 9, ///< {AHP, DN, FZ, RMode:2, FZ16}: 6 bits
 };
 
@@ -249,6 +250,12 @@ void cpu_free(struct cpu *c);
 void cpu_reset(struct cpu *c);
 /// True when software step applies at the current EL.
 bool cpu_step_enabled(const struct cpu *c);
+/* debug.c: breakpoint and watchpoint registers */
+bool cpu_breakpoints_armed(const struct cpu *c);
+bool cpu_breakpoint_hit(const struct cpu *c, gva_t pc);
+bool cpu_watchpoints_armed(const struct cpu *c);
+bool cpu_watchpoint_hit(const struct cpu *c, gva_t va, unsigned size, bool write, bool user);
+
 /// Selects SP_EL0 or SP_EL1 at EL1.
 void cpu_set_spsel(struct cpu *c, u8 sp_sel);
 /// Recomputes mode, ctx, align_strict and fp_ok from PSTATE and system registers.

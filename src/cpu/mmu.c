@@ -5,7 +5,8 @@
 /// Fault status codes; the level is added where it applies.
 enum {
     FSC_ADDR_SIZE = 0x00, FSC_TRANSLATION = 0x04, FSC_ACCESS_FLAG = 0x08, FSC_PERMISSION = 0x0c,
-    FSC_EXTERNAL = 0x10, FSC_EXTERNAL_WALK = 0x14, FSC_ALIGNMENT = 0x21, FSC_EXCLUSIVE = 0x35,
+    FSC_EXTERNAL = 0x10, FSC_EXTERNAL_WALK = 0x14, FSC_ALIGNMENT = 0x21, FSC_DEBUG = 0x22,
+    FSC_EXCLUSIVE = 0x35,
 };
 
 /* ---- the walk ---- */
@@ -195,6 +196,8 @@ static bool in_block(const struct mmuctx *t, gva_t va)
 static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, enum access acc, const u8 *host)
 {
     unsigned k = va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
+    if (UNLIKELY(c->watch_armed) && acc != ACC_FETCH)
+        return;
     struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
     struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
     e->tag = va & ~0xfffULL;
@@ -416,6 +419,13 @@ static bool prepare(struct cpu *c, gva_t va, unsigned size, unsigned align, enum
     if (misaligned && x->device) {
         data_abort(c, va, acc, flags, FSC_ALIGNMENT);
         return false;
+    }
+    if (UNLIKELY(c->watch_armed)) {
+        bool user = c->el == 0 || (flags & ACCF_UNPRIV), write = acc == ACC_STORE;
+        if (cpu_watchpoint_hit(c, va, size, write, user)) {
+            cpu_raise_far(c, c->el == 0 ? EC_WATCH_LOW : EC_WATCH, FSC_DEBUG | (u32)write << 6, va, c->pc);
+            return false;
+        }
     }
     return true;
 }

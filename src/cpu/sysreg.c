@@ -191,7 +191,7 @@ static void sysreg_w_pmintenset(struct cpu *c, enum sysreg_id id, u64 v) { c->sr
 static u64 sysreg_r_pmintenclr(struct cpu *c, enum sysreg_id id) { return c->sr[SYSREG_PMINTENSET_EL1]; }
 static void sysreg_w_pmintenclr(struct cpu *c, enum sysreg_id id, u64 v) { c->sr[SYSREG_PMINTENSET_EL1] &= ~v; }
 
-static void sysreg_w_mdscr(struct cpu *c, enum sysreg_id id, u64 v)
+static void sysreg_w_debug(struct cpu *c, enum sysreg_id id, u64 v)
 {
     c->sr[id] = v;
     cpu_update_mode(c);
