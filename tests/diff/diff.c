@@ -1,0 +1,297 @@
+/// Differential test: random instructions on an engine of ours and under qemu-aarch64, compared in
+/// registers, flags, FPCR, FPSR, memory and the way they ended.
+///
+///   diff --runner FILE [--engine interp|jit] [--family NAME,...] [--op NAME] [--cases N] [--length N]
+///        [--seed N] [--case N] [--plain-fpcr] [--show N]
+///
+/// A case is decided by the seed and its number alone: --seed S --case K runs one again.
+#include "engine.h"
+#include "gen.h"
+#include "known.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct options {
+    const char *runner, *qemu, *engine, *op;
+    u32 families;
+    u64 cases, seed, only;
+    unsigned length, show;
+    bool plain_fpcr, has_only;
+};
+
+struct oracle {
+    pid_t pid;
+    int to, from;
+};
+
+struct tally {
+    u64 cases, differences, known;
+    u32 by_op[OP_COUNT], bad_by_op[OP_COUNT];
+};
+
+static const char *const end_names[] = {"brk", "undefined", "segv", "bus", "other"};
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(2);
+}
+
+static void move_all(int fd, void *data, size_t len, bool is_write)
+{
+    for (char *p = data; len;) {
+        ssize_t n = is_write ? write(fd, p, len) : read(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            fail("diff: the runner went away");
+        p += n;
+        len -= (size_t)n;
+    }
+}
+
+static struct oracle oracle_start(const struct options *o)
+{
+    int to[2], from[2];
+    struct oracle q;
+    if (pipe(to) || pipe(from))
+        fail("pipe");
+    q.pid = fork();
+    if (q.pid < 0)
+        fail("fork");
+    if (q.pid == 0) {
+        dup2(to[0], 0);
+        dup2(from[1], 1);
+        close(to[1]);
+        close(from[0]);
+        /* SVE off: with it the signal frame would carry the vectors twice. */
+        execlp(o->qemu, o->qemu, "-cpu", "max,sve=off,pauth=off", o->runner, (char *)NULL);
+        perror(o->qemu);
+        _exit(127);
+    }
+    close(to[0]);
+    close(from[1]);
+    q.to = to[1];
+    q.from = from[0];
+    return q;
+}
+
+static void oracle_stop(struct oracle *q)
+{
+    close(q->to);
+    close(q->from);
+    waitpid(q->pid, NULL, 0);
+}
+
+/// Writes what differs between two results. in  f  NULL: only tells. ret  true when nothing does.
+static bool compare(const struct diff_state *want, const struct diff_state *got, FILE *f)
+{
+    bool same = true;
+#define DIFFER(cond, ...)                                                                          \
+    if (cond) {                                                                                    \
+        same = false;                                                                              \
+        if (f != NULL)                                                                             \
+            fprintf(f, __VA_ARGS__);                                                               \
+    }
+    DIFFER(want->end != got->end, "    ended      qemu %s, ours %s\n", end_names[want->end], end_names[got->end])
+    for (int r = 0; r < 31; r++)
+        DIFFER(want->x[r] != got->x[r], "    x%-9d qemu %016lx, ours %016lx\n", r, want->x[r], got->x[r])
+    DIFFER(want->sp != got->sp, "    sp         qemu %016lx, ours %016lx\n", want->sp, got->sp)
+    DIFFER(want->pc != got->pc, "    pc         qemu %016lx, ours %016lx\n", want->pc, got->pc)
+    for (int r = 0; r < 32; r++)
+        DIFFER(want->v[r][0] != got->v[r][0] || want->v[r][1] != got->v[r][1],
+               "    v%-9d qemu %016lx:%016lx, ours %016lx:%016lx\n", r, want->v[r][1], want->v[r][0],
+               got->v[r][1], got->v[r][0])
+    DIFFER(want->nzcv != got->nzcv, "    nzcv       qemu %x, ours %x\n", want->nzcv >> 28, got->nzcv >> 28)
+    DIFFER(want->fpsr != got->fpsr, "    fpsr       qemu %08x, ours %08x\n", want->fpsr, got->fpsr)
+    DIFFER(want->fpcr != got->fpcr, "    fpcr       qemu %08x, ours %08x\n", want->fpcr, got->fpcr)
+    for (int k = 0; k < WINDOW_SIZE; k++)
+        if (want->window[k] != got->window[k]) {
+            DIFFER(true, "    memory     +%d: qemu %02x, ours %02x\n", k, want->window[k], got->window[k])
+            break;
+        }
+#undef DIFFER
+    return same;
+}
+
+static void show_inputs(const u32 *words, const struct diff_state *in)
+{
+    u32 general = 0, vector = 0;
+    for (unsigned k = 0; k < CASE_WORDS && words[k] != 0xd4200000; k++) {
+        char text[96];
+        struct insn i;
+        insn_decode(words[k], &i);
+        insn_disas(words[k], in->pc + k * 4, text, sizeof text);
+        printf("    %08x   %s\n", words[k], text);
+        unsigned d = words[k] & 31, n = words[k] >> 5 & 31, m = words[k] >> 16 & 31, a = words[k] >> 10 & 31;
+        *(i.flags & VD ? &vector : &general) |= 1u << d;
+        *(i.flags & VN ? &vector : &general) |= 1u << n;
+        *(i.flags & VM ? &vector : &general) |= 1u << m;
+        *(i.flags & VA ? &vector : &general) |= 1u << a;
+    }
+    for (unsigned r = 0; r < 31; r++)
+        if (general >> r & 1)
+            printf("    in x%-6u %016lx\n", r, in->x[r]);
+    for (unsigned r = 0; r < 32; r++)
+        if (vector >> r & 1)
+            printf("    in v%-6u %016lx:%016lx\n", r, in->v[r][1], in->v[r][0]);
+    printf("    in sp %lx pc %lx nzcv %x fpcr %08x fpsr %08x\n", in->sp, in->pc, in->nzcv >> 28, in->fpcr, in->fpsr);
+}
+
+static void judge(const struct options *o, struct tally *t, u64 number, const u32 *words, const struct diff_state *in,
+                  const struct diff_state *want, const struct diff_state *got)
+{
+    struct insn i;
+    insn_decode(words[0], &i);
+    t->cases++;
+    for (unsigned k = 0; k < CASE_WORDS && words[k] != 0xd4200000; k++) {
+        struct insn each;
+        insn_decode(words[k], &each);
+        t->by_op[each.op]++;
+    }
+    if (compare(want, got, NULL))
+        return;
+    if (o->length == 1 && known_difference(&i, in, want, got) != NULL) {
+        t->known++;
+        return;
+    }
+    t->differences++;
+    if (t->bad_by_op[i.op]++ >= (o->length == 1 ? 1 : o->show) || t->differences > o->show)
+        return;
+    printf("DIFFERS --seed %lu --case %lu (%s)\n", o->seed, number, insn_rows[i.op].name);
+    show_inputs(words, in);
+    compare(want, got, stdout);
+}
+
+static void run_batch(const struct options *o, struct gen *g, struct engine *e, struct oracle *q, struct tally *t, u64 first,
+                      u32 count)
+{
+    static u32 words[BATCH_MAX * CASE_WORDS];
+    static struct diff_state in[BATCH_MAX], want[BATCH_MAX], got;
+    for (u32 k = 0; k < count; k++) {
+        g->rng = (o->seed * 0x9e3779b97f4a7c15ULL) ^ ((first + k + 1) * 0xd1342543de82ef95ULL);
+        g->rng |= g->rng == 0;
+        for (int n = 0; n < 4; n++)
+            rng_next(&g->rng);
+        gen_case(g, k, o->length, words + k * CASE_WORDS, &in[k]);
+    }
+    struct diff_batch b = {count};
+    move_all(q->to, &b, sizeof b, true);
+    move_all(q->to, words, (size_t)count * CASE_WORDS * 4, true);
+    move_all(q->to, in, count * sizeof in[0], true);
+    move_all(q->from, want, count * sizeof want[0], false);
+    engine_code(e, words, count);
+    for (u32 k = 0; k < count; k++) {
+        engine_run(e, &in[k], &got);
+        judge(o, t, first + k, words + k * CASE_WORDS, &in[k], &want[k], &got);
+    }
+}
+
+static u32 parse_families(const char *text)
+{
+    u32 mask = 0;
+    for (unsigned f = 0; f < FAMILY_COUNT; f++)
+        if (strstr(text, family_names[f]) != NULL)
+            mask |= 1u << f;
+    return mask;
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+    *o = (struct options){.qemu = "qemu-aarch64", .engine = "interp", .families = ~0u, .cases = 10000, .seed = 1, .length = 1, .show = 20};
+    for (int k = 1; k < argc; k++) {
+        const char *a = argv[k], *v = k + 1 < argc ? argv[k + 1] : NULL;
+        if (strcmp(a, "--plain-fpcr") == 0) {
+            o->plain_fpcr = true;
+            continue;
+        }
+        if (v == NULL)
+            return false;
+        k++;
+        if (strcmp(a, "--runner") == 0)
+            o->runner = v;
+        else if (strcmp(a, "--qemu") == 0)
+            o->qemu = v;
+        else if (strcmp(a, "--engine") == 0)
+            o->engine = v;
+        else if (strcmp(a, "--family") == 0)
+            o->families = parse_families(v);
+        else if (strcmp(a, "--op") == 0)
+            o->op = v;
+        else if (strcmp(a, "--cases") == 0)
+            o->cases = strtoull(v, NULL, 0);
+        else if (strcmp(a, "--length") == 0)
+            o->length = (unsigned)strtoul(v, NULL, 0);
+        else if (strcmp(a, "--seed") == 0)
+            o->seed = strtoull(v, NULL, 0);
+        else if (strcmp(a, "--show") == 0)
+            o->show = (unsigned)strtoul(v, NULL, 0);
+        else if (strcmp(a, "--case") == 0)
+            o->only = strtoull(v, NULL, 0), o->has_only = true;
+        else
+            return false;
+    }
+    return o->runner != NULL && o->length >= 1 && o->length < CASE_WORDS;
+}
+
+/// The rows to choose from. ret  how many
+static unsigned choose(const struct options *o, u16 *ops)
+{
+    unsigned n = 0;
+    for (unsigned op = 1; op < OP_COUNT; op++) {
+        if (!gen_is_testable((enum insn_op)op) || !(o->families >> gen_family((enum insn_op)op) & 1))
+            continue;
+        if (o->op != NULL && strncmp(insn_rows[op].name, o->op, strlen(o->op)) != 0)
+            continue;
+        ops[n++] = (u16)op;
+    }
+    return n;
+}
+
+static int report(const struct tally *t, const u16 *ops, unsigned op_count)
+{
+    unsigned rows = 0;
+    for (unsigned k = 0; k < op_count; k++) {
+        rows += t->by_op[ops[k]] != 0;
+        if (t->bad_by_op[ops[k]])
+            printf("  %-12s differs in %u of %u\n", insn_rows[ops[k]].name, t->bad_by_op[ops[k]], t->by_op[ops[k]]);
+    }
+    printf("%lu cases, %u of %u rows, %lu known differences, %lu differences\n", t->cases, rows, op_count, t->known,
+           t->differences);
+    return t->differences != 0 || t->cases == 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    static u16 ops[OP_COUNT];
+    static struct tally t;
+    struct err err = {0};
+    if (!parse(argc, argv, &o)) {
+        fprintf(stderr, "diff: see the head of tests/diff/diff.c for the options\n");
+        return 2;
+    }
+    unsigned op_count = choose(&o, ops);
+    if (op_count == 0) {
+        printf("0 cases: no row is selected\n");
+        return o.op != NULL;
+    }
+    struct engine *e = engine_new(o.engine, &err);
+    if (e == NULL) {
+        fprintf(stderr, "diff: %s\n", err.msg);
+        return 2;
+    }
+    struct gen g = {.ops = ops, .op_count = op_count, .plain_fpcr = o.plain_fpcr};
+    struct oracle q = oracle_start(&o);
+    if (o.has_only)
+        run_batch(&o, &g, e, &q, &t, o.only, 1);
+    for (u64 at = 0; !o.has_only && at < o.cases; at += BATCH_MAX)
+        run_batch(&o, &g, e, &q, &t, at, (u32)(o.cases - at < BATCH_MAX ? o.cases - at : BATCH_MAX));
+    oracle_stop(&q);
+    engine_free(e);
+    return report(&t, ops, op_count);
+}

@@ -1,0 +1,303 @@
+/// Random cases. A word comes from its row's pattern: letters are random, ignored bits are one (most
+/// are "should be one"). Memory instructions get a base register that leads into the window; forms
+/// that the architecture leaves CONSTRAINED UNPREDICTABLE are not generated.
+#include "gen.h"
+
+const char *const family_names[FAMILY_COUNT] = {"int", "ldst", "fp", "simd"};
+
+static const u8 families[] = {
+    FAMILY_INT, /* OP_INVALID */
+#define A64(id, pattern, fmt, flags, p, dis) FAMILY_INT,
+#include "a64/insn_int.def"
+#undef A64
+#define A64(id, pattern, fmt, flags, p, dis) FAMILY_LDST,
+#include "a64/insn_ldst.def"
+#undef A64
+#define A64(id, pattern, fmt, flags, p, dis) FAMILY_FP,
+#include "a64/insn_fp.def"
+#undef A64
+#define A64(id, pattern, fmt, flags, p, dis) FAMILY_SIMD,
+#include "a64/insn_simd.def"
+#undef A64
+};
+_Static_assert(sizeof families == OP_COUNT, "insn.def includes these four files in this order");
+
+enum family gen_family(enum insn_op op) { return families[op]; }
+
+bool gen_is_testable(enum insn_op op)
+{
+    switch (op) {
+    case OP_INVALID:
+    case OP_ERET:
+    case OP_SVC:
+    case OP_HVC:
+    case OP_SMC:
+    case OP_BRK:
+    case OP_HLT:
+    case OP_HINT:
+    case OP_WFE:
+    case OP_WFI:
+    case OP_MSR_i:
+    case OP_SYS:
+    case OP_SYSL:
+    case OP_MSR:
+    case OP_MRS:
+    case OP_CFINV: return false;
+    default: return true;
+    }
+}
+
+bool gen_word(u64 *rng, enum insn_op op, u32 *word)
+{
+    const char *p = insn_rows[op].pattern;
+    for (int attempt = 0; attempt < 64; attempt++) {
+        u32 w = 0, r = (u32)(rng_next(rng) >> 16);
+        for (int i = 0; i < 32; i++) {
+            u32 b = p[i] == '0' ? 0 : p[i] == '1' || p[i] == '.' ? 1 : r >> i & 1;
+            w = w << 1 | b;
+        }
+        struct insn d;
+        insn_decode(w, &d);
+        if (d.op == op) {
+            *word = w;
+            return true;
+        }
+    }
+    return false;
+}
+
+static u64 below(u64 *rng, u64 n) { return (rng_next(rng) >> 11) % n; }
+
+/// A general register value: often a corner, seldom uniform.
+static u64 random_general(u64 *rng)
+{
+    u64 r = rng_next(rng);
+    switch (below(rng, 6)) {
+    case 0: return (u64)sext(r, 1 + (unsigned)below(rng, 64));
+    case 1: return 1ULL << (r >> 58);
+    case 2: return (1ULL << (r >> 58)) - 1;
+    case 3: return ~(1ULL << (r >> 58));
+    case 4: {
+        static const u64 corners[] = {0, 1, ~0ULL, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff,
+                                      0x8000000000000000, 0x100000000, 0xffffffff80000000};
+        return corners[below(rng, ARRAY_LEN(corners))];
+    }
+    default: return r;
+    }
+}
+
+/// A floating-point bit pattern of the given width, corners first.
+static u64 random_float(u64 *rng, unsigned width)
+{
+    unsigned frac = width == 64 ? 52 : width == 32 ? 23 : 10, expo = width - 1 - frac;
+    u64 r = rng_next(rng), sign = below(rng, 2) << (width - 1), f = r & ((1ULL << frac) - 1);
+    u64 bias = (1ULL << (expo - 1)) - 1, e_max = (1ULL << expo) - 1, e;
+    switch (below(rng, 8)) {
+    case 0: e = 0; break;                                             /* subnormal */
+    case 1: e = 0, f = 0; break;                                      /* zero */
+    case 2: e = e_max, f = 0; break;                                  /* infinity */
+    case 3: e = e_max, f |= f ? 0 : 1; break;                         /* NaN of either kind */
+    case 4: e = below(rng, 2) ? e_max - 1 - below(rng, 3) : 1 + below(rng, 3); break; /* edges */
+    case 5: e = bias + below(rng, frac + 4), f &= ~((1ULL << below(rng, frac)) - 1); break; /* integers, ties */
+    case 6: e = bias - 3 + below(rng, 7); break;
+    default: e = below(rng, e_max + 1); break;
+    }
+    return sign | e << frac | f;
+}
+
+static void random_vector(u64 *rng, uint64_t v[2])
+{
+    unsigned kind = (unsigned)below(rng, 6), width = kind == 0 ? 64 : kind == 1 ? 32 : 16;
+    for (unsigned k = 0; k < 2; k++) {
+        v[k] = 0;
+        if (kind >= 3)
+            v[k] = kind == 3 ? random_general(rng) : kind == 4 ? rng_next(rng) : below(rng, 256) * 0x0101010101010101ULL;
+        else
+            for (unsigned at = 0; at < 64; at += width)
+                v[k] |= random_float(rng, width) << at;
+    }
+}
+
+static void random_state(struct gen *g, struct diff_state *s)
+{
+    u64 *rng = &g->rng;
+    memset(s, 0, sizeof *s);
+    for (unsigned r = 0; r < 31; r++)
+        s->x[r] = random_general(rng);
+    s->sp = WINDOW_BASE + WINDOW_SIZE / 2;
+    for (unsigned r = 0; r < 32; r++)
+        random_vector(rng, s->v[r]);
+    s->nzcv = (u32)(rng_next(rng) >> 32) & 0xf0000000u;
+    u32 f = (u32)(rng_next(rng) >> 16);
+    if (!g->plain_fpcr && below(rng, 4)) {
+        s->fpcr = f & (3u << 22); /* RMode */
+        s->fpcr |= f & 1 ? 1u << 24 : 0;            /* FZ */
+        s->fpcr |= f & 2 ? 1u << 25 : 0;            /* DN */
+        s->fpcr |= (f & 12) == 4 ? 1u << 19 : 0;    /* FZ16 */
+        s->fpcr |= (f & 0x30) == 0x10 ? 1u << 26 : 0; /* AHP */
+    }
+    s->fpsr = below(rng, 4) ? 0 : f & 0x0800009f;
+    for (unsigned k = 0; k < WINDOW_SIZE; k += 8) {
+        u64 v = below(rng, 2) ? rng_next(rng) : random_general(rng);
+        memcpy(s->window + k, &v, 8);
+    }
+}
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+    size_t n = strlen(name), m = strlen(suffix);
+    return n >= m && strcmp(name + n - m, suffix) == 0;
+}
+
+/// CONSTRAINED UNPREDICTABLE register choices of memory instructions.
+static bool is_unpredictable(const struct insn *i)
+{
+    unsigned d = i->word & 31, n = i->word >> 5 & 31, m = i->word >> 16 & 31, a = i->word >> 10 & 31;
+    u32 f = i->flags;
+    bool pair = (f & (AR | AW)) != 0;
+    if ((f & NW) && n != 31 && ((!(f & VD) && d == n) || (pair && !(f & VA) && a == n)))
+        return true;
+    if ((f & LD) && pair && !(f & ST) && d == a)
+        return true;
+    if ((f & MW) && (f & ST) && !(f & LD) && (m == n || m == d || (pair && m == a))) /* store exclusive */
+        return true;
+    return false;
+}
+
+/// Registers of a straight piece that stay as they are: bases into the window and small indices.
+enum { BASE_FIRST = 24, BASE_LAST = 28, INDEX_FIRST = 22, INDEX_LAST = 23 };
+
+static bool clobbers_reserved(const struct insn *i)
+{
+    unsigned d = i->word & 31, m = i->word >> 16 & 31, a = i->word >> 10 & 31;
+    u32 f = i->flags;
+#define RESERVED(r) ((r) >= INDEX_FIRST && ((r) <= BASE_LAST || (r) == 31))
+    if (i->op == OP_CASPw || i->op == OP_CASPx)
+        return true;
+    return ((f & DW) && !(f & VD) && (RESERVED(d) && (d != 31 || (f & DSP)))) || ((f & AW) && !(f & VA) && RESERVED(a)) ||
+           ((f & MW) && RESERVED(m));
+#undef RESERVED
+}
+
+static u32 with_field(u32 w, unsigned lo, unsigned width, u64 v)
+{
+    u32 mask = (u32)((1ULL << width) - 1) << lo;
+    return (w & ~mask) | ((u32)v << lo & mask);
+}
+
+/// Points a PC-relative load at the window.
+static u32 aim_literal(u64 *rng, u32 w, u64 pc)
+{
+    u64 target = WINDOW_BASE + below(rng, (WINDOW_SIZE - 16) / 4) * 4;
+    return with_field(w, 5, 19, (target - pc) >> 2);
+}
+
+/// Sends a branch forward, to one of the words after it that are still in the case.
+static u32 aim_branch(u64 *rng, u32 w, const struct insn *i, unsigned at, struct diff_state *s, u64 pc)
+{
+    u64 words = 1 + below(rng, CASE_WORDS - 1 - at), n = w >> 5 & 31;
+    switch (insn_rows[i->op].fmt) {
+    case FMT_BR26: return with_field(w, 0, 26, below(rng, 8) ? words : (rng_next(rng) | 1u << 25) & ~(1u << 24));
+    case FMT_BR19: return with_field(w, 5, 19, words);
+    case FMT_TB14: return with_field(w, 5, 14, words);
+    default:
+        if (s != NULL && n != 31)
+            s->x[n] = below(rng, 4) ? pc + words * 4 : random_general(rng);
+        return w;
+    }
+}
+
+/// Gives a memory instruction's base (and index) a value that leads to a random place in the window.
+static void aim_memory(u64 *rng, const struct insn *i, struct diff_state *s)
+{
+    const struct insn_row *row = &insn_rows[i->op];
+    unsigned n = i->word >> 5 & 31, m = i->word >> 16 & 31;
+    u64 target = WINDOW_BASE + 64 + below(rng, WINDOW_SIZE - 192), offset = 0;
+    bool post = has_suffix(row->name, "_po");
+    if (row->fmt == FMT_NONE) /* exclusives, atomics, ordered: aligned, to the pair */
+        target &= ~15ULL;
+    if (!post && (row->fmt == FMT_UIMM || row->fmt == FMT_S9 || row->fmt == FMT_S7))
+        offset = i->imm;
+    if (row->fmt == FMT_REGOFF && m != n) {
+        unsigned option = (unsigned)(i->imm >> 8) & 7;
+        if (m != 31) {
+            s->x[m] = below(rng, 2) ? (u64)sext(rng_next(rng), 20) : random_general(rng);
+            offset = option == 2 ? (u32)s->x[m] : option == 6 ? (u64)sext(s->x[m], 32) : s->x[m];
+        }
+        offset <<= i->imm & 7;
+    }
+    u64 base = target - offset;
+    if (n == 31)
+        s->sp = base & ~15ULL;
+    else
+        s->x[n] = base | (below(rng, 8) ? 0 : below(rng, 256) << 56); /* the top byte is ignored */
+}
+
+static void gen_single(struct gen *g, u64 pc, u32 *words, struct diff_state *s)
+{
+    for (;;) {
+        enum insn_op op = g->ops[below(&g->rng, g->op_count)];
+        u32 w;
+        struct insn i;
+        if (!gen_word(&g->rng, op, &w))
+            continue;
+        insn_decode(w, &i);
+        if (insn_rows[op].fmt == FMT_LIT19)
+            w = aim_literal(&g->rng, w, pc);
+        else if (i.flags & (LD | ST)) {
+            if (is_unpredictable(&i))
+                continue;
+            aim_memory(&g->rng, &i, s);
+        } else if (i.flags & BR)
+            w = aim_branch(&g->rng, w, &i, 0, s, pc);
+        words[0] = w;
+        return;
+    }
+}
+
+/// An instruction that fits at position `at` of a straight piece. ret  false: try another.
+static bool piece_word(struct gen *g, u64 pc, unsigned at, u32 *out)
+{
+    enum insn_op op = g->ops[below(&g->rng, g->op_count)];
+    const struct insn_row *row = &insn_rows[op];
+    u32 w;
+    struct insn i;
+    if (!gen_word(&g->rng, op, &w))
+        return false;
+    if (row->fmt == FMT_LIT19)
+        w = aim_literal(&g->rng, w, pc + at * 4);
+    else if (row->flags & (LD | ST)) {
+        w = with_field(w, 5, 5, BASE_FIRST + below(&g->rng, BASE_LAST - BASE_FIRST + 1));
+        if (row->fmt == FMT_REGOFF)
+            w = with_field(w, 16, 5, INDEX_FIRST + below(&g->rng, INDEX_LAST - INDEX_FIRST + 1));
+        if (row->fmt == FMT_UIMM)
+            w = with_field(w, 10, 12, below(&g->rng, 16));
+    } else if (row->flags & BR) {
+        if (row->fmt == FMT_NONE)
+            return false;
+        insn_decode(w, &i);
+        w = aim_branch(&g->rng, w, &i, at, NULL, 0);
+    }
+    insn_decode(w, &i);
+    *out = w;
+    return i.op == op && !is_unpredictable(&i) && !clobbers_reserved(&i);
+}
+
+void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct diff_state *s)
+{
+    random_state(g, s);
+    s->pc = CODE_BASE + (u64)slot * CASE_WORDS * 4;
+    for (unsigned k = 0; k < CASE_WORDS; k++)
+        words[k] = 0xd4200000;
+    if (length_max == 1) {
+        gen_single(g, s->pc, words, s);
+        return;
+    }
+    for (unsigned r = BASE_FIRST; r <= BASE_LAST; r++)
+        s->x[r] = WINDOW_BASE + WINDOW_SIZE / 4 + below(&g->rng, WINDOW_SIZE / 32) * 16;
+    for (unsigned r = INDEX_FIRST; r <= INDEX_LAST; r++)
+        s->x[r] = below(&g->rng, 16);
+    unsigned length = 2 + (unsigned)below(&g->rng, length_max - 1);
+    for (unsigned at = 0; at < length;)
+        at += piece_word(g, s->pc, at, &words[at]);
+}
