@@ -187,7 +187,8 @@ static void run_batch(const struct options *o, struct gen *g, struct engine *e, 
     engine_code(e, words, count);
     for (u32 k = 0; k < count; k++) {
         engine_run(e, &in[k], &got);
-        judge(o, t, first + k, words + k * CASE_WORDS, &in[k], &want[k], &got);
+        if (!o->has_only || first + k == o->only)
+            judge(o, t, first + k, words + k * CASE_WORDS, &in[k], &want[k], &got);
     }
 }
 
@@ -287,8 +288,8 @@ int main(int argc, char **argv)
     }
     struct gen g = {.ops = ops, .op_count = op_count, .plain_fpcr = o.plain_fpcr};
     struct oracle q = oracle_start(&o);
-    if (o.has_only)
-        run_batch(&o, &g, e, &q, &t, o.only, 1);
+    if (o.has_only) /* with those before it in its batch: the address is part of the case */
+        run_batch(&o, &g, e, &q, &t, o.only - o.only % BATCH_MAX, (u32)(o.only % BATCH_MAX) + 1);
     for (u64 at = 0; !o.has_only && at < o.cases; at += BATCH_MAX)
         run_batch(&o, &g, e, &q, &t, at, (u32)(o.cases - at < BATCH_MAX ? o.cases - at : BATCH_MAX));
     oracle_stop(&q);
