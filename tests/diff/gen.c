@@ -202,7 +202,7 @@ static u32 aim_branch(u64 *rng, u32 w, const struct insn *i, unsigned at, struct
     case FMT_TB14: return with_field(w, 5, 14, words);
     default:
         if (s != NULL && n != 31)
-            s->x[n] = below(rng, 4) ? pc + words * 4 : random_general(rng);
+            s->x[n] = below(rng, 4) ? pc + words * 4 : random_general(rng) & ~3ULL; /* qemu checks the map first */
         return w;
     }
 }
