@@ -164,8 +164,9 @@ static bool is_unpredictable(const struct insn *i)
     return false;
 }
 
-/// Registers of a straight piece that stay as they are: bases into the window and small indices.
-enum { BASE_FIRST = 24, BASE_LAST = 28, INDEX_FIRST = 22, INDEX_LAST = 23 };
+/// Registers of a straight piece: small indices, bases into the window that stay aligned (qemu-user
+/// does not check the alignment of atomics), bases that writeback moves.
+enum { INDEX_FIRST = 22, INDEX_LAST = 23, FIXED_FIRST = 24, FIXED_LAST = 25, BASE_FIRST = 26, BASE_LAST = 28 };
 
 static bool clobbers_reserved(const struct insn *i)
 {
@@ -255,6 +256,20 @@ static void gen_single(struct gen *g, u64 pc, u32 *words, struct diff_state *s)
     }
 }
 
+/// True for STXR and its kin, whose effect depends on a load-exclusive before.
+static bool is_store_exclusive(u32 flags) { return (flags & (MW | ST | LD)) == (MW | ST); }
+
+/// The store half of the exclusive at before, to the same address. ret  false: it is not one.
+static bool pair_exclusive(u64 *rng, u32 before, u32 *out)
+{
+    struct insn i;
+    u32 w = with_field(before & ~(1u << 22), 16, 5, below(rng, 22));
+    w = with_field(w, 0, 5, below(rng, 32));
+    insn_decode(w, &i);
+    *out = w;
+    return i.op != OP_INVALID && insn_rows[i.op].fmt == FMT_NONE && is_store_exclusive(i.flags) && !is_unpredictable(&i);
+}
+
 /// An instruction that fits at position `at` of a straight piece. ret  false: try another.
 static bool piece_word(struct gen *g, u64 pc, unsigned at, u32 *out)
 {
@@ -267,7 +282,7 @@ static bool piece_word(struct gen *g, u64 pc, unsigned at, u32 *out)
     if (row->fmt == FMT_LIT19)
         w = aim_literal(&g->rng, w, pc + at * 4);
     else if (row->flags & (LD | ST)) {
-        w = with_field(w, 5, 5, BASE_FIRST + below(&g->rng, BASE_LAST - BASE_FIRST + 1));
+        w = with_field(w, 5, 5, row->fmt == FMT_NONE ? FIXED_FIRST + below(&g->rng, 2) : BASE_FIRST + below(&g->rng, 3));
         if (row->fmt == FMT_REGOFF)
             w = with_field(w, 16, 5, INDEX_FIRST + below(&g->rng, INDEX_LAST - INDEX_FIRST + 1));
         if (row->fmt == FMT_UIMM)
@@ -280,7 +295,7 @@ static bool piece_word(struct gen *g, u64 pc, unsigned at, u32 *out)
     }
     insn_decode(w, &i);
     *out = w;
-    return i.op == op && !is_unpredictable(&i) && !clobbers_reserved(&i);
+    return i.op == op && !is_store_exclusive(i.flags) && !is_unpredictable(&i) && !clobbers_reserved(&i);
 }
 
 void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct diff_state *s)
@@ -293,11 +308,16 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
         gen_single(g, s->pc, words, s);
         return;
     }
-    for (unsigned r = BASE_FIRST; r <= BASE_LAST; r++)
+    for (unsigned r = FIXED_FIRST; r <= BASE_LAST; r++)
         s->x[r] = WINDOW_BASE + WINDOW_SIZE / 4 + below(&g->rng, WINDOW_SIZE / 32) * 16;
     for (unsigned r = INDEX_FIRST; r <= INDEX_LAST; r++)
         s->x[r] = below(&g->rng, 16);
     unsigned length = 2 + (unsigned)below(&g->rng, length_max - 1);
-    for (unsigned at = 0; at < length;)
-        at += piece_word(g, s->pc, at, &words[at]);
+    for (unsigned at = 0; at < length;) {
+        u32 w;
+        if (at > 0 && below(&g->rng, 4) && pair_exclusive(&g->rng, words[at - 1], &w))
+            words[at++] = w;
+        else
+            at += piece_word(g, s->pc, at, &words[at]);
+    }
 }
