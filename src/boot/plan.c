@@ -122,7 +122,12 @@ static bool check_code(const struct blob *k, struct err *e)
                            k->name, word, (ull)at, k->name);
         if ((word & 0xfc000000) == 0x14000000) { /* b */
             s64 to = (s64)at + sext(word & 0x3ffffff, 26) * 4;
-            if (to < 0 || (u64)to <= at || (u64)to >= k->len)
+            if (to < 0 || (u64)to >= k->len)
+                return err_set(e, ERR_FORMAT,
+                               "%s: not a kernel: no known header, and the word at offset 0x%llx would "
+                               "branch out of the file; to run it anyway say --load %s@0x40080000",
+                               k->name, (ull)at, k->name);
+            if ((u64)to <= at)
                 return true;
             at = (u64)to;
         } else {

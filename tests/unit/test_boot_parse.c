@@ -271,6 +271,9 @@ static void image_version_is_found_behind_format_strings(void **state)
     memset(p + 2000, 'x', 2096);
     boot_image_version(&in, v);
     assert_string_equal(v, "");
+    in.len = 10;
+    boot_image_version(&in, v);
+    assert_string_equal(v, "");
     free(p);
 }
 

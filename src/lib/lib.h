@@ -1,0 +1,93 @@
+/// Inside of the library: the structures behind the opaque handles.
+#ifndef BRUIN_LIB_H
+#define BRUIN_LIB_H
+
+#include "bruin.h"
+
+#include "base/base.h"
+#include "board/machine.h"
+#include "boot/boot.h"
+
+enum { OPTIONS_MAX = 96, VM_MMIO_MAX = 32 };
+
+struct bruin_config {
+    /// By index of the table; NULL-terminated lists of owned strings, NULL when unset.
+    char **value[OPTIONS_MAX];
+};
+
+/// Values of checked options; def when unset.
+u64 config_number(const bruin_config *c, const char *key, u64 def);
+bool config_flag(const bruin_config *c, const char *key);
+bool config_choice_is(const bruin_config *c, const char *key, const char *choice);
+bool parse_address(const char *s, u64 *out);
+bool parse_memory(const char *s, u64 *out);
+bool parse_duration(const char *s, u64 *out_ns);
+/// The name nearest to `word` among names, or NULL when none is near.
+const char *nearest_name(const char *word, const char *(*name_at)(void *ctx, size_t i), void *ctx);
+
+/// Copies an error of ours to the caller's. ret  false
+bool err_out(struct bruin_error *out, const struct err *e);
+
+/// Everything a boot is made of: files, their bytes, the request to the planner.
+struct boot_job {
+    struct boot_request req;
+    struct blob file[2 + BOOT_INITRDS_MAX + BOOT_FLATS_MAX]; ///< opened files, to be freed
+    unsigned file_count;
+    struct blob unpacked;
+    struct blob dtb;
+    struct boot_plan plan;
+    char how[96];       ///< how the kernel was packed
+    char *cmdline;      ///< as the kernel will see it
+    char *names[BOOT_FLATS_MAX]; ///< owned file names of --load
+};
+/// What a boot needs besides the configuration: bytes given by an embedder instead of files.
+struct boot_bytes {
+    const void *kernel, *dtb;
+    u64 kernel_len, dtb_len;
+    const char *kernel_name;
+    u64 entry; ///< BRUIN_AUTO: none
+};
+/// Opens, unpacks and plans. job is to be released with boot_job_free in any case.
+MUST_USE bool boot_job_prepare(struct boot_job *job, const bruin_config *c, const struct boot_bytes *bytes,
+                               struct err *e);
+void boot_job_free(struct boot_job *job);
+/// "Image 6.1.0 (gzip 9.2 -> 33.4 MB)".
+void boot_job_describe(const struct boot_job *job, char *text, size_t size);
+
+struct vm_mmio {
+    struct bruin_mmio user;
+    struct mmio_ops ops;
+    void *ctx;
+};
+
+struct bruin_vm {
+    struct machine *machine;
+    struct machine_config mc;
+    struct chr *serial;
+    bool serial_is_ring;
+    bruin_config *config;
+    struct vm_mmio mmio[VM_MMIO_MAX];
+    unsigned mmio_count;
+    /* Loading: kept for a reset. */
+    u8 *kernel_bytes, *dtb_bytes;
+    u64 kernel_len, dtb_len;
+    char *kernel_name;
+    u64 kernel_entry;
+    bool is_booted;
+    gpa_t dtb_addr;
+    char loaded[160];
+    char *net_forward;
+    char *disk_paths[MACHINE_DISKS_MAX];
+    void (*message)(void *ctx, const char *id, const char *text);
+    void *message_ctx;
+    void (*console)(void *ctx, const char *data, size_t len);
+    void *console_ctx;
+    bool (*key)(void *ctx, char key);
+    void *key_ctx;
+    char *report_text, *report_json;
+};
+
+/// Loads job into the machine: copies, device tree, registers.
+MUST_USE bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e);
+
+#endif
