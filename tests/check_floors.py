@@ -20,7 +20,7 @@ FLOORS = [
     {'cli'},
 ]
 BESIDE = {
-    ('a64', 'cpu'), ('jit', 'a64'), ('jit', 'cpu'), ('dev', 'irq'), ('virtio', 'irq'), ('boot', 'board'), ('virtio', 'dev'),
+    ('a64', 'cpu'), ('jit', 'a64'), ('jit', 'cpu'), ('irq', 'dev'), ('virtio', 'irq'), ('boot', 'board'), ('virtio', 'dev'),
     ('snap', 'debug'),
 }
 FACES = {
