@@ -24,18 +24,19 @@ static inline float as_s(u64 v)
     memcpy(&f, &w, 4);
     return f;
 }
-/// True for a result that is neither zero, subnormal, infinite nor NaN.
+/// True for a result that is neither zero, subnormal, infinite nor NaN, nor so close above the
+/// subnormals that it may have been tiny before rounding.
 static inline bool take_d(double d, u64 *out)
 {
     memcpy(out, &d, 8);
-    return (u32)((*out >> 52 & 0x7ff) - 1) < 0x7fe;
+    return (u32)((*out >> 52 & 0x7ff) - 2) < 0x7fd;
 }
 static inline bool take_s(float f, u64 *out)
 {
     u32 w;
     memcpy(&w, &f, 4);
     *out = w;
-    return (u32)((w >> 23 & 0xff) - 1) < 0xfe;
+    return (u32)((w >> 23 & 0xff) - 2) < 0xfd;
 }
 #define HOST_TRY(expr_d, expr_s)                                                                   \
     do {                                                                                           \
