@@ -5,6 +5,7 @@
 #include "accel/accel.h"
 #include "accel/interp.h"
 #include "a64/insn.h"
+#include "cpu/dbg.h"
 
 #include <stdlib.h>
 
@@ -30,6 +31,12 @@ static void code_written(void *ctx, gpa_t gpa, u64 len)
 {
     struct interp *in = ctx;
     gpa_t from = align_down(gpa, 64), to = align_up(gpa + len, 64);
+    if (len > MIB) {
+        for (unsigned s = 0; s < CACHE_SIZE; s++)
+            for (unsigned k = 0; in->page[s] && k < PAGE_INSNS; k++)
+                in->page[s]->insn[k].fn = NULL;
+        return;
+    }
     for (gpa_t a = from; a < to; a += 64) {
         struct code_page *p = in->page[slot_of(a)];
         if (p == NULL || p->pa != align_down(a, GUEST_PAGE))
@@ -77,7 +84,7 @@ static NOINLINE void decode_at(struct cpu *c, struct insn *i, const u32 *host, g
     if (c->hooks.stale_code && mem_is_stale(c->mem, pa))
         c->hooks.stale_code(c->hooks.ctx, c, pa);
     mem_mark_code(c->mem, pa, 4);
-    insn_decode(*host, i);
+    dbg_decode(c, pa, *host, i);
 }
 
 /// Takes the software step exception. Arm ARM, "Software Step exceptions".
@@ -187,7 +194,7 @@ static void run(struct cpu *c)
         if (UNLIKELY(c->single) || UNLIKELY(c->mode & MODE_SS)) {
             if (interp_step(in) == EXEC_EXIT)
                 return;
-            if (c->single) {
+            if (c->single || (c->dbg_watching && c->dbg_hit.id)) {
                 c->exit.kind = EXIT_DEBUG;
                 c->exit.addr = c->pc;
                 return;

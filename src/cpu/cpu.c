@@ -97,8 +97,8 @@ void cpu_update_mode(struct cpu *c)
     m |= bit(sctlr, c->el ? 3 : 4) ? MODE_SA : 0;
     m |= bit(tcr, 37) ? MODE_TBI0 : 0;
     m |= bit(tcr, 38) ? MODE_TBI1 : 0;
-    m |= cpu_step_enabled(c) || cpu_breakpoints_armed(c) ? MODE_SS : 0;
-    bool watching = cpu_watchpoints_armed(c);
+    m |= cpu_step_enabled(c) || cpu_breakpoints_armed(c) || c->dbg_watching ? MODE_SS : 0;
+    bool watching = c->dbg_watching || cpu_watchpoints_armed(c);
     if (UNLIKELY(watching != c->watch_armed)) {
         c->watch_armed = watching;
         tlb_flush_all(c);

@@ -160,6 +160,15 @@ struct trail {
     u32 head;
 };
 
+/// Why a debugger stopped: id of the point, 0 none.
+struct dbg_hit {
+    u32 id;
+    bool is_watch, write;
+    unsigned size;
+    u64 pc, va, old; ///< old: up to 8 bytes at the watched address before the access
+};
+struct dbg;
+
 #include "cpu/sysreg_id.h"
 
 struct cpu {
@@ -208,6 +217,10 @@ struct cpu {
     struct trail trail;
     u32 index; ///< vCPU number
     bool watch_armed; ///< watchpoints: no access may use the soft TLB
+    struct dbg *dbg;  ///< external debugger (dbg.h), or NULL
+    bool dbg_watching; ///< it has watchpoints
+    u64 dbg_resume_pc; ///< its breakpoint here is passed over once
+    struct dbg_hit dbg_hit;
     bool brk_exits, semihosting;
     bool single;        ///< stop after one instruction (EXIT_DEBUG)
     u64 budget;         ///< icount at which run() returns EXIT_KICK; ~0 = none

@@ -1,6 +1,7 @@
 /// Address translation and the slow paths of memory access. Arm ARM, "The AArch64 Virtual Memory
 /// System Architecture".
 #include "cpu/cpu.h"
+#include "cpu/dbg.h"
 
 /// Fault status codes; the level is added where it applies.
 enum {
@@ -422,7 +423,8 @@ static bool prepare(struct cpu *c, gva_t va, unsigned size, unsigned align, enum
     }
     if (UNLIKELY(c->watch_armed)) {
         bool user = c->el == 0 || (flags & ACCF_UNPRIV), write = acc == ACC_STORE;
-        if (cpu_watchpoint_hit(c, va, size, write, user)) {
+        dbg_access(c, va, size, write);
+        if (cpu_watchpoints_armed(c) && cpu_watchpoint_hit(c, va, size, write, user)) {
             cpu_raise_far(c, c->el == 0 ? EC_WATCH_LOW : EC_WATCH, FSC_DEBUG | (u32)write << 6, va, c->pc);
             return false;
         }

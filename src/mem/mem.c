@@ -298,6 +298,12 @@ void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ct
     if (m->watch_count < ARRAY_LEN(m->watch))
         m->watch[m->watch_count++] = (struct mem_code_watch){written, ctx};
 }
+void mem_code_changed(struct mem *m)
+{
+    for (unsigned k = 0; k < m->region_count; k++)
+        for (unsigned w = 0; m->region[k].host && w < m->watch_count; w++)
+            m->watch[w].written(m->watch[w].ctx, m->region[k].base, m->region[k].size);
+}
 void mem_unwatch_code(struct mem *m, void *ctx)
 {
     for (unsigned k = 0; k < m->watch_count; k++)

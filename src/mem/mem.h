@@ -96,6 +96,8 @@ bool mem_page_has_code(const struct mem *m, gpa_t gpa);
 void mem_written(struct mem *m, gpa_t gpa, u64 len);
 void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx);
 void mem_unwatch_code(struct mem *m, void *ctx);
+/// Makes every engine forget all code it knows: the debugger changed its breakpoints.
+void mem_code_changed(struct mem *m);
 
 /// Forgets staleness of [gpa, gpa+len): the guest did IC IVAU; len ~0 = everything (IC IALLU).
 void mem_clear_stale(struct mem *m, gpa_t gpa, u64 len);

@@ -1,0 +1,51 @@
+/// Break- and watchpoints of an external debugger (gdb stub, monitor). Unlike the guest's own debug
+/// registers they are invisible to the guest and end run() with EXIT_DEBUG. The set changes only
+/// while no vCPU runs.
+#ifndef BRUIN_DBG_H
+#define BRUIN_DBG_H
+
+#include "cpu/cpu.h"
+
+enum { DBG_BREAKS_MAX = 128, DBG_WATCHES_MAX = 32, DBG_WATCH_LEN_MAX = 4096 };
+
+struct dbg_break {
+    u64 addr; ///< multiple of 4
+    bool physical;
+    u32 id;
+    u64 hits;
+};
+struct dbg_watch {
+    gva_t addr;
+    u64 len;
+    bool read, write;
+    u32 id;
+    u64 hits;
+};
+/// Shared by the vCPUs of a machine.
+struct dbg {
+    struct mem *mem;
+    struct dbg_break brk[DBG_BREAKS_MAX];
+    struct dbg_watch watch[DBG_WATCHES_MAX];
+    unsigned brk_count, watch_count;
+    u32 next_id;
+};
+
+struct dbg *dbg_new(struct mem *m);
+void dbg_free(struct dbg *d);
+/// Gives c the set; NULL takes it away.
+void dbg_attach(struct cpu *c, struct dbg *d);
+/// ret  id of the new point, 0 when the table is full or addr is not a multiple of 4
+u32 dbg_add_break(struct dbg *d, u64 addr, bool physical);
+/// len 1..DBG_WATCH_LEN_MAX. The vCPUs must be attached again (dbg_attach) for it to take effect.
+u32 dbg_add_watch(struct dbg *d, gva_t addr, u64 len, bool read, bool write);
+bool dbg_delete(struct dbg *d, u32 id);
+/// Lets c leave the breakpoint it is stopped at.
+void dbg_resume(struct cpu *c);
+
+/// Decodes for an engine: as insn_decode, but a word under a breakpoint gets a body that stops.
+struct insn;
+void dbg_decode(const struct cpu *c, gpa_t pa, u32 word, struct insn *out);
+/// For mmu.c: notes a data access while watchpoints exist.
+void dbg_access(struct cpu *c, gva_t va, unsigned size, bool write);
+
+#endif
