@@ -120,8 +120,9 @@ static bool cook(enum insn_fmt fmt, u32 w, struct insn *i)
     case FMT_FPIMM8:
         i->imm = bits(w, 20, 13);
         return true;
+    default:
+        return insn_cook_simd(fmt, w, i);
     }
-    return false;
 }
 
 static inline u8 general(unsigned r, bool is_sp, bool written)

@@ -47,6 +47,7 @@ enum insn_fmt {
     FMT_FPIMM8, ///< imm = bits 20..13
     FMT_SIMD,   ///< free for bodies: imm = 0
     FMT_ELEM,   ///< FP by element: imm = index, of halves (p = 1) rm without the index bit
+    FMT_VT, FMT_VSH, FMT_VI5, FMT_VLDM, FMT_VELEM, FMT_VIMM, ///< see insn_simd.def, decode_simd.c
 };
 
 enum insn_op {
@@ -88,6 +89,9 @@ void insn_row_bits(enum insn_op op, u32 *mask, u32 *value);
 
 /// Decodes one word. Unallocated words get op = OP_INVALID and a body that raises UNDEF.
 void insn_decode(u32 word, struct insn *out);
+
+/// Fills imm (and rm) of the FMT_V* formats. ret  false for unallocated arrangements.
+bool insn_cook_simd(enum insn_fmt fmt, u32 word, struct insn *i);
 
 /// Disassembles to the field's standard syntax (objdump -M no-aliases). pc is for PC-relative
 /// operands. ret  length; the text is always terminated. Unallocated: ".inst 0x........".
