@@ -246,6 +246,8 @@ static unsigned choose(const struct options *o, u16 *ops)
     for (unsigned op = 1; op < OP_COUNT; op++) {
         if (!gen_is_testable((enum insn_op)op) || !(o->families >> gen_family((enum insn_op)op) & 1))
             continue;
+        if (o->length > 1 && known_row((enum insn_op)op))
+            continue;
         if (o->op != NULL && strncmp(insn_rows[op].name, o->op, strlen(o->op)) != 0)
             continue;
         ops[n++] = (u16)op;

@@ -18,4 +18,7 @@ static inline const char *known_difference(const struct insn *i, const struct di
     return NULL;
 }
 
+/// Rows with a known difference stay out of pieces, where it would spread.
+static inline bool known_row(enum insn_op op) { return op == OP_FCVTZS_sfh || op == OP_FJCVTZS; }
+
 #endif
