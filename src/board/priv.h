@@ -1,0 +1,117 @@
+/// The inside of a machine, shared by the files of this folder only.
+///
+/// Threads: vCPUs run on the thread that calls machine_run, in turns when there are several; one
+/// I/O thread polls the host and fires timers. Locks, outermost first: machine lock (devices and
+/// their timers), interrupt controller, sleep lock.
+#ifndef BRUIN_BOARD_PRIV_H
+#define BRUIN_BOARD_PRIV_H
+
+#include "board/machine.h"
+#include "dev/dev.h"
+#include "dev/fw_cfg.h"
+#include "dev/pl011.h"
+#include "dev/pl031.h"
+#include "dev/pl061.h"
+#include "irq/irqchip.h"
+#include "os/os.h"
+
+enum { BOARD_DEVICES_MAX = 48, PPI_TIMER_VIRT = 27, PPI_TIMER_PHYS = 30, PPI_PMU = 23 };
+
+/// Deterministic machines: an instruction takes this long. 100 million a second is what the
+/// interpreter does, so that busy waits of guests take about as long as they say.
+enum { DET_NS_PER_INSN = 8 };
+/// ... and at most so many instructions pass between looks at timers and input.
+enum { DET_SLICE = 1 << 20 };
+
+enum vcpu_state { VCPU_OFF, VCPU_RUN, VCPU_WFI, VCPU_WFE };
+struct vcpu {
+    struct machine *m;
+    struct cpu *cpu;
+    enum vcpu_state state;
+    bool is_open;             ///< accelerator state exists
+    _Atomic u64 deadline_ns;  ///< of its timers, guest time; ~0 none
+};
+
+/// A device on the bus.
+struct board_device {
+    const char *name;
+    const struct device_ops *ops;
+    void *dev;
+    gpa_t base;
+    u64 size;
+    int spi; ///< -1 none
+    bool is_edge;
+    bool (*can_wake)(const void *dev); ///< input or a timer may raise its interrupt; NULL never
+    void (*free)(void *dev);
+};
+
+struct machine {
+    struct machine_config cfg;
+    struct mem *mem;
+    const struct accel_ops *accel;
+    struct vcpu *vcpu;
+    unsigned current; ///< index of the vCPU whose turn it is
+    struct irqchip *chip;
+    gpa_t chip_base[2];
+
+    struct board_device device[BOARD_DEVICES_MAX];
+    unsigned device_count;
+    struct pl011 *uart;
+    struct pl061 *gpio;
+    struct fw_cfg *fw_cfg;
+    struct dev_host host;
+
+    struct os_mutex lock; ///< the machine lock
+    struct os_poll *poll;
+    struct os_timer *cpu_timer; ///< earliest vCPU deadline
+    struct os_timer *turn_timer; ///< ends a turn when several vCPUs want to run
+    _Atomic u64 armed_ns;       ///< host time cpu_timer is set to; ~0 none
+    struct os_thread io_thread;
+    _Atomic bool io_quit;
+
+    struct os_mutex sleep_lock;
+    struct os_cond wake;
+    _Atomic u32 sleepers;
+
+    _Atomic bool is_running, is_ending, stop_requested;
+    _Atomic int stop_code;
+    struct machine_exit end;  ///< guarded by sleep_lock until is_ending is seen
+    char error[480];
+
+    u64 clock_offset_ns;      ///< host time minus guest time, while running
+    u64 paused_ns;            ///< guest time while not running
+    u64 timeout_at_ns;        ///< guest time; ~0 none
+    u64 det_skip_ns;          ///< deterministic: idle time skipped
+    u64 rng;
+    u64 epoch_s;              ///< wall clock at guest time 0
+
+    bool saw_panic, panic_ended;
+    u8 panic_pos, panic_end_pos; ///< characters matched so far
+    void (*tap)(void *ctx, const u8 *data, size_t len);
+    void *tap_ctx;
+};
+
+/* virt.c */
+bool virt_build(struct machine *m, struct err *e);
+gpa_t virt_chip_base(unsigned gic, unsigned frame);
+
+/* psci.c: serves the call in x0..x7 of the current vCPU. */
+void psci_call(struct vcpu *v);
+
+/* semihost.c */
+void semihost_call(struct vcpu *v);
+
+/* machine.c and run.c */
+void machine_end(struct machine *m, const struct machine_exit *x);
+void machine_wake(struct machine *m);
+/// A vCPU off so far starts at pc with x0 = context.
+void vcpu_start(struct vcpu *v, gpa_t pc, u64 context);
+void board_console_byte(void *ctx, u8 byte);
+void board_set_spi(void *ctx, unsigned spi, bool level);
+u64 board_now_ns(void *ctx);
+void run_timer_arm(void *ctx, struct cpu *c, u64 deadline_ns);
+void run_timer_irq(void *ctx, struct cpu *c, unsigned which, bool level);
+void run_cpu_timer_fired(void *ctx);
+void run_turn_fired(void *ctx);
+
+#endif

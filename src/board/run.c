@@ -1,0 +1,436 @@
+/// The run loop: turns of vCPUs, their exits, idle waits, time, and the I/O thread.
+#include "board/priv.h"
+
+#include <stdio.h>
+
+#define TURN_NS 2000000ULL        ///< several runnable vCPUs: host time each runs before the next
+#define EVENT_STREAM_MAX_NS 100000ULL
+#define DET_INPUT_WAIT_NS 1000000ULL
+
+/* ---- time ---- */
+
+/// Deterministic guest time: instructions executed, plus idle time that was skipped.
+static u64 det_now(const struct machine *m)
+{
+    u64 n = 0;
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        n += m->vcpu[i].cpu->icount;
+    return n * DET_NS_PER_INSN + m->det_skip_ns;
+}
+
+u64 board_now_ns(void *ctx)
+{
+    struct machine *m = ctx;
+    if (m->cfg.deterministic)
+        return det_now(m);
+    return atomic_load_explicit(&m->is_running, memory_order_acquire)
+               ? os_now_ns() - m->clock_offset_ns
+               : m->paused_ns;
+}
+
+static u64 to_host(const struct machine *m, u64 guest_ns)
+{
+    return guest_ns > ~0ULL - m->clock_offset_ns ? ~0ULL : guest_ns + m->clock_offset_ns;
+}
+
+/// Sets the host timer to fire at the earliest vCPU deadline. It is moved forward only: one that
+/// fires too early costs less than a system call at every change.
+static void arm_host_timer(struct machine *m, u64 host_ns)
+{
+    if (host_ns >= atomic_load(&m->armed_ns))
+        return;
+    os_mutex_lock(&m->sleep_lock);
+    if (host_ns < atomic_load(&m->armed_ns)) {
+        atomic_store(&m->armed_ns, host_ns);
+        os_timer_set(m->cpu_timer, host_ns);
+    }
+    os_mutex_unlock(&m->sleep_lock);
+}
+
+void run_timer_arm(void *ctx, struct cpu *c, u64 deadline_ns)
+{
+    struct vcpu *v = ctx;
+    atomic_store(&v->deadline_ns, deadline_ns);
+    if (deadline_ns == ~0ULL)
+        return;
+    if (!v->m->cfg.deterministic) {
+        arm_host_timer(v->m, to_host(v->m, deadline_ns));
+        return;
+    }
+    u64 now = det_now(v->m);
+    u64 due = c->icount + (deadline_ns > now ? (deadline_ns - now) / DET_NS_PER_INSN + 1 : 1);
+    if (due < c->budget)
+        c->budget = due;
+}
+
+void run_timer_irq(void *ctx, struct cpu *c, unsigned which, bool level)
+{
+    struct machine *m = ((struct vcpu *)ctx)->m;
+    if (m->chip)
+        m->chip->ops->set_line(m->chip, which ? PPI_TIMER_PHYS : PPI_TIMER_VIRT, c->index, level);
+}
+
+/// I/O thread: a vCPU deadline may have passed.
+void run_cpu_timer_fired(void *ctx)
+{
+    struct machine *m = ctx;
+    u64 now = board_now_ns(m), next = ~0ULL;
+    os_mutex_lock(&m->sleep_lock);
+    atomic_store(&m->armed_ns, ~0ULL); /* before deadlines are read: see arm_host_timer */
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        u64 d = atomic_load(&m->vcpu[i].deadline_ns);
+        if (d <= now)
+            atomic_fetch_or(&m->vcpu[i].cpu->attention, ATT_TIMER);
+        else if (d < next)
+            next = d;
+    }
+    if (next != ~0ULL) {
+        atomic_store(&m->armed_ns, to_host(m, next));
+        os_timer_set(m->cpu_timer, to_host(m, next));
+    }
+    os_mutex_unlock(&m->sleep_lock);
+}
+
+void run_turn_fired(void *ctx)
+{
+    struct machine *m = ctx;
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        cpu_kick(m->vcpu[i].cpu);
+}
+
+/* ---- ends ---- */
+
+void machine_end(struct machine *m, const struct machine_exit *x)
+{
+    os_mutex_lock(&m->sleep_lock);
+    if (!atomic_load(&m->is_ending)) {
+        m->end = *x;
+        atomic_store(&m->is_ending, true);
+    }
+    os_cond_broadcast(&m->wake);
+    os_mutex_unlock(&m->sleep_lock);
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        cpu_kick(m->vcpu[i].cpu);
+}
+
+void machine_stop(struct machine *m, int code)
+{
+    atomic_store(&m->stop_code, code);
+    atomic_store(&m->stop_requested, true);
+    os_poll_wake(m->poll);
+    if (m->cfg.deterministic)
+        for (unsigned i = 0; i < m->cfg.cpus; i++)
+            cpu_kick(m->vcpu[i].cpu);
+}
+
+/// Ends that come from outside or with time. Guest time is passed in.
+static void check_ends(struct machine *m, u64 now)
+{
+    if (atomic_exchange(&m->stop_requested, false)) {
+        struct machine_exit x = {.kind = MACHINE_STOPPED, .code = atomic_load(&m->stop_code)};
+        machine_end(m, &x);
+    } else if (now >= m->timeout_at_ns) {
+        struct machine_exit x = {.kind = MACHINE_TIMEOUT};
+        machine_end(m, &x);
+    }
+}
+
+/* ---- the I/O thread ---- */
+
+static void io_main(void *arg)
+{
+    struct machine *m = arg;
+    while (!atomic_load(&m->io_quit)) {
+        u64 next = ~0ULL;
+        if (atomic_load(&m->is_running)) {
+            u64 now = board_now_ns(m);
+            os_mutex_lock(&m->lock);
+            next = dev_timers_run(&m->host, now);
+            os_mutex_unlock(&m->lock);
+            check_ends(m, now);
+            if (m->timeout_at_ns < next && !atomic_load(&m->is_ending))
+                next = m->timeout_at_ns;
+            next = next == ~0ULL ? next : to_host(m, next);
+        }
+        os_poll_wait(m->poll, next);
+    }
+}
+
+/* ---- exits ---- */
+
+static void end_with(struct vcpu *v, enum machine_exit_kind kind)
+{
+    const struct cpu_exit *e = &v->cpu->exit;
+    struct machine_exit x = {.kind = kind, .cpu = v->cpu->index, .value = e->value, .addr = e->addr,
+                             .syndrome = e->syndrome};
+    if (kind == MACHINE_DOOM)
+        x.code = (int)e->value;
+    machine_end(v->m, &x);
+}
+
+static void serve_exit(struct vcpu *v)
+{
+    struct cpu *c = v->cpu;
+    switch (c->exit.kind) {
+    case EXIT_WFI: v->state = c->exit.value ? VCPU_WFE : VCPU_WFI; break;
+    case EXIT_HVC: psci_call(v); break;
+    case EXIT_SMC: /* there is no EL3 */
+        if (c->hooks.psci)
+            c->hooks.psci(c->hooks.ctx, c, c->x[0], true);
+        c->pc -= 4;
+        cpu_undef(c);
+        break;
+    case EXIT_HLT: semihost_call(v); break;
+    case EXIT_BRK: end_with(v, MACHINE_BRK); break;
+    case EXIT_DEBUG: end_with(v, MACHINE_DEBUG); break;
+    case EXIT_DOOM: end_with(v, MACHINE_DOOM); break;
+    case EXIT_NONE:
+    case EXIT_KICK: break;
+    }
+}
+
+/* ---- turns ---- */
+
+static bool can_run(struct vcpu *v)
+{
+    if (v->state == VCPU_OFF)
+        return false;
+    if (v->state == VCPU_RUN)
+        return true;
+    bool woken = cpu_irq_wire(v->cpu) ||
+                 (v->state == VCPU_WFE && atomic_load(&v->cpu->event));
+    if (woken)
+        v->state = VCPU_RUN;
+    return woken;
+}
+
+static unsigned runnable(struct machine *m)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        n += can_run(&m->vcpu[i]);
+    return n;
+}
+
+/// The next vCPU in turn that can run, or NULL. One in WFE runs again when another ran in between:
+/// that is where its event comes from, and waking early is allowed.
+static struct vcpu *next_vcpu(struct machine *m)
+{
+    unsigned n = m->cfg.cpus;
+    for (unsigned i = 1; i <= n; i++) {
+        struct vcpu *v = &m->vcpu[(m->current + i) % n];
+        if (can_run(v))
+            return v;
+        if (v->state == VCPU_WFE && i < n && runnable(m)) {
+            v->state = VCPU_RUN;
+            return v;
+        }
+    }
+    return NULL;
+}
+
+static void take_turn(struct machine *m, struct vcpu *v)
+{
+    m->current = v->cpu->index;
+    if (m->cfg.deterministic) {
+        u64 now = det_now(m), d = atomic_load(&v->deadline_ns), left = DET_SLICE;
+        if (d != ~0ULL && d <= now)
+            atomic_fetch_or(&v->cpu->attention, ATT_TIMER);
+        else if (d != ~0ULL && (d - now) / DET_NS_PER_INSN < left)
+            left = (d - now) / DET_NS_PER_INSN + 1;
+        v->cpu->budget = v->cpu->icount + left;
+    } else if (m->cfg.cpus > 1 && runnable(m) > 1) {
+        os_timer_set(m->turn_timer, os_now_ns() + TURN_NS);
+    }
+    v->cpu->exit = (struct cpu_exit){0};
+    m->accel->run(v->cpu);
+    serve_exit(v);
+}
+
+/* ---- idle ---- */
+
+static bool has_event_stream(const struct vcpu *v)
+{
+    return bit(v->cpu->sr[SYSREG_CNTKCTL_EL1], 2);
+}
+
+static bool timer_can_wake(struct machine *m, const struct vcpu *v)
+{
+    const u64 *sr = v->cpu->sr;
+    unsigned cpu = v->cpu->index;
+    bool virt = (sr[SYSREG_CNTV_CTL_EL0] & 3) == 1, phys = (sr[SYSREG_CNTP_CTL_EL0] & 3) == 1;
+    return m->chip && ((virt && m->chip->ops->can_deliver(m->chip, PPI_TIMER_VIRT, cpu)) ||
+                       (phys && m->chip->ops->can_deliver(m->chip, PPI_TIMER_PHYS, cpu)));
+}
+
+/// Nothing can ever wake a vCPU: no timer, device, input or event that reaches one.
+static bool is_deadlocked(struct machine *m)
+{
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        const struct vcpu *v = &m->vcpu[i];
+        if (v->state == VCPU_OFF)
+            continue;
+        if ((v->state == VCPU_WFE && has_event_stream(v)) || timer_can_wake(m, v))
+            return false;
+    }
+    bool dead = true;
+    os_mutex_lock(&m->lock);
+    for (unsigned i = 0; m->chip && i < m->device_count && dead; i++) {
+        const struct board_device *d = &m->device[i];
+        dead = !(d->can_wake && d->spi >= 0 && d->can_wake(d->dev) &&
+                 m->chip->ops->can_deliver(m->chip, IRQ_SPI_BASE + (unsigned)d->spi, 0));
+    }
+    os_mutex_unlock(&m->lock);
+    return dead && !runnable(m);
+}
+
+/// The earliest vCPU deadline or event, guest time.
+static u64 idle_deadline(struct machine *m, u64 now)
+{
+    u64 d = ~0ULL;
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        const struct vcpu *v = &m->vcpu[i];
+        u64 mine = v->state == VCPU_OFF ? ~0ULL : atomic_load(&m->vcpu[i].deadline_ns);
+        if (v->state == VCPU_WFE && has_event_stream(v) && now + EVENT_STREAM_MAX_NS < mine)
+            mine = now + EVENT_STREAM_MAX_NS;
+        d = mine < d ? mine : d;
+    }
+    return d;
+}
+
+static void sleep_until(struct machine *m, u64 host_ns)
+{
+    os_mutex_lock(&m->sleep_lock);
+    atomic_store_explicit(&m->sleepers, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in machine_wake */
+    if (!runnable(m) && !atomic_load(&m->is_ending))
+        os_cond_wait_until(&m->wake, &m->sleep_lock, host_ns);
+    atomic_store_explicit(&m->sleepers, 0, memory_order_relaxed);
+    os_mutex_unlock(&m->sleep_lock);
+}
+
+/// After time passed without a vCPU running: timers whose deadline came raise their wires.
+static void wake_due(struct machine *m)
+{
+    u64 now = board_now_ns(m);
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        struct vcpu *v = &m->vcpu[i];
+        if (v->state == VCPU_OFF)
+            continue;
+        if (atomic_load(&v->deadline_ns) <= now)
+            cpu_timer_update(v->cpu);
+        if (v->state == VCPU_WFE && has_event_stream(v))
+            v->state = VCPU_RUN;
+    }
+}
+
+static void idle_deterministic(struct machine *m)
+{
+    u64 now = det_now(m), d = idle_deadline(m, now);
+    if (m->host.timers && m->host.timers->deadline_ns < d)
+        d = m->host.timers->deadline_ns;
+    if (m->timeout_at_ns < d)
+        d = m->timeout_at_ns;
+    if (d == ~0ULL)
+        os_sleep_ns(DET_INPUT_WAIT_NS); /* only input can help: guest time stands still */
+    else if (d > now)
+        m->det_skip_ns += d - now;
+}
+
+static void idle(struct machine *m)
+{
+    if (m->cfg.serial)
+        chr_flush(m->cfg.serial);
+    if (m->cfg.detect_deadlock && is_deadlocked(m)) {
+        struct machine_exit x = {.kind = m->saw_panic ? MACHINE_PANIC : MACHINE_DEADLOCK,
+                                 .cpu = m->current};
+        machine_end(m, &x);
+        return;
+    }
+    if (m->cfg.deterministic) {
+        idle_deterministic(m);
+    } else {
+        u64 d = idle_deadline(m, board_now_ns(m));
+        sleep_until(m, d == ~0ULL ? d : to_host(m, d));
+    }
+    wake_due(m);
+}
+
+/// What the I/O thread does for other machines.
+static void det_poll(struct machine *m)
+{
+    if (m->cfg.serial)
+        chr_poll(m->cfg.serial);
+    u64 now = det_now(m);
+    os_mutex_lock(&m->lock);
+    dev_timers_run(&m->host, now);
+    os_mutex_unlock(&m->lock);
+    check_ends(m, now);
+}
+
+/* ---- a run ---- */
+
+static bool open_vcpus(struct machine *m)
+{
+    struct err e = {0};
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        struct vcpu *v = &m->vcpu[i];
+        if (!v->is_open && m->accel->vcpu_open && !m->accel->vcpu_open(v->cpu, &e)) {
+            snprintf(m->error, sizeof m->error, "%s", e.msg);
+            return false;
+        }
+        v->is_open = true;
+    }
+    if (m->cfg.deterministic || m->io_thread.is_running)
+        return true;
+    if (!os_thread_start(&m->io_thread, "bruin-io", io_main, m, &e)) {
+        snprintf(m->error, sizeof m->error, "%s", e.msg);
+        return false;
+    }
+    return true;
+}
+
+static void resume_clock(struct machine *m)
+{
+    u64 now = m->cfg.deterministic ? det_now(m) : m->paused_ns;
+    m->clock_offset_ns = os_now_ns() - m->paused_ns;
+    m->timeout_at_ns = m->cfg.timeout_ns ? now + m->cfg.timeout_ns : ~0ULL;
+    atomic_store(&m->armed_ns, ~0ULL);
+    atomic_store(&m->is_running, true);
+    os_poll_wake(m->poll);
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        u64 d = atomic_load(&m->vcpu[i].deadline_ns);
+        if (d != ~0ULL && !m->cfg.deterministic)
+            arm_host_timer(m, to_host(m, d));
+    }
+}
+
+static void pause_clock(struct machine *m)
+{
+    m->paused_ns = board_now_ns(m);
+    atomic_store(&m->is_running, false);
+}
+
+void machine_run(struct machine *m, struct machine_exit *x)
+{
+    *x = (struct machine_exit){.kind = MACHINE_FAIL};
+    if (!open_vcpus(m))
+        return;
+    atomic_store(&m->is_ending, false);
+    resume_clock(m);
+    while (!atomic_load(&m->is_ending)) {
+        struct vcpu *v = next_vcpu(m);
+        if (v)
+            take_turn(m, v);
+        else
+            idle(m);
+        if (m->cfg.deterministic)
+            det_poll(m);
+    }
+    pause_clock(m);
+    if (m->cfg.serial)
+        chr_flush(m->cfg.serial);
+    os_mutex_lock(&m->sleep_lock);
+    *x = m->end;
+    os_mutex_unlock(&m->sleep_lock);
+}
