@@ -3,6 +3,10 @@
 #ifndef KERNEL_H
 #define KERNEL_H
 
+// Everything is in one image: no reference goes through the GOT, whose entries are virtual addresses
+// and of no use while the MMU is off.
+#pragma GCC visibility push(hidden)
+
 #include "../bridge/bbp.h"
 #include "../bridge/def.h"
 #include "../bridge/hw.h"

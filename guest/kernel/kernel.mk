@@ -40,7 +40,6 @@ $(OUT)/$(2): $$(KERNEL_OBJ_$(1)) $(HERE)/kernel/note.c $(HERE)/kernel/kernel.ld 
 	$$(Q)$$(LD_LLD) $$(call KLD,$(1)) --defsym=LINK_BASE=$(4) $(5) $(6) -o $$@ $$@.note.o $$(KERNEL_OBJ_$(1))
 	$$(Q)rm -f $$@.note.o
 endef
-SYMS := BBP_WANT_SYMS
 $(eval $(call kernel_variant,aarch64,kernel-aarch64.elf,,$(LINK_HIGH),-pie))
 $(eval $(call kernel_variant,x86_64,kernel-x86-64.elf,,$(LINK_HIGH),-pie))
 # Entered with the MMU off, at EL1 or wherever the firmware was.
@@ -53,7 +52,4 @@ $(eval $(call kernel_variant,aarch64,kernel-64k.elf,-DWANT_GRANULES=4,$(LINK_HIG
 $(eval $(call kernel_variant,aarch64,kernel-low.elf,-DWANT_FLAGS=BBP_WANT_SYMS,0x40000000,))
 $(eval $(call kernel_variant,x86_64,kernel-low-x86-64.elf,-DWANT_FLAGS=BBP_WANT_SYMS,0x40000000,))
 $(eval $(call kernel_variant,aarch64,kernel-phys.elf,-DWANT_FLAGS='(BBP_WANT_PHYS_LINK|BBP_WANT_SYMS)',0x40000000,))
-# What must be refused: code that is writable.
-$(eval $(call kernel_variant,aarch64,kernel-wx.elf,,$(LINK_HIGH),-pie,--omagic))
-
 kernel: $(KERNELS)

@@ -135,7 +135,7 @@ static bool timer_interrupts(void)
 {
     u64 start = timer_ticks, limit = arch_ticks() + 5 * arch_tick_hz();
     while (timer_ticks < start + 5 && arch_ticks() < limit)
-        arch_idle();
+        ; // not arch_idle(): without interrupts that would never end
     return timer_ticks >= start + 5;
 }
 

@@ -85,19 +85,28 @@ void gic_end(u32 intid)
         wr(cpu, GICC_EOIR, intid);
 }
 
-/// The virtual timer is PPI 11; under VHE the same register names reach the EL2 virtual timer, PPI 12.
-u32 timer_intid(void) { return current_el() == 2 ? 28 : 27; }
+/// At EL1 the virtual timer, PPI 11. At EL2 with VHE the physical one, whose EL1 name then means the
+/// EL2 physical timer, PPI 10: the EL2 virtual timer has no interrupt on older machines.
+static bool at_el2(void) { return current_el() == 2; }
+u32 timer_intid(void) { return at_el2() ? 26 : 27; }
 
 void timer_rearm(void)
 {
-    WRITE("CNTV_TVAL_EL0", READ("CNTFRQ_EL0") / TIMER_HZ);
+    u64 ticks = READ("CNTFRQ_EL0") / TIMER_HZ;
+    if (at_el2())
+        WRITE("CNTP_TVAL_EL0", ticks);
+    else
+        WRITE("CNTV_TVAL_EL0", ticks);
     isb();
 }
 
 void timer_start(void)
 {
     timer_rearm();
-    WRITE("CNTV_CTL_EL0", 1);
+    if (at_el2())
+        WRITE("CNTP_CTL_EL0", 1);
+    else
+        WRITE("CNTV_CTL_EL0", 1);
     isb();
     gic_enable(timer_intid());
 }
