@@ -172,12 +172,13 @@ struct dbg;
 #include "cpu/sysreg_id.h"
 
 struct cpu {
-    /* Hot: emitted code addresses this struct from `(char *)cpu + 128` with 8-bit displacements. */
+    /* Hot: emitted code addresses this struct from `(char *)cpu + 168` with 8-bit displacements. */
     u64 x[REG_COUNT]; ///< x0..x30, the current SP, zero, write sink
     u64 pc;
     u16 nzcv;
     u16 pad0;
     _Atomic u32 attention;
+    u64 jit_page; ///< virtual page the translated code runs in
     u32 mode; ///< key of translated code: MODE_* bits, kept by cpu_update_mode
     u32 daif;
     struct mmuctx *ctx;        ///< translations for the current EL
