@@ -16,6 +16,7 @@ struct accel_ops {
     void (*run)(struct cpu *c);
 };
 extern const struct accel_ops accel_interp;
+extern const struct accel_ops accel_jit; ///< x86-64 hosts only
 
 /// By name ("interp", "jit", "auto"), or NULL with a message that lists the names.
 const struct accel_ops *accel_find(const char *name, struct err *e);

@@ -1,0 +1,228 @@
+// The code cache: blocks by physical page, offset and mode; links between them; jump caches; and
+// the invalidation of blocks whose bytes were written.
+#include "jit/jit.h"
+
+#include <stdlib.h>
+
+enum { PAGE_HASH = 1 << 12 };
+
+static unsigned block_slot(gpa_t pa, u32 mode)
+{
+    u64 h = (pa >> 2) * 0x9e3779b97f4a7c15ULL ^ mode * 0x85ebca6bULL;
+    return (unsigned)(h >> 20) & (BLOCK_HASH - 1);
+}
+static unsigned page_slot(gpa_t pa) { return (unsigned)((pa >> 12) ^ (pa >> 24)) & (PAGE_HASH - 1); }
+
+static void purge_jump_caches(struct jit *j)
+{
+    memset(j->jc, 0xff, sizeof *j->jc * JC_SIZE * JC_TABLES);
+    memset(j->jc_key, 0, sizeof j->jc_key);
+    j->jc_clock = 0;
+}
+
+static void code_written(void *ctx, gpa_t gpa, u64 len) { jit_invalidate(ctx, gpa, len); }
+
+struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
+{
+    struct jit *j = xcalloc(1, sizeof *j);
+    if (cfg)
+        j->cfg = *cfg;
+    if (!j->cfg.code_size)
+        j->cfg.code_size = 48 * MIB;
+    if (!j->cfg.block_max || j->cfg.block_max > BLOCK_INSNS_MAX)
+        j->cfg.block_max = BLOCK_INSNS_MAX;
+    if (!j->cfg.slots || j->cfg.slots > SLOT_COUNT - 32)
+        j->cfg.slots = SLOT_COUNT - 32;
+    j->mem = m;
+    if (!os_code_alloc(&j->code, j->cfg.code_size, e)) {
+        free(j);
+        return NULL;
+    }
+    j->rx = j->code.rx - j->code.rw;
+    j->hash = xcalloc(BLOCK_HASH, sizeof *j->hash);
+    j->page_hash = xcalloc(PAGE_HASH, sizeof *j->page_hash);
+    j->jc = xcalloc((size_t)JC_SIZE * JC_TABLES, sizeof *j->jc);
+    x_detect(&j->cpu);
+    jit_init_tables();
+    j->b = (struct xbuf){j->code.rw, j->code.rw + j->code.size / 2};
+    jit_make_thunks(j);
+    j->hot_start = j->b.p;
+    j->cold_start = j->code.rw + j->code.size / 2;
+    j->cold = (struct xbuf){j->cold_start, j->code.rw + j->code.size};
+    purge_jump_caches(j);
+    mem_watch_code(m, code_written, j);
+    return j;
+}
+
+static void free_blocks(struct jit *j)
+{
+    for (struct jit_block *b = j->all, *next; b; b = next) {
+        next = b->all_next;
+        free(b->links);
+        free(b);
+    }
+    j->all = NULL;
+}
+
+void jit_free(struct jit *j)
+{
+    if (!j)
+        return;
+    mem_unwatch_code(j->mem, j);
+    free_blocks(j);
+    os_code_free(&j->code);
+    free(j->hash);
+    free(j->page_hash);
+    free(j->link_of);
+    free(j->jc);
+    free(j);
+}
+
+void jit_flush(struct jit *j)
+{
+    free_blocks(j);
+    memset(j->hash, 0, BLOCK_HASH * sizeof *j->hash);
+    memset(j->page_hash, 0, PAGE_HASH * sizeof *j->page_hash);
+    purge_jump_caches(j);
+    j->link_count = 0;
+    j->b.p = j->hot_start;
+    j->cold.p = j->cold_start;
+    j->st_flushes++;
+}
+
+struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode)
+{
+    gpa_t page = pa & ~0xfffULL;
+    unsigned off = pa & 0xfff;
+    for (struct jit_block *b = j->hash[block_slot(pa, mode)]; b; b = b->hash_next)
+        if (b->page == page && b->off == off && b->mode == mode)
+            return b;
+    return NULL;
+}
+
+void jit_publish(struct jit *j, struct jit_block *b)
+{
+    struct jit_block **h = &j->hash[block_slot(b->page + b->off, b->mode)];
+    b->hash_next = *h;
+    *h = b;
+    struct jit_block **p = &j->page_hash[page_slot(b->page)];
+    b->page_next = *p;
+    *p = b;
+    b->all_next = j->all;
+    j->all = b;
+    for (unsigned k = 0; k < b->link_count; k++) {
+        if (j->link_count == j->link_cap) {
+            j->link_cap = j->link_cap ? 2 * j->link_cap : 1024;
+            j->link_of = xrealloc(j->link_of, j->link_cap * sizeof *j->link_of);
+        }
+        j->link_of[j->link_count++] = &b->links[k];
+    }
+}
+
+void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to)
+{
+    if (l->to || to->is_dead || j->cfg.no_link)
+        return;
+    l->to = to;
+    l->next_in = to->in;
+    to->in = l;
+    x_patch(l->site, to->entry);
+    j->st_links++;
+}
+
+static void unlink_one(struct jit_link *l)
+{
+    l->to = NULL;
+    if (l->guard)
+        st64(l->guard, ~0ULL);
+    x_patch(l->site, l->stub);
+}
+
+void jit_unlink(struct jit *j, struct jit_link *l)
+{
+    if (!l->to)
+        return;
+    struct jit_link **p = &l->to->in;
+    while (*p && *p != l)
+        p = &(*p)->next_in;
+    if (*p)
+        *p = l->next_in;
+    unlink_one(l);
+}
+
+static void remove_from_hash(struct jit *j, struct jit_block *b)
+{
+    struct jit_block **h = &j->hash[block_slot(b->page + b->off, b->mode)];
+    while (*h && *h != b)
+        h = &(*h)->hash_next;
+    if (*h)
+        *h = b->hash_next;
+}
+
+/// The block must not be entered again: its entry becomes a jump to a fresh look-up.
+static void kill_block(struct jit *j, struct jit_block *b)
+{
+    b->is_dead = true;
+    remove_from_hash(j, b);
+    for (struct jit_link *l = b->in, *next; l; l = next) {
+        next = l->next_in;
+        unlink_one(l);
+    }
+    b->in = NULL;
+    for (unsigned k = 0; k < b->link_count; k++)
+        jit_unlink(j, &b->links[k]);
+    struct xbuf at = {b->entry, b->entry + 16};
+    x_jmp(&at, b->dead_stub);
+    j->st_invalidated++;
+}
+
+void jit_invalidate(struct jit *j, gpa_t pa, u64 len)
+{
+    for (gpa_t page = pa & ~0xfffULL; page < pa + len; page += GUEST_PAGE) {
+        u64 from = pa > page ? pa - page : 0, to = pa + len < page + GUEST_PAGE ? pa + len - page : GUEST_PAGE;
+        u64 lines = ~0ULL << (from / 64) & ~0ULL >> (63 - (to - 1) / 64);
+        struct jit_block **p = &j->page_hash[page_slot(page)];
+        while (*p) {
+            struct jit_block *b = *p;
+            if (b->page == page && (b->lines & lines)) {
+                *p = b->page_next;
+                kill_block(j, b);
+            } else {
+                p = &b->page_next;
+            }
+        }
+    }
+}
+
+/// A value that is different for every (context, generation of its execution entries).
+static u64 context_id(const struct cpu *c)
+{
+    const struct mmuctx *x = c->ctx;
+    unsigned n = x == c->ctx_off ? 0 : x == c->ctx_el1 ? 1 : x == c->ctx_el1_pan ? 2 : 3;
+    if (n == 3)
+        for (unsigned k = 0; k < CTX_EL0_MAX; k++)
+            if (x == c->ctx_el0[k])
+                n += k;
+    return (x->code_gen + 1) * 16 + n;
+}
+
+void jit_sync(struct jit *j, struct cpu *c)
+{
+    u64 gen = context_id(c);
+    unsigned oldest = 0;
+    for (unsigned k = 0; k < JC_TABLES; k++) {
+        if (j->jc_key[k].gen == gen && j->jc_key[k].mode == c->mode) {
+            oldest = k;
+            goto found;
+        }
+        if (j->jc_key[k].used < j->jc_key[oldest].used)
+            oldest = k;
+    }
+    memset(&j->jc[(size_t)oldest * JC_SIZE], 0xff, JC_SIZE * sizeof *j->jc);
+    j->jc_key[oldest].gen = gen;
+    j->jc_key[oldest].mode = c->mode;
+found:
+    j->jc_key[oldest].used = ++j->jc_clock;
+    c->jit[JW_GEN] = gen;
+    c->jit[JW_JC] = (u64)(uintptr_t)&j->jc[(size_t)oldest * JC_SIZE];
+}

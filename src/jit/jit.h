@@ -1,0 +1,293 @@
+/// The translator's inner face: what the translation driver, the emitters of each instruction
+/// family and the code cache share.
+///
+/// How to add an instruction: write `static int emit_FOO(struct jit *j, const struct insn *i)` in
+/// the family's file, put it into the table in jit_init_<family>(), return 1 when code was emitted
+/// and 0 to fall back to the exec_ body (then nothing may have been emitted). Example, ADD Vd.4S:
+///
+///     static int emit_add_v4s(struct jit *j, const struct insn *i)
+///     {
+///         int a = jit_vread(j, i->rn, X0), b = jit_vread(j, i->rm, X1);
+///         int d = jit_vwrite(j, i->rd, X0);     // may equal a or b: VEX forms do not mind
+///         x_v(&j->b, XV_PADDD, d, a, xr(b));
+///         jit_vdone(j, i->rd, d);
+///         return 1;
+///     }
+///
+/// Rules. Scratch: rax rcx rdx and xmm0..xmm3; everything else is owned. EFLAGS may hold live guest
+/// flags: call jit_clobber() before emitting anything that changes EFLAGS (mov, lea, movzx, bmi2
+/// shifts, vector arithmetic without comparison do not). Code that leaves and comes back (calls of
+/// C, slow paths) goes through the helpers below. FP and SIMD emitters run only when the access is
+/// enabled in this mode; FPCR is constant in a block (j->mode, MODE_FPCR_SHIFT).
+#ifndef BRUIN_JIT_JIT_H
+#define BRUIN_JIT_JIT_H
+
+#include "a64/insn.h"
+#include "cpu/cpu.h"
+#include "jit/x64.h"
+#include "os/os.h"
+
+/* ---- registers ---- */
+
+/// rbp = cpu + CPU_BIAS, r15 = cpu->ctx, rsp = return-prediction stack.
+enum { CPU_BIAS = 168, RENV = RBP, RCTX = R15 };
+enum { X0, X1, X2, X3, XV_FIRST = 4, XV_COUNT = 12 }; ///< scratch xmm; cached V registers
+
+/// Host register of a guest register that lives in one all the time, else -1.
+#define JIT_PINNED(P) P(0, RSI) P(1, RDI) P(2, RBX) P(3, R8) P(4, R9) P(19, R12) P(20, R13) P(REG_SP, R14)
+/// Registers that cache other guest registers within one block, written through.
+enum { XCACHE_A = R10, XCACHE_B = R11 };
+
+/// A cpu field as a memory operand.
+#define ENV(field) xm(RENV, (s32)offsetof(struct cpu, field) - CPU_BIAS)
+#define ENV_X(n) xm(RENV, (s32)(offsetof(struct cpu, x) + 8 * (size_t)(n)) - CPU_BIAS)
+#define ENV_V(n) xm(RENV, (s32)(offsetof(struct cpu, v) + 16 * (size_t)(n)) - CPU_BIAS)
+
+/// Words of cpu.jit[].
+enum {
+    JW_GEN,       ///< identity of the current execution translations (mmuctx.code_gen)
+    JW_JC,        ///< struct jc_ent *: jump cache of the current context and mode
+    JW_RSP,       ///< base of the return-prediction stack
+    JW_RSP_LIMIT, ///< below this no call is pushed
+    JW_HOST_RSP,  ///< stack pointer to leave with
+    JW_RESET,     ///< non-zero: the return-prediction stack must be emptied
+    JW_MXCSR,     ///< for ldmxcsr
+    JW_HOST_MXCSR,
+    JW_TMP,       ///< scratch of thunks
+    JW_TMP2,
+    JW_CNT_BASE, ///< host counter arithmetic for CNTVCT
+    JW_CNT_MUL,
+    JW_SLOW_MEM, ///< slow-path counts, for --stats
+    JW_SLOW_EXEC,
+    JW_HASH_MISS,
+};
+#define ENV_JW(w) xm(RENV, (s32)(offsetof(struct cpu, jit) + 8 * (size_t)(w)) - CPU_BIAS)
+
+/* ---- blocks and the cache ---- */
+
+enum { JC_BITS = 10, JC_SIZE = 1 << JC_BITS, JC_TABLES = 24, BLOCK_INSNS_MAX = 64, BLOCK_HASH = 1 << 15 };
+enum { CODE_MARGIN = 4096 }; ///< room an instruction may need, hot and cold
+
+/// Jump cache: guest virtual address to host code. va ~0 is empty.
+struct jc_ent {
+    u64 va;
+    const u8 *host;
+};
+
+struct jit_block;
+/// A direct exit of a block.
+struct jit_link {
+    u8 *site;  ///< the rel32 to patch
+    u8 *stub;  ///< where it goes while not linked
+    u8 *guard; ///< cross-page: {u64 page, gen; u32 count} compared before jumping; else NULL
+    struct jit_block *from, *to;
+    struct jit_link *next_in; ///< of the same target
+    s32 delta; ///< target page minus this block's page, bytes
+    u16 off;   ///< target offset in its page
+};
+
+struct jit_block {
+    gpa_t page;
+    u32 mode;
+    u16 off, insns;
+    u32 code_len;
+    u8 *entry; ///< in the writable mapping
+    u64 lines; ///< 64-byte lines of the page the translation depends on
+    struct jit_block *hash_next, *page_next, *all_next;
+    u8 *dead_stub; ///< in cold code: looks the block's address up again
+    struct jit_link *in;
+    struct jit_link *links;
+    u16 link_count;
+    bool is_dead;
+    u64 runs; ///< counted when asked for
+};
+
+/// Stress and measurement knobs; zero means off or default.
+struct jit_config {
+    u64 code_size;      ///< bytes of code cache
+    unsigned block_max; ///< instructions a block
+    unsigned slots;     ///< site slots in use
+    bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
+    unsigned flush_every; ///< flush the cache after so many translations
+    bool attention_always; ///< take the attention path at every check
+};
+
+/// The engine of one machine: code cache and translator state.
+struct jit {
+    struct xbuf b;     ///< hot code being emitted
+    struct xbuf cold;  ///< out-of-line code
+    struct os_code code;
+    s64 rx;            ///< add to a writable address to get the executable one
+    u8 *hot_start, *cold_start;
+    struct x_features cpu;
+    struct jit_config cfg;
+    struct mem *mem;
+    void *interp; ///< the accelerator's interpreter for single steps
+
+    /* Thunks, writable addresses. */
+    u8 *t_enter, *t_exit, *t_exec, *t_load, *t_store, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_bottom, *t_end;
+
+    /* Blocks. */
+    struct jit_block **hash;
+    struct jit_block **page_hash; ///< by physical page
+    struct jit_link **link_of;    ///< by number
+    struct jit_block **link_from;
+    u32 link_count, link_cap;
+    struct jit_block *all; ///< every block since the last flush, for freeing
+    bool flush_pending;
+    struct jc_ent *jc;     ///< JC_TABLES tables
+    struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
+    u64 jc_clock;
+
+    /* The block being translated. */
+    struct cpu *c;
+    struct jit_block *blk;
+    struct insn in[BLOCK_INSNS_MAX + 1];
+    u16 off[BLOCK_INSNS_MAX + 1];
+    u8 live_out[BLOCK_INSNS_MAX + 1]; ///< NZCV needed after instruction k
+    u8 live_in[BLOCK_INSNS_MAX + 1];
+    u8 live_taken[BLOCK_INSNS_MAX + 1]; ///< conditional branches: needed at the target
+    bool is_loop;      ///< some branch goes to the first instruction
+    u8 *cold_insn;     ///< copy of the current instruction in cold code, or NULL
+    unsigned n, k;     ///< instructions; the one being emitted
+    u32 mode;
+    u8 *mem_retry, *mem_probe, *mem_slow[2]; ///< of jit_mem: places to patch
+    u8 *loop_top;      ///< where a branch to the first instruction may go, or NULL
+    u8 fl;             ///< enum jit_flags: where guest NZCV is
+    bool fl_env;       ///< cpu.nzcv is up to date
+    bool sp_aligned;   ///< SP is known to be 16-byte aligned
+    bool over;         ///< the last instruction left the block
+    s8 xmap[REG_COUNT]; ///< host register, or -1
+    bool xloaded[REG_COUNT];
+    s8 vmap[32];
+    bool vloaded[32];
+    u32 slot_next;
+    struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];
+    unsigned pending_n;
+
+    /* Counters of --stats. */
+    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_invalidated, st_lookups, st_links;
+    u32 st_op_fallback[OP_COUNT];
+};
+
+enum jit_flags {
+    FL_NONE, ///< only in cpu.nzcv (when fl_env), or dead
+    FL_ADD,  ///< EFLAGS: CF = C
+    FL_SUB,  ///< EFLAGS: CF = !C
+};
+
+typedef int jit_emit_fn(struct jit *j, const struct insn *i);
+extern jit_emit_fn *jit_emitters[OP_COUNT];
+void jit_init_tables(void);
+void jit_init_int(jit_emit_fn **t);
+void jit_init_mem(jit_emit_fn **t);
+void jit_init_branch(jit_emit_fn **t);
+void jit_init_sys(jit_emit_fn **t);
+void jit_init_fp(jit_emit_fn **t);
+void jit_init_simd(jit_emit_fn **t);
+
+/* ---- operands (operand.c) ---- */
+
+/// A host register with the value of guest register n (all 64 bits): its home, or scratch after a
+/// load. n = REG_ZR gives zero in scratch. EFLAGS are kept.
+int jit_xread(struct jit *j, unsigned n, int scratch);
+/// The same as an operand: the home register or memory. Not for REG_ZR.
+xrm jit_xop(struct jit *j, unsigned n);
+/// True when n can be used as an operand without a load, i.e. is in a host register now.
+bool jit_xinreg(struct jit *j, unsigned n);
+/// The host register in which to compute the new value of n (its home or scratch), and the
+/// completion, which stores it. Between the two nothing may leave the block.
+int jit_xwrite(struct jit *j, unsigned n, int scratch);
+void jit_xdone(struct jit *j, unsigned n, int r);
+/// n <- r, any host register.
+void jit_xset(struct jit *j, unsigned n, int r);
+
+/// V registers, all 128 bits. The same protocol with xmm registers.
+int jit_vread(struct jit *j, unsigned n, int scratch);
+int jit_vwrite(struct jit *j, unsigned n, int scratch);
+void jit_vdone(struct jit *j, unsigned n, int x);
+
+/* ---- flags (flags.c) ---- */
+
+/// Before code that changes EFLAGS: saves guest flags that are still needed. Clobbers rax.
+void jit_clobber(struct jit *j);
+/// Says that EFLAGS now hold the guest flags of the current instruction, kind FL_ADD or FL_SUB.
+void jit_flags_set(struct jit *j, enum jit_flags kind);
+/// Says that cpu.nzcv was stored by emitted code.
+void jit_flags_in_env(struct jit *j);
+/// True when the flags this instruction writes are read by anyone.
+static inline bool jit_flags_wanted(const struct jit *j) { return j->live_out[j->k]; }
+/// Puts guest condition cond (0..13) into EFLAGS; ret  the x86 condition code that is true when it
+/// holds. May clobber rax.
+unsigned jit_cond(struct jit *j, unsigned cond);
+/// Makes cpu.nzcv valid (for code that reads it). May clobber rax.
+void jit_flags_to_env(struct jit *j);
+/// For code on a side exit in b: saves the flags without changing the state of the main path.
+void jit_flags_save_in(struct jit *j, struct xbuf *b);
+/// Puts all guest flags into EFLAGS with CF = C (FL_ADD) or CF = !C (FL_SUB). May clobber rax.
+void jit_flags_to_host(struct jit *j, enum jit_flags kind);
+
+/* ---- memory (emit_mem.c) ---- */
+
+/// An address: guest register plus offset, already reduced to host operands.
+struct jit_addr {
+    int base;   ///< host register with the base
+    s64 off;
+    bool is_sp; ///< use the slots of the stack
+};
+/// Checks the access of `size` bytes at a (any alignment unless mode or `align` demands it) and
+/// returns the host memory operand of its first byte. The operand uses rcx and a.base: rax and rdx
+/// are free afterwards. a.base may be rax or a home register. Slow accesses run the exec_ body of
+/// the current instruction and continue after it (at the label jit_mem_done makes).
+/// EFLAGS are clobbered: jit_clobber is called inside.
+xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned size, bool write, unsigned align);
+/// Ends the instruction begun by jit_mem: the slow path rejoins here. Register caches are made
+/// good there. wrote_v: bit mask of V registers the instruction writes; x registers are known from
+/// the row's flags.
+void jit_mem_done(struct jit *j, const struct insn *i);
+/// Address of the base-register forms: Rn plus off; loads the base into rax when it has no home.
+struct jit_addr jit_addr_rn(struct jit *j, unsigned rn, s64 off);
+
+/* ---- calls of C and cold code ---- */
+
+/// Runs the exec_ body of i in line.
+void jit_exec(struct jit *j, const struct insn *i);
+/// Out-of-line code: a forward jump from hot code on cc (or 16 = always) to the cold area; then
+/// j->cold is written by the caller through `c`, ending with jit_cold_end, which jumps back to the
+/// present end of hot code.
+struct xbuf *jit_cold_begin(struct jit *j, unsigned cc);
+void jit_cold_end(struct jit *j);
+/// In cold code: runs the exec_ body of i, reloads cached registers; continues with the next cold
+/// instruction when it returned EXEC_NEXT.
+void jit_cold_exec(struct jit *j, const struct insn *i);
+/// reg <- the guest address of the current page plus off, in hot or cold code. EFLAGS are kept.
+void jit_pc(struct jit *j, struct xbuf *b, int reg, s64 off);
+
+/* ---- translation, cache, run ---- */
+
+/// Executable address of writable code.
+static inline const u8 *jit_rx(const struct jit *j, const u8 *p) { return p + j->rx; }
+struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e);
+void jit_free(struct jit *j);
+void jit_make_thunks(struct jit *j);
+struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u32 *host, u32 mode);
+struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode);
+void jit_publish(struct jit *j, struct jit_block *b);
+void jit_invalidate(struct jit *j, gpa_t pa, u64 len);
+void jit_flush(struct jit *j);
+void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to);
+void jit_unlink(struct jit *j, struct jit_link *l);
+/// Brings cpu.jit[] up to date with cpu.ctx and cpu.mode.
+void jit_sync(struct jit *j, struct cpu *c);
+void jit_run(struct cpu *c);
+/// Writes counters and the hottest blocks to stderr.
+void jit_stats_print(const struct jit *j);
+
+/* C side of the thunks; each returns the executable address to continue at. */
+const u8 *jit_c_link(struct cpu *c, u32 number);
+const u8 *jit_c_cross(struct cpu *c, u32 number);
+const u8 *jit_c_lookup(struct cpu *c);
+const u8 *jit_c_after(struct cpu *c, int status);
+const u8 *jit_c_attention(struct cpu *c);
+
+#endif

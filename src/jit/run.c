@@ -1,0 +1,169 @@
+// The C side of running translated code: look-ups, links, attention, and the way in.
+#include "jit/jit.h"
+
+#include <stdio.h>
+
+static struct jit *jit_of(struct cpu *c) { return c->engine; }
+
+static const u8 *leave(struct jit *j) { return jit_rx(j, j->t_exit); }
+
+/// Serves what cpu.attention asks for. ret  false when run() must return.
+static bool serve(struct cpu *c)
+{
+    u32 att = atomic_exchange(&c->attention, 0);
+    if (att & ATT_TIMER)
+        cpu_timer_update(c);
+    cpu_take_interrupts(c);
+    if (att & (ATT_DOOM | ATT_KICK)) {
+        c->exit.kind = att & ATT_DOOM ? EXIT_DOOM : EXIT_KICK;
+        return false;
+    }
+    return true;
+}
+
+static bool has_attention(struct cpu *c)
+{
+    return UNLIKELY(atomic_load_explicit(&c->attention, memory_order_relaxed));
+}
+
+/// The block at c->pc, translating when needed; NULL when an exception was taken.
+static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
+{
+    gpa_t pa;
+    const u32 *host = mmu_fetch(c, c->pc, &pa);
+    if (!host)
+        return NULL;
+    struct jit_block *b = jit_find(j, pa, c->mode);
+    if (!b)
+        b = jit_translate(j, c, pa, host, c->mode);
+    jit_sync(j, c);
+    struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
+    e->va = c->pc;
+    e->host = jit_rx(j, b->entry);
+    return b;
+}
+
+/// Where to go on for c->pc.
+static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
+{
+    j->st_lookups++;
+    for (;;) {
+        if (has_attention(c)) {
+            c->jit[JW_RESET] = 1;
+            if (!serve(c))
+                return leave(j);
+        }
+        if (UNLIKELY(c->mode & MODE_SS) || UNLIKELY(c->single))
+            return leave(j);
+        struct jit_block *b = block_at_pc(j, c);
+        if (b) {
+            c->jit_page = c->pc & ~0xfffULL;
+            *out = b;
+            return jit_rx(j, b->entry);
+        }
+        c->jit[JW_RESET] = 1; // an exception: predicted returns belong to another mode
+    }
+}
+
+static u64 branch_addr(const struct cpu *c, u64 va)
+{
+    if (bit(va, 55))
+        return c->mode & MODE_TBI1 ? va | 0xff00000000000000ULL : va;
+    return c->mode & MODE_TBI0 ? va & 0x00ffffffffffffffULL : va;
+}
+
+const u8 *jit_c_lookup(struct cpu *c)
+{
+    struct jit_block *b;
+    c->pc = branch_addr(c, c->pc);
+    return lookup(jit_of(c), c, &b);
+}
+
+const u8 *jit_c_after(struct cpu *c, int status)
+{
+    struct jit_block *b;
+    if (status == EXEC_EXIT)
+        return leave(jit_of(c));
+    return lookup(jit_of(c), c, &b);
+}
+
+const u8 *jit_c_attention(struct cpu *c)
+{
+    struct jit_block *b;
+    return lookup(jit_of(c), c, &b);
+}
+
+const u8 *jit_c_link(struct cpu *c, u32 number)
+{
+    struct jit *j = jit_of(c);
+    struct jit_link *l = j->link_of[number];
+    gpa_t pa = l->from->page + l->off;
+    u64 flushes = j->st_flushes;
+    c->pc = c->jit_page + l->off;
+    struct jit_block *b = jit_find(j, pa, l->from->mode);
+    if (!b) {
+        const u32 *host = mem_host(c->mem, pa, 4);
+        b = jit_translate(j, c, pa, host, c->mode);
+    }
+    if (flushes == j->st_flushes && !l->from->is_dead)
+        jit_link_to(j, l, b);
+    return jit_rx(j, b->entry);
+}
+
+const u8 *jit_c_cross(struct cpu *c, u32 number)
+{
+    struct jit *j = jit_of(c);
+    struct jit_block *b = NULL;
+    u64 flushes = j->st_flushes, page = c->jit_page, gen = c->jit[JW_GEN], va;
+    if (number == ~0u)
+        return jit_c_lookup(c);
+    struct jit_link *l = j->link_of[number];
+    va = c->pc;
+    const u8 *host = lookup(j, c, &b);
+    if (b && flushes == j->st_flushes && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&
+        !l->from->is_dead) {
+        if (l->to != b)
+            jit_unlink(j, l);
+        jit_link_to(j, l, b);
+        st64(l->guard, page);
+        st64(l->guard + 8, gen);
+    }
+    return host;
+}
+
+void jit_run(struct cpu *c)
+{
+    struct jit *j = jit_of(c);
+    struct jit_block *b;
+    const u8 *host = lookup(j, c, &b);
+    if (host == leave(j))
+        return;
+    c->jit[JW_RESET] = 0;
+    void (*enter)(struct cpu *, const u8 *) = (void (*)(struct cpu *, const u8 *))(uintptr_t)jit_rx(j, j->t_enter);
+    enter(c, host);
+}
+
+void jit_stats_print(const struct jit *j)
+{
+    double n = j->st_insns ? (double)j->st_insns : 1;
+    fprintf(stderr, "jit: %llu blocks, %llu guest instructions, hot %.1f cold %.1f bytes each\n",
+            (unsigned long long)j->st_blocks, (unsigned long long)j->st_insns, (double)j->st_hot_bytes / n,
+            (double)j->st_cold_bytes / n);
+    fprintf(stderr, "jit: %llu links, %llu look-ups, %llu invalidated, %llu flushes, %llu calls of bodies\n",
+            (unsigned long long)j->st_links, (unsigned long long)j->st_lookups, (unsigned long long)j->st_invalidated,
+            (unsigned long long)j->st_flushes, (unsigned long long)j->st_fallback);
+    u32 seen[OP_COUNT];
+    memcpy(seen, j->st_op_fallback, sizeof seen);
+    fprintf(stderr, "jit: not emitted:");
+    for (unsigned k = 0; k < 24; k++) {
+        unsigned best = 0;
+        for (unsigned op = 1; op < OP_COUNT; op++)
+            if (seen[op] > seen[best])
+                best = op;
+        if (!seen[best])
+            break;
+        fprintf(stderr, " %s %u", insn_rows[best].name, seen[best]);
+        seen[best] = 0;
+    }
+    fprintf(stderr, "\n");
+}

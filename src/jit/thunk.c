@@ -1,0 +1,230 @@
+// Hand-made code that every block shares: entry and exit, calls of C bodies, the soft-TLB probe
+// behind site slots, and the ways into the C side of control flow.
+#include "jit/jit.h"
+
+#include <stddef.h>
+
+#define P_STORE(g, h) x_op(b, XI_ST | XW, h, ENV_X(g), 0);
+#define P_LOAD(g, h) x_rm(b, XI_MOV | XW, h, ENV_X(g));
+
+enum { RSB_BYTES = 64 << 10 };
+
+static void spill(struct xbuf *b) { JIT_PINNED(P_STORE) }
+static void reload(struct xbuf *b) { JIT_PINNED(P_LOAD) }
+
+static void env_to_rdi(struct xbuf *b) { x_rm(b, XI_LEA | XW, RDI, xm(RENV, -CPU_BIAS)); }
+
+static void call_c(struct xbuf *b, const void *fn)
+{
+    x_mov_ri(b, RAX, (u64)(uintptr_t)fn);
+    x_call_rm(b, xr(RAX));
+}
+
+static const u8 saved_regs[] = {RBX, RBP, R12, R13, R14, R15};
+
+/// void enter(struct cpu *c, const u8 *target)
+static void make_enter(struct jit *j)
+{
+    struct xbuf *b = &j->b;
+    u8 *bottom = b->p; // rax = guest address, popped off the end of the prediction stack
+    x_rm(b, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
+    u8 *to_indirect = x_jmp(b, NULL);
+    j->t_bottom = to_indirect;
+    j->t_enter = b->p;
+    for (size_t k = 0; k < ARRAY_LEN(saved_regs); k++)
+        x_push(b, saved_regs[k]);
+    x_rm(b, XI_LEA | XW, RENV, xm(RDI, CPU_BIAS));
+    x_op(b, XI_ST | XW, RSP, ENV_JW(JW_HOST_RSP), 0);
+    // The bottom entry pairs address 1 with code that looks the address up like any other.
+    x_alu_i(b, ALU_SUB, XW, xr(RSP), 24);
+    x_mov_ri(b, RAX, (u64)(uintptr_t)jit_rx(j, bottom));
+    x_op(b, XI_ST | XW, RAX, xm(RSP, 0), 0);
+    x_store_i(b, XW, xm(RSP, 8), 1);
+    x_op(b, XI_ST | XW, RSP, ENV_JW(JW_RSP), 0);
+    x_rm(b, XI_LEA | XW, RAX, xm(RSP, -RSB_BYTES));
+    x_op(b, XI_ST | XW, RAX, ENV_JW(JW_RSP_LIMIT), 0);
+    x_mov(b, RAX, RSI);
+    if (j->cpu.avx2) {
+        x_vex(b, XV_LDMXCSR, 3, 0, ENV_JW(JW_HOST_MXCSR), 0);
+        x_vex(b, XV_LDMXCSR, 2, 0, ENV_JW(JW_MXCSR), 0);
+    }
+    x_rm(b, XI_MOV | XW, RCTX, ENV(ctx));
+    reload(b);
+    x_jmp_rm(b, xr(RAX));
+
+    j->t_exit = b->p;
+    if (j->cpu.avx2) {
+        x_vex(b, XV_LDMXCSR, 3, 0, ENV_JW(JW_MXCSR), 0);
+        x_vex(b, XV_LDMXCSR, 2, 0, ENV_JW(JW_HOST_MXCSR), 0);
+    }
+    x_rm(b, XI_MOV | XW, RSP, ENV_JW(JW_HOST_RSP));
+    for (size_t k = ARRAY_LEN(saved_regs); k-- > 0;)
+        x_pop(b, saved_regs[k]);
+    x_ret(b);
+}
+
+/// Goes on at rax with empty return prediction and everything reloaded.
+static u8 *make_continue(struct jit *j)
+{
+    struct xbuf *b = &j->b;
+    u8 *at = b->p;
+    x_rm(b, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
+    x_store_i(b, XW, ENV_JW(JW_RESET), 0);
+    x_rm(b, XI_MOV | XW, RCTX, ENV(ctx));
+    reload(b);
+    x_jmp_rm(b, xr(RAX));
+    return at;
+}
+
+/// Goes on at rax, keeping return prediction unless something asked to drop it.
+static void continue_soft(struct jit *j, const u8 *cont)
+{
+    struct xbuf *b = &j->b;
+    x_alu_i(b, ALU_CMP, 0, ENV_JW(JW_RESET), 0);
+    x_jcc(b, CC_NE, cont);
+    reload(b);
+    x_jmp_rm(b, xr(RAX));
+}
+
+/// call: rax = struct insn, ecx = offset of the instruction in its page.
+static void make_exec(struct jit *j, const u8 *cont)
+{
+    struct xbuf *b = &j->b;
+    j->t_exec = b->p;
+    x_rm(b, XI_ADD | XW, RCX, ENV(jit_page));
+    x_op(b, XI_ST | XW, RCX, ENV(pc), 0);
+    spill(b);
+    env_to_rdi(b);
+    x_mov(b, RSI, RAX);
+    x_alu_i(b, ALU_SUB, XW, xr(RSP), 8);
+    x_call_rm(b, xm(RSI, (s32)offsetof(struct insn, fn)));
+    x_rr(b, XI_TEST, RAX, RAX);
+    u8 *other = x_jcc8(b, CC_NE);
+    x_alu_i(b, ALU_ADD, XW, xr(RSP), 8);
+    reload(b);
+    x_ret(b);
+    x_patch8(other, b->p);
+    env_to_rdi(b);
+    x_mov32(b, RSI, RAX);
+    call_c(b, (const void *)jit_c_after);
+    x_jmp(b, cont);
+}
+
+/// call: rdx = address, ecx = slot offset | span << 16. After the call: a 5-byte jump to the
+/// retry, s32 distance from the return address to the struct insn, u32 page offset; then the
+/// instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
+static u8 *make_probe(struct jit *j, s32 table)
+{
+    struct xbuf *b = &j->b;
+    u8 *at = b->p;
+    x_op(b, XI_ST | XW, RAX, ENV_JW(JW_TMP), 0);
+    x_op(b, XI_ST | XW, RCX, ENV_JW(JW_TMP2), 0);
+    x_shift_i(b, SH_SHR, 0, xr(RCX), 16);
+    // crossing a page?
+    x_mov32(b, RAX, RDX);
+    x_alu_i(b, ALU_AND, 0, xr(RAX), 0xfff);
+    x_rr(b, XI_ADD, RAX, RCX);
+    x_alu_i(b, ALU_CMP, 0, xr(RAX), GUEST_PAGE);
+    u8 *slow1 = x_jcc8(b, CC_A);
+    x_mov32(b, RAX, RDX);
+    x_shift_i(b, SH_SHR, 0, xr(RAX), GUEST_PAGE_SHIFT - 4);
+    x_alu_i(b, ALU_AND, 0, xr(RAX), (TLB_SIZE - 1) << 4);
+    x_alu_i(b, ALU_AND, XW, xr(RDX), -GUEST_PAGE);
+    x_rm(b, XI_CMP | XW, RDX, xmi(RCTX, RAX, 0, table + (s32)offsetof(struct tlb_ent, tag)));
+    u8 *slow2 = x_jcc8(b, CC_NE);
+    x_rm(b, XI_MOV | XW, RAX, xmi(RCTX, RAX, 0, table + (s32)offsetof(struct tlb_ent, addend)));
+    x_rm(b, XI_MOVZX16, RCX, ENV_JW(JW_TMP2));
+    x_op(b, XI_ST | XW, RDX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, page)), 0);
+    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, addend)), 0);
+    x_rm(b, XI_MOV, RAX, ENV_JW(JW_TMP2));
+    x_shift_i(b, SH_SHR, 0, xr(RAX), 16);
+    x_neg(b, 0, xr(RAX));
+    x_alu_i(b, ALU_ADD, 0, xr(RAX), GUEST_PAGE + 1);
+    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, limit)), 0);
+    x_rm(b, XI_MOV | XW, RAX, ENV_JW(JW_TMP));
+    x_ret(b);
+    x_patch8(slow1, b->p);
+    x_patch8(slow2, b->p);
+    x_alu_i(b, ALU_ADD, XW, ENV_JW(JW_SLOW_MEM), 1);
+    x_pop(b, RAX);
+    x_rm(b, XI_MOV, RCX, xm(RAX, 9));
+    x_rm(b, XI_MOVSXD, RDX, xm(RAX, 5));
+    x_rr(b, XI_ADD | XW, RDX, RAX);
+    x_alu_i(b, ALU_ADD, XW, xr(RAX), 13);
+    x_push(b, RAX);
+    x_mov(b, RAX, RDX);
+    x_jmp(b, j->t_exec);
+    return at;
+}
+
+/// jmp: eax = link number.
+static void make_link(struct jit *j, const u8 *cont)
+{
+    struct xbuf *b = &j->b;
+    j->t_link = b->p;
+    spill(b);
+    env_to_rdi(b);
+    x_mov32(b, RSI, RAX);
+    call_c(b, (const void *)jit_c_link);
+    continue_soft(j, cont);
+}
+
+/// jmp: rax = guest address, edx = link number (cross), probing the jump cache first.
+static u8 *make_lookup(struct jit *j, const u8 *cont, bool cross)
+{
+    struct xbuf *b = &j->b;
+    u8 *at = b->p;
+    if (cross) {
+        x_mov32(b, RCX, RAX);
+        x_alu_i(b, ALU_AND, 0, xr(RCX), (JC_SIZE - 1) << 2);
+        x_shift_i(b, SH_SHL, 0, xr(RCX), 2);
+        x_rm(b, XI_ADD | XW, RCX, ENV_JW(JW_JC));
+        x_rm(b, XI_CMP | XW, RAX, xm(RCX, 0));
+        u8 *miss = x_jcc8(b, CC_NE);
+        x_alu_i(b, ALU_AND, XW, xr(RAX), -GUEST_PAGE);
+        x_op(b, XI_ST | XW, RAX, ENV(jit_page), 0);
+        x_jmp_rm(b, xm(RCX, 8));
+        x_patch8(miss, b->p);
+    }
+    x_op(b, XI_ST | XW, RAX, ENV(pc), 0);
+    spill(b);
+    env_to_rdi(b);
+    if (cross)
+        x_mov32(b, RSI, RDX);
+    call_c(b, cross ? (const void *)jit_c_cross : (const void *)jit_c_lookup);
+    continue_soft(j, cont);
+    return at;
+}
+
+/// jmp: rax = guest address to go on at.
+static void make_attention(struct jit *j, const u8 *cont)
+{
+    struct xbuf *b = &j->b;
+    j->t_attention = b->p;
+    x_op(b, XI_ST | XW, RAX, ENV(pc), 0);
+    u8 *here = b->p;
+    spill(b);
+    env_to_rdi(b);
+    call_c(b, (const void *)jit_c_attention);
+    x_jmp(b, cont);
+    /* jmp: ecx = offset in the page to go on at. */
+    j->t_dispatch = b->p;
+    x_rm(b, XI_ADD | XW, RCX, ENV(jit_page));
+    x_op(b, XI_ST | XW, RCX, ENV(pc), 0);
+    x_jmp(b, here);
+}
+
+void jit_make_thunks(struct jit *j)
+{
+    make_enter(j);
+    u8 *cont = make_continue(j);
+    make_exec(j, cont);
+    j->t_load = make_probe(j, (s32)offsetof(struct mmuctx, r));
+    j->t_store = make_probe(j, (s32)offsetof(struct mmuctx, w));
+    make_link(j, cont);
+    j->t_cross = make_lookup(j, cont, true);
+    j->t_indirect = make_lookup(j, cont, false);
+    make_attention(j, cont);
+    x_patch(j->t_bottom, j->t_indirect);
+    j->t_end = j->b.p;
+}

@@ -1,0 +1,521 @@
+// The translation of one superblock: decode along the fall-through path, one backward pass for
+// live flags, choice of cached registers, forward emission.
+#include "jit/jit.h"
+#include "jit/translate.h"
+
+#include <stdlib.h>
+
+jit_emit_fn *jit_emitters[OP_COUNT];
+
+void jit_init_tables(void)
+{
+    static bool done; // the same values every time: a race is harmless
+    if (done)
+        return;
+    jit_init_int(jit_emitters);
+    jit_init_mem(jit_emitters);
+    jit_init_branch(jit_emitters);
+    jit_init_sys(jit_emitters);
+    done = true;
+}
+
+static bool is_cond_branch(const struct insn *i)
+{
+    return i->op == OP_Bcond || i->op == OP_CBZ || i->op == OP_CBNZ || i->op == OP_TBZ || i->op == OP_TBNZ;
+}
+
+/// Whether the flags are read before they are written from page offset `off` on. Looks a short way
+/// ahead within the page; in doubt they are live. What was looked at becomes part of the block's
+/// lines, so that a change of it invalidates the block.
+static bool flags_live_at(struct jit *j, const u32 *page, s64 off, unsigned depth)
+{
+    struct insn i;
+    if (j->cfg.no_lookahead)
+        return true;
+    for (unsigned k = 0; k < 12; k++, off += 4) {
+        if (off < 0 || off >= GUEST_PAGE)
+            return true;
+        insn_decode(page[off / 4], &i);
+        j->blk->lines |= 1ULL << (off / 64);
+        if (i.flags & FR && !(i.op == OP_Bcond && (i.word & 15) >= 14))
+            return true;
+        if (i.flags & FW)
+            return false;
+        if (i.flags & END)
+            return true;
+        if (i.op == OP_B) {
+            off += (s64)i.imm - 4;
+        } else if (i.flags & BR) {
+            if (!is_cond_branch(&i) || depth == 0 || flags_live_at(j, page, off + (s64)i.imm, depth - 1))
+                return true;
+        }
+    }
+    return true;
+}
+
+/// Decodes the trace. Follows forward unconditional branches within the page; goes on after calls.
+static void decode_trace(struct jit *j, const u32 *page)
+{
+    s64 off = j->blk->off;
+    j->n = 0;
+    j->is_loop = false;
+    while (off < GUEST_PAGE && j->n < j->cfg.block_max) {
+        struct insn *i = &j->in[j->n];
+        insn_decode(page[off / 4], i);
+        j->off[j->n++] = (u16)off;
+        j->blk->lines |= 1ULL << (off / 64);
+        if ((i->flags & FP) && !(j->mode & MODE_FP))
+            return; // traps: nothing follows
+        if (i->flags & BR && i->op != OP_BR && i->op != OP_BLR && i->op != OP_RET && i->op != OP_ERET &&
+            off + (s64)i->imm == j->blk->off)
+            j->is_loop = true;
+        if (i->op == OP_B) {
+            s64 to = off + (s64)i->imm;
+            if (to <= off || to >= GUEST_PAGE || j->cfg.no_link)
+                return;
+            off = to;
+            continue;
+        }
+        if ((i->flags & END) || (i->flags & BR && !is_cond_branch(i) && i->op != OP_BL && i->op != OP_BLR))
+            return;
+        if (i->op == OP_Bcond && (i->word & 15) >= 14)
+            return;
+        off += 4;
+    }
+}
+
+/// Backward pass: are NZCV needed after, and before, each instruction?
+static void liveness(struct jit *j, const u32 *page)
+{
+    const struct insn *last = &j->in[j->n - 1];
+    bool live;
+    s64 end = j->off[j->n - 1];
+    if (last->op == OP_B || (last->op == OP_Bcond && (last->word & 15) >= 14))
+        live = flags_live_at(j, page, end + (s64)last->imm, 2);
+    else if (last->flags & (END | BR) && !is_cond_branch(last))
+        live = true;
+    else
+        live = flags_live_at(j, page, end + 4, 2);
+    for (unsigned k = j->n; k-- > 0;) {
+        const struct insn *i = &j->in[k];
+        j->live_taken[k] = 0;
+        if (is_cond_branch(i)) {
+            // a taken exit needs the flags if its target does
+            j->live_taken[k] = flags_live_at(j, page, j->off[k] + (s64)i->imm, 2);
+            j->live_out[k] = live;
+            live = live || j->live_taken[k] || (i->flags & FR);
+        } else if (i->op == OP_BL || i->op == OP_BLR) {
+            live = j->live_out[k] = true;
+        } else {
+            j->live_out[k] = live;
+            live = (i->flags & FR) || (live && !(i->flags & FW));
+        }
+        j->live_in[k] = live;
+    }
+}
+
+static int pinned(unsigned n)
+{
+    switch (n) {
+#define P_CASE(g, h) case g: return h;
+        JIT_PINNED(P_CASE)
+    default: return -1;
+    }
+}
+
+/// Gives the cache registers to the guest registers used most.
+static void assign(struct jit *j)
+{
+    u16 use[REG_COUNT] = {0}, vuse[32] = {0};
+    for (unsigned k = 0; k < j->n; k++) {
+        const struct insn *i = &j->in[k];
+        u32 f = i->flags;
+        if (f & VD) vuse[i->rd]++; else if (f & (DR | DW)) use[i->rd]++;
+        if (f & VN) vuse[i->rn]++; else if (f & (NR | NW)) use[i->rn]++;
+        if (f & VM) vuse[i->rm]++; else if (f & (MR | MW)) use[i->rm]++;
+        if (f & VA) vuse[i->ra]++; else if (f & (AR | AW)) use[i->ra]++;
+    }
+    for (unsigned n = 0; n < REG_COUNT; n++) {
+        j->xmap[n] = (s8)pinned(n);
+        j->xloaded[n] = j->xmap[n] >= 0;
+        if (j->xmap[n] >= 0 || n >= 31)
+            use[n] = 0;
+    }
+    for (unsigned c = 0; c < 2; c++) {
+        unsigned best = 0;
+        for (unsigned n = 1; n < 31; n++)
+            if (use[n] > use[best])
+                best = n;
+        if (use[best] < 2)
+            break;
+        j->xmap[best] = c ? XCACHE_B : XCACHE_A;
+        use[best] = 0;
+    }
+    memset(j->vmap, -1, sizeof j->vmap);
+    memset(j->vloaded, 0, sizeof j->vloaded);
+    for (unsigned c = 0; c < XV_COUNT && j->cpu.avx2; c++) {
+        unsigned best = 0;
+        for (unsigned n = 1; n < 32; n++)
+            if (vuse[n] > vuse[best])
+                best = n;
+        if (vuse[best] == 0)
+            break;
+        j->vmap[best] = (s8)(XV_FIRST + c);
+        vuse[best] = 0;
+    }
+}
+
+void jit_caches_drop(struct jit *j)
+{
+    for (unsigned n = 0; n < 31; n++)
+        if (j->xmap[n] == XCACHE_A || j->xmap[n] == XCACHE_B)
+            j->xloaded[n] = false;
+    memset(j->vloaded, 0, sizeof j->vloaded);
+    j->sp_aligned = false;
+}
+
+/// Loads every cached register that is not loaded, for the top of a loop.
+void jit_caches_fill(struct jit *j, struct xbuf *b)
+{
+    for (unsigned n = 0; n < 31; n++)
+        if (j->xmap[n] >= 0 && !j->xloaded[n])
+            x_rm(b, XI_MOV | XW, j->xmap[n], ENV_X(n));
+    for (unsigned n = 0; n < 32; n++)
+        if (j->vmap[n] >= 0 && !j->vloaded[n])
+            x_v(b, XV_MOVAPS, j->vmap[n], 0, ENV_V(n));
+}
+
+/// Reloads what is marked as loaded: after C code ran in a slow path.
+void jit_caches_reload(struct jit *j, struct xbuf *b)
+{
+    for (unsigned n = 0; n < 31; n++)
+        if ((j->xmap[n] == XCACHE_A || j->xmap[n] == XCACHE_B) && j->xloaded[n])
+            x_rm(b, XI_MOV | XW, j->xmap[n], ENV_X(n));
+    for (unsigned n = 0; n < 32; n++)
+        if (j->vmap[n] >= 0 && j->vloaded[n])
+            x_v(b, XV_MOVAPS, j->vmap[n], 0, ENV_V(n));
+}
+
+/* ---- calls of bodies ---- */
+
+u8 *jit_put_insn(struct jit *j, const struct insn *i)
+{
+    j->cold.p = (u8 *)align_up((u64)(uintptr_t)j->cold.p, 8);
+    u8 *at = j->cold.p;
+    memcpy(at, i, sizeof *i);
+    j->cold.p += sizeof *i;
+    return at;
+}
+
+static void call_exec(struct jit *j, struct xbuf *b, const u8 *at)
+{
+    x_rm(b, XI_LEA | XW, RAX, xrip(at));
+    x_mov_ri(b, RCX, j->off[j->k]);
+    x_call(b, j->t_exec);
+}
+
+void jit_exec(struct jit *j, const struct insn *i)
+{
+    if (j->live_in[j->k])
+        jit_flags_to_env(j);
+    call_exec(j, &j->b, jit_put_insn(j, i));
+    jit_caches_drop(j);
+    j->fl = FL_NONE;
+    if (i->flags & FW)
+        j->fl_env = true;
+    j->st_fallback++;
+    j->st_op_fallback[i->op]++;
+}
+
+void jit_cold_exec(struct jit *j, const struct insn *i)
+{
+    if (!j->cold_insn)
+        j->cold_insn = jit_put_insn(j, i);
+    call_exec(j, &j->cold, j->cold_insn);
+}
+
+struct xbuf *jit_cold_begin(struct jit *j, unsigned cc)
+{
+    if (cc < 16)
+        x_jcc(&j->b, cc, j->cold.p);
+    else
+        x_jmp(&j->b, j->cold.p);
+    return &j->cold;
+}
+
+void jit_cold_end(struct jit *j) { x_jmp(&j->cold, j->b.p); }
+
+/* ---- exits ---- */
+
+static struct jit_link *new_link(struct jit *j, s64 target)
+{
+    struct jit_link *l = &j->pending[j->pending_n++];
+    memset(l, 0, sizeof *l);
+    l->delta = (s32)(target & ~0xfffLL);
+    l->off = (u16)(target & 0xfff);
+    return l;
+}
+
+/// jmp or call through a link. The stub in cold code asks C to resolve it.
+static void link_jump(struct jit *j, struct xbuf *b, struct jit_link *l, bool call)
+{
+    l->site = call ? x_call(b, NULL) : x_jmp(b, NULL);
+}
+
+static void link_stub(struct jit *j, struct jit_link *l)
+{
+    u32 number = j->link_count + (u32)(l - j->pending);
+    l->stub = j->cold.p;
+    if (l->guard) {
+        jit_pc(j, &j->cold, RAX, l->delta + l->off);
+        x_mov_ri(&j->cold, RDX, number);
+        x_jmp(&j->cold, j->t_cross);
+    } else {
+        x_mov_ri(&j->cold, RAX, number);
+        x_jmp(&j->cold, j->t_link);
+    }
+    x_patch(l->site, l->stub);
+}
+
+/// cmp attention; when set, leave for `target`. In cold code the path is inline.
+void jit_attention_check(struct jit *j, struct xbuf *b, s64 target)
+{
+    x_alu_i(b, ALU_CMP, 0, ENV(attention), 0);
+    if (b == &j->cold) {
+        u8 *skip = x_jcc8(b, CC_E);
+        jit_pc(j, b, RAX, target);
+        x_jmp(b, j->t_attention);
+        x_patch8(skip, b->p);
+        return;
+    }
+    x_jcc(b, CC_NE, j->cold.p);
+    jit_pc(j, &j->cold, RAX, target);
+    x_jmp(&j->cold, j->t_attention);
+}
+
+/// The guard of a cross-page transfer: leaves through *miss (patched to the stub) unless the
+/// source page and the context are those the link was made for; then moves jit_page.
+static void cross_guard(struct jit *j, struct xbuf *b, struct jit_link *l, u8 *miss[2])
+{
+    if (b == &j->cold) { // data in line, jumped over by nobody: put it before
+        u8 *over = x_jmp8(b);
+        l->guard = b->p;
+        x_u64(b, ~0ULL), x_u64(b, 0);
+        x_patch8(over, b->p);
+    } else {
+        l->guard = j->cold.p;
+        x_u64(&j->cold, ~0ULL), x_u64(&j->cold, 0);
+    }
+    x_rm(b, XI_MOV | XW, RAX, ENV(jit_page));
+    x_rm(b, XI_CMP | XW, RAX, xrip(l->guard));
+    miss[0] = x_jcc(b, CC_NE, NULL);
+    x_rm(b, XI_MOV | XW, RCX, ENV_JW(JW_GEN));
+    x_rm(b, XI_CMP | XW, RCX, xrip(l->guard + 8));
+    miss[1] = x_jcc(b, CC_NE, NULL);
+    x_alu_i(b, ALU_ADD, XW, xr(RAX), l->delta);
+    x_op(b, XI_ST | XW, RAX, ENV(jit_page), 0);
+}
+
+void jit_exit_to(struct jit *j, struct xbuf *b, s64 target)
+{
+    s64 here = j->off[j->k];
+    if (target <= here || j->cfg.attention_always)
+        jit_attention_check(j, b, target);
+    if (j->loop_top && target == j->blk->off) {
+        jit_caches_fill(j, b);
+        x_jmp(b, j->loop_top);
+        return;
+    }
+    struct jit_link *l = new_link(j, target);
+    if (l->delta == 0) {
+        link_jump(j, b, l, false);
+        link_stub(j, l);
+        return;
+    }
+    u8 *miss[2];
+    cross_guard(j, b, l, miss);
+    link_jump(j, b, l, false);
+    link_stub(j, l);
+    x_patch(miss[0], l->stub);
+    x_patch(miss[1], l->stub);
+}
+
+/// jcc to target out of the block, saving live flags on that path only.
+void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
+{
+    s64 here = j->off[j->k];
+    bool save = j->live_taken[j->k] && !j->fl_env && j->fl != FL_NONE;
+    bool plain = target > here && target < GUEST_PAGE && !save && !j->cfg.attention_always;
+    if (plain) { // straight to the link
+        struct jit_link *l = new_link(j, target);
+        l->site = x_jcc(&j->b, cc, NULL);
+        link_stub(j, l);
+        return;
+    }
+    x_jcc(&j->b, cc, j->cold.p);
+    if (save)
+        jit_flags_save_in(j, &j->cold);
+    jit_exit_to(j, &j->cold, target);
+}
+
+/// BL: pushes the return address and calls; the code after it runs when the callee returns.
+void jit_call_to(struct jit *j, s64 target)
+{
+    s64 here = j->off[j->k];
+    struct xbuf *b = &j->b;
+    jit_pc(j, b, RAX, here + 4);
+    jit_xset(j, 30, RAX);
+    if (target <= here || j->cfg.attention_always)
+        jit_attention_check(j, b, target);
+    jit_push_return(j);
+    struct jit_link *l = new_link(j, target);
+    if (l->delta == 0) {
+        link_jump(j, b, l, true);
+        link_stub(j, l);
+    } else {
+        u8 *miss[2];
+        cross_guard(j, b, l, miss);
+        link_jump(j, b, l, true);
+        link_stub(j, l);
+        // missed before the call was made: call the stub, then go on as after the call
+        x_patch(miss[0], j->cold.p);
+        x_patch(miss[1], j->cold.p);
+        x_call(&j->cold, l->stub);
+        x_jmp(&j->cold, b->p);
+    }
+    jit_landing(j);
+}
+
+/// rax = return address: onto the prediction stack.
+void jit_push_return(struct jit *j)
+{
+    struct xbuf *b = &j->b;
+    x_rm(b, XI_CMP | XW, RSP, ENV_JW(JW_RSP_LIMIT));
+    struct xbuf *c = jit_cold_begin(j, CC_B);
+    x_rm(c, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
+    jit_cold_end(j);
+    x_push(b, RAX);
+}
+
+/// Where a predicted return arrives, rax = its address.
+void jit_landing(struct jit *j)
+{
+    x_alu_i(&j->b, ALU_AND, XW, xr(RAX), -GUEST_PAGE);
+    x_op(&j->b, XI_ST | XW, RAX, ENV(jit_page), 0);
+    jit_caches_drop(j);
+    j->fl = FL_NONE;
+    j->fl_env = true;
+}
+
+/* ---- the driver ---- */
+
+static void begin(struct jit *j)
+{
+    j->fl = FL_NONE;
+    j->fl_env = true;
+    j->sp_aligned = false;
+    j->over = false;
+    j->pending_n = 0;
+    j->loop_top = NULL;
+    j->mem_retry = NULL;
+    assign(j);
+    j->b.p = (u8 *)align_up((u64)(uintptr_t)j->b.p, 16);
+    j->blk->entry = j->b.p;
+    j->blk->dead_stub = j->cold.p;
+    x_mov_ri(&j->cold, RCX, j->blk->off);
+    x_jmp(&j->cold, j->t_dispatch);
+    if (j->cfg.count_runs) {
+        x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);
+        x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
+    }
+    if (j->is_loop && !j->cfg.no_link) {
+        jit_caches_fill(j, &j->b);
+        for (unsigned n = 0; n < 31; n++)
+            j->xloaded[n] = j->xmap[n] >= 0;
+        for (unsigned n = 0; n < 32; n++)
+            j->vloaded[n] = j->vmap[n] >= 0;
+        j->loop_top = j->b.p;
+    }
+}
+
+static bool emit_one(struct jit *j)
+{
+    const struct insn *i = &j->in[j->k];
+    bool trap = (i->flags & FP) && !(j->mode & MODE_FP);
+    j->cold_insn = NULL;
+    jit_emit_fn *fn = trap || j->cfg.no_inline ? NULL : jit_emitters[i->op];
+    if (fn && fn(j, i))
+        return !j->over;
+    jit_exec(j, i);
+    if (trap || (i->flags & (END | BR)))
+        return false;
+    return true;
+}
+
+static void emit(struct jit *j)
+{
+    begin(j);
+    for (j->k = 0; j->k < j->n; j->k++) {
+        if (emit_one(j))
+            continue;
+        const struct insn *i = &j->in[j->k];
+        if (j->over)
+            return;
+        // not taken, or a change of state: find out in C where to go on
+        x_mov_ri(&j->b, RCX, j->off[j->k] + 4u);
+        x_jmp(&j->b, j->t_dispatch);
+        if (is_cond_branch(i) || i->op == OP_BL || i->op == OP_BLR)
+            j->n = j->k + 1;
+        return;
+    }
+    j->k = j->n - 1;
+    if (j->live_out[j->k])
+        jit_flags_to_env(j);
+    jit_exit_to(j, &j->b, j->off[j->k] + 4);
+}
+
+static void account(struct jit *j, u8 *cold_from)
+{
+    j->blk->code_len = (u32)(j->b.p - j->blk->entry);
+    j->st_blocks++;
+    j->st_insns += j->n;
+    j->st_hot_bytes += j->blk->code_len;
+    j->st_cold_bytes += (u64)(j->cold.p - cold_from);
+}
+
+struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u32 *host, u32 mode)
+{
+    const u32 *page = host - (pa & 0xfff) / 4;
+    if (j->b.end - j->b.p < 64 << 10 || j->cold.end - j->cold.p < 64 << 10 ||
+        (j->cfg.flush_every && j->st_blocks % j->cfg.flush_every == j->cfg.flush_every - 1)) {
+        jit_flush(j);
+        c->jit[JW_RESET] = 1;
+    }
+    struct jit_block *b = xcalloc(1, sizeof *b);
+    b->page = pa & ~0xfffULL;
+    b->off = pa & 0xfff;
+    b->mode = mode;
+    j->blk = b;
+    j->c = c;
+    j->mode = mode;
+    if (!mem_page_has_code(c->mem, pa))
+        tlb_protect_page(c, pa);
+    if (c->hooks.stale_code && mem_is_stale(c->mem, pa))
+        c->hooks.stale_code(c->hooks.ctx, c, pa);
+    decode_trace(j, page);
+    liveness(j, page);
+    u8 *cold_from = j->cold.p;
+    emit(j);
+    b->insns = (u16)j->n;
+    b->link_count = (u16)j->pending_n;
+    b->links = xcalloc(j->pending_n + 1u, sizeof *b->links);
+    memcpy(b->links, j->pending, j->pending_n * sizeof *b->links);
+    for (unsigned k = 0; k < j->pending_n; k++)
+        b->links[k].from = b;
+    for (unsigned k = 0; k < 64; k++)
+        if (b->lines >> k & 1)
+            mem_mark_code(c->mem, b->page + 64 * k, 64);
+    jit_publish(j, b);
+    account(j, cold_from);
+    return b;
+}

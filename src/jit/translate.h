@@ -1,0 +1,27 @@
+/// Helpers of the translation driver that the branch and memory emitters use.
+#ifndef BRUIN_JIT_TRANSLATE_H
+#define BRUIN_JIT_TRANSLATE_H
+
+#include "jit/jit.h"
+
+/// Copies i into cold code, for thunks.
+u8 *jit_put_insn(struct jit *j, const struct insn *i);
+/// Cached registers: forget (C code ran in line), load the missing (loop edges), reload what is
+/// marked loaded (after C code ran out of line).
+void jit_caches_drop(struct jit *j);
+void jit_caches_fill(struct jit *j, struct xbuf *b);
+void jit_caches_reload(struct jit *j, struct xbuf *b);
+
+/// Leaves the block in b for `target`, an offset from the start of the current page (it may lie
+/// outside). Flags the target needs are in cpu.nzcv already.
+void jit_exit_to(struct jit *j, struct xbuf *b, s64 target);
+/// The same when x86 condition cc holds; saves flags on that path.
+void jit_exit_cc(struct jit *j, unsigned cc, s64 target);
+/// Leaves through C for `target` when cpu.attention is set.
+void jit_attention_check(struct jit *j, struct xbuf *b, s64 target);
+/// BL to target.
+void jit_call_to(struct jit *j, s64 target);
+void jit_push_return(struct jit *j);
+void jit_landing(struct jit *j);
+
+#endif
