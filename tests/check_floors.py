@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Checks every #include "dir/file.h" of src/ against the floors of ARCHITECTURE.md.
 
-A folder includes folders of lower floors, itself, and the neighbours named in BESIDE. From outside,
-only a folder's faces are included: folder/folder.h and those named in FACES. FORBIDDEN arrows point
-downward and are wrong all the same. Each finding is a line; the exit status says whether there was one.
+A folder includes folders of lower floors, itself, and the neighbours named in BESIDE. A header named
+priv.h or *_priv.h is its folder's own. FORBIDDEN arrows point downward and are wrong all the same. Each finding is a line; the exit status says whether there was one.
 """
 import os
 import re
@@ -22,11 +21,6 @@ FLOORS = [
 BESIDE = {
     ('a64', 'cpu'), ('jit', 'a64'), ('jit', 'cpu'), ('irq', 'dev'), ('virtio', 'irq'), ('boot', 'board'), ('virtio', 'dev'),
     ('snap', 'debug'),
-}
-FACES = {
-    'a64': {'insn.h', 'insn.def'},
-    'cpu': {'sysreg.def', 'softfp.h', 'dbg.h'},
-    'board': {'machine.h'},
 }
 # The word under an external debugger's breakpoint gets a body of its own.
 ALLOWED = {('cpu/dbg.c', 'a64/insn.h')}
@@ -54,8 +48,8 @@ def findings(path, name):
             yield f'{name}: upward, floor {level[folder]} to {level[to]} ({target})'
         elif level[to] == level[folder] and (folder, to) not in BESIDE:
             yield f'{name}: {to} stands beside {folder}, not below ({target})'
-        elif header != to + '.h' and header not in FACES.get(to, ()):
-            yield f'{name}: {target} is not a face of {to}'
+        elif header == 'priv.h' or header.endswith('_priv.h'):
+            yield f'{name}: {target} is private to {to}'
 
 
 def main():
