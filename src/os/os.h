@@ -126,4 +126,14 @@ long os_write(int fd, const void *buf, size_t len);
 void os_set_nonblock(int fd, bool on);
 void os_close(int fd);
 
+/* ---- local sockets (linux_net.c) ---- */
+
+/// Listens on 127.0.0.1:*port (0: chosen by the system and returned), or on a UNIX socket at path when
+/// path is not NULL (an old socket there is replaced). ret  -1 with a message
+int os_listen(const char *path, unsigned *port, struct err *e);
+/// Waits for a connection. ret  -1 when the listener was closed or failed
+int os_accept(int listener);
+/// True when fd can be read (or is at its end) within timeout_ns.
+bool os_wait_readable(int fd, u64 timeout_ns);
+
 #endif
