@@ -270,6 +270,20 @@ static bool pair_exclusive(u64 *rng, u32 before, u32 *out)
     return i.op != OP_INVALID && insn_rows[i.op].fmt == FMT_NONE && is_store_exclusive(i.flags) && !is_unpredictable(&i);
 }
 
+/// System instructions that a process may use, for the translator's inline forms.
+static u32 system_word(u64 *rng)
+{
+    u32 t = (u32)below(rng, 22);
+    switch (below(rng, 6)) { /* no DC ZVA: qemu's block is larger */
+    case 0: return 0xd53b4200 | t;                  /* mrs xt, nzcv */
+    case 1: return 0xd51b4200 | t;                  /* msr nzcv, xt */
+    case 2: return 0xd53b4400 | t;                  /* mrs xt, fpcr */
+    case 3: return 0xd53b4420 | t;                  /* mrs xt, fpsr */
+    case 4: return 0xd500401f;                      /* cfinv */
+    default: return 0xd503201f | t << 5;            /* hints; wfe and wfi continue */
+    }
+}
+
 /// An instruction that fits at position `at` of a straight piece. ret  false: try another.
 static bool piece_word(struct gen *g, u64 pc, unsigned at, u32 *out)
 {
@@ -317,6 +331,8 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
         u32 w;
         if (at > 0 && below(&g->rng, 4) && pair_exclusive(&g->rng, words[at - 1], &w))
             words[at++] = w;
+        else if (below(&g->rng, 24) == 0)
+            words[at++] = system_word(&g->rng);
         else
             at += piece_word(g, s->pc, at, &words[at]);
     }

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Boots stock Debian kernels and asserts on the console and on the exit status.
+
+usage: boot.py SCENARIO --bruin PROGRAM [--accel interp|jit] [--gic 2|3] [--timeout SECONDS]
+"""
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from console import Console, Failure  # noqa: E402
+
+CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
+    os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
+INITRD = f'{CACHE}/initramfs.cpio.gz'
+opened = []
+
+
+def want(ok, what, console):
+    if not ok:
+        raise Failure(f'{what}\n{console.tail()}')
+
+
+def start(o, kernel, *options, tty=False):
+    command = [o.bruin, 'run', '-m', '512M', '--gic', o.gic]
+    command += ['--accel', o.accel] if o.accel else []
+    opened.append(Console(command + [*options, f'{CACHE}/{kernel}'], o.timeout, tty))
+    return opened[-1]
+
+
+def userspace(o, kernel='Image'):
+    """To user space, one program, power off by PSCI: exit 0."""
+    c = start(o, kernel, '-i', INITRD, '-a', 'run=/bin/true')
+    c.expect('Linux version 6')
+    c.expect(r'BUSYBOX-INIT Linux \S+ aarch64 cpus=1')
+    up = c.elapsed()
+    c.expect('RUN-STATUS=0')
+    want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+    text = c.seen.decode(errors='replace')
+    for bad in ('BUG:', 'Oops', 'WARNING: CPU', 'Call trace', 'rcu_sched', 'soft lockup'):
+        want(bad not in text, f'{bad!r} on the console', c)
+    print(f'user space after {up:.2f} s')
+
+
+def userspace_cloud(o):
+    userspace(o, 'Image-cloud')
+
+
+def panic(o):
+    """No root and panic=-1: the kernel asks for a reset after its panic: exit 112."""
+    c = start(o, 'Image-cloud', '-a', 'panic=-1')
+    c.expect('Kernel panic - not syncing')
+    want(c.exit_status() == 112, f'exit status {c.process.returncode}, wanted 112', c)
+
+
+def shell(o):
+    """A person at a terminal: prompt, typing, line editing by the guest, power off, modes restored."""
+    c = start(o, 'Image-cloud', '-i', INITRD, tty=True)
+    before = c.modes()
+    c.expect(r'bruin:/# ')
+    c.type('uname -a\n')
+    c.expect(r'Linux \S+ 6\.\S+ .*aarch64')
+    c.expect(r'bruin:/# ')
+    c.type('echo $((6*7)) > /tmp/f; cxt\b\b\x7fat /tmp/f\n'.replace('cxt\b\b\x7f', 'cx\x7f'))
+    c.expect(r'\n42\n')
+    c.expect(r'bruin:/# ')
+    c.type('poweroff -f\n')
+    want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+    want(c.modes() == before, 'the terminal modes were not restored', c)
+
+
+def leave(o):
+    """Ctrl-A x ends the machine and restores the terminal."""
+    c = start(o, 'Image-cloud', '-i', INITRD, tty=True)
+    before = c.modes()
+    c.expect(r'bruin:/# ')
+    want(c.modes() != before, 'the terminal was never in raw mode', c)
+    c.type('\x01x')
+    c.exit_status()
+    want(c.modes() == before, 'the terminal modes were not restored', c)
+
+
+SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave)}
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('scenario', choices=SCENARIOS)
+    p.add_argument('--bruin', required=True)
+    p.add_argument('--accel', default='')
+    p.add_argument('--gic', default='3')
+    p.add_argument('--timeout', type=float, default=150)
+    o = p.parse_args()
+    if not os.path.exists(f'{CACHE}/Image'):
+        sys.exit(f'{CACHE}/Image is missing: make guest fetches it')
+    try:
+        SCENARIOS[o.scenario](o)
+    except Failure as e:
+        sys.exit(f'{o.scenario}: {e}')
+    finally:
+        for c in opened:
+            c.close()
+    print(f'{o.scenario}: ok in {opened[0].elapsed():.1f} s')
+
+
+main()
