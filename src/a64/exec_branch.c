@@ -5,6 +5,7 @@
 static inline int go(struct cpu *c, u64 target)
 {
     cpu_trail(c, c->pc, target);
+    TRACE(c, TRACE_EXEC, c->pc, target, 0, 0);
     c->pc = target;
     return EXEC_BRANCH;
 }

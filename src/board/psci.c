@@ -155,6 +155,7 @@ void psci_call(struct vcpu *v)
     bool wide = fn & CALL_64BIT;
     u64 mask = wide ? ~0ULL : 0xffffffffULL, ret;
     u64 a[3] = {c->x[1] & mask, c->x[2] & mask, c->x[3] & mask};
+    TRACE(c, TRACE_PSCI, c->exit.addr, c->x[0], c->x[1], 0);
     if (c->hooks.psci)
         c->hooks.psci(c->hooks.ctx, c, c->x[0], false);
     if (!is_implemented(fn))

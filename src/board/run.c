@@ -175,6 +175,7 @@ static void serve_exit(struct vcpu *v)
     case EXIT_WFI: v->state = c->exit.value ? VCPU_WFE : VCPU_WFI; break;
     case EXIT_HVC: psci_call(v); break;
     case EXIT_SMC: /* there is no EL3 */
+        TRACE(c, TRACE_PSCI, c->exit.addr, c->x[0], c->x[1], 1);
         if (c->hooks.psci)
             c->hooks.psci(c->hooks.ctx, c, c->x[0], true);
         c->pc -= 4;

@@ -172,6 +172,7 @@ static void take(struct cpu *c, u32 kind, u64 ret_pc)
     cpu_update_mode(c);
     cpu_trail(c, from, c->pc);
     c->exceptions++;
+    TRACE(c, TRACE_EXC, from, base + kind, c->sr[SYSREG_ESR_EL1], c->sr[SYSREG_FAR_EL1]);
     if (c->hooks.exception)
         c->hooks.exception(c->hooks.ctx, c, base + kind, c->sr[SYSREG_ESR_EL1], c->sr[SYSREG_FAR_EL1], from);
 }
@@ -200,6 +201,7 @@ int cpu_eret(struct cpu *c)
     c->excl_va = EXCL_NONE;
     atomic_store_explicit(&c->event, 1, memory_order_relaxed);
     cpu_trail(c, from, elr);
+    TRACE(c, TRACE_ERET, from, elr, c->sr[SYSREG_SPSR_EL1], 0);
     if (atomic_load_explicit(&c->irq_lines, memory_order_relaxed))
         atomic_fetch_or(&c->attention, ATT_IRQ);
     if (UNLIKELY(c->il))
@@ -223,6 +225,7 @@ bool cpu_take_interrupts(struct cpu *c)
 
 void cpu_set_wire(struct cpu *c, unsigned wire, bool level)
 {
+    TRACE(c, TRACE_IRQ, c->pc, wire, level, 0);
     if (level) {
         atomic_fetch_or(&c->irq_lines, 1u << wire);
         atomic_fetch_or(&c->attention, ATT_IRQ);

@@ -170,6 +170,7 @@ struct dbg_hit {
 struct dbg;
 
 #include "cpu/sysreg_id.h"
+#include "cpu/trace.h"
 
 struct cpu {
     /* Hot: emitted code addresses this struct from `(char *)cpu + 168` with 8-bit displacements. */
@@ -218,6 +219,7 @@ struct cpu {
     struct trail trail;
     u32 index; ///< vCPU number
     bool watch_armed; ///< watchpoints: no access may use the soft TLB
+    struct trace *trace; ///< event ring (trace.h), or NULL
     struct dbg *dbg;  ///< external debugger (dbg.h), or NULL
     bool dbg_watching; ///< it has watchpoints
     u64 dbg_resume_pc; ///< its breakpoint here is passed over once

@@ -210,6 +210,7 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
     t->has_nonglobal |= !x->global;
     t->has_high |= bit(va, 55);
     c->tlb_fills++;
+    TRACE(c, TRACE_TLB, c->pc, va & ~0xfffULL, n->pa, acc);
     if (x->page_size > GUEST_PAGE)
         note_block(t, va, x->page_size);
     if (c->hooks.tlb_fill)
@@ -481,6 +482,7 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
     }
     if (!mem_io_read(c->mem, x.pa, size, val))
         return external_abort(c, va, x.pa, size, ACC_LOAD, flags, 0);
+    TRACE(c, TRACE_MMIO, c->pc, x.pa, *val, size);
     return true;
 }
 
@@ -554,6 +556,7 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
         store_host(host, size, v);
         return true;
     }
+    TRACE(c, TRACE_MMIO, c->pc, x.pa, v, size | 0x100);
     if (!mem_io_write(c->mem, x.pa, size, v))
         return external_abort(c, va, x.pa, size, ACC_STORE, flags, v);
     return true;

@@ -349,8 +349,10 @@ int sysreg_read(struct cpu *c, u32 enc, u64 *val)
 {
     const struct sr_row *r = find(enc);
     if (r == NULL) {
-        if (c->el && is_icc(enc) && c->icc.read && c->icc.read(c->icc.ctx, enc, val))
+        if (c->el && is_icc(enc) && c->icc.read && c->icc.read(c->icc.ctx, enc, val)) {
+            TRACE(c, TRACE_SYSREG, c->pc, enc, *val, 0);
             return EXEC_NEXT;
+        }
         if (c->el && is_id_space(enc)) {
             *val = 0;
             return EXEC_NEXT;
@@ -365,6 +367,7 @@ int sysreg_read(struct cpu *c, u32 enc, u64 *val)
     if (UNLIKELY(v != ALLOW))
         return refuse(c, v, enc, true);
     *val = r->read(c, (enum sysreg_id)(r - rows));
+    TRACE(c, TRACE_SYSREG, c->pc, enc, *val, 0);
     return EXEC_NEXT;
 }
 
@@ -372,8 +375,10 @@ int sysreg_write(struct cpu *c, u32 enc, u64 val)
 {
     const struct sr_row *r = find(enc);
     if (r == NULL) {
-        if (c->el && is_icc(enc) && c->icc.write && c->icc.write(c->icc.ctx, enc, val))
+        if (c->el && is_icc(enc) && c->icc.write && c->icc.write(c->icc.ctx, enc, val)) {
+            TRACE(c, TRACE_SYSREG, c->pc, enc, val, 1);
             return EXEC_NEXT;
+        }
         c->unknown_sysregs++;
         return cpu_undef(c);
     }
@@ -383,6 +388,7 @@ int sysreg_write(struct cpu *c, u32 enc, u64 val)
     if (UNLIKELY(v != ALLOW))
         return refuse(c, v, enc, false);
     enum sysreg_id id = (enum sysreg_id)(r - rows);
+    TRACE(c, TRACE_SYSREG, c->pc, enc, val, 1);
     if (c->hooks.sysreg_write)
         c->hooks.sysreg_write(c->hooks.ctx, c, id, c->sr[id], val);
     r->write(c, id, val);
