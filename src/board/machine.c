@@ -66,8 +66,11 @@ static void set_wire(void *ctx, unsigned n, bool level)
 {
     struct machine *m = ctx;
     cpu_set_wire(m->vcpu[n / 2].cpu, n % 2, level);
-    if (level)
-        machine_wake(m);
+    if (!level)
+        return;
+    machine_wake(m);
+    if (n / 2 != m->current)
+        run_end_turn_soon(m);
 }
 
 void board_set_spi(void *ctx, unsigned spi, bool level)

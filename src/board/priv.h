@@ -50,7 +50,7 @@ struct machine {
     struct mem *mem;
     const struct accel_ops *accel;
     struct vcpu *vcpu;
-    unsigned current; ///< index of the vCPU whose turn it is
+    _Atomic unsigned current; ///< index of the vCPU whose turn it is
     struct irqchip *chip;
     gpa_t chip_base[2];
 
@@ -113,5 +113,7 @@ void run_timer_arm(void *ctx, struct cpu *c, u64 deadline_ns);
 void run_timer_irq(void *ctx, struct cpu *c, unsigned which, bool level);
 void run_cpu_timer_fired(void *ctx);
 void run_turn_fired(void *ctx);
+/// Another vCPU wants a turn. Any thread.
+void run_end_turn_soon(struct machine *m);
 
 #endif

@@ -94,8 +94,13 @@ void run_cpu_timer_fired(void *ctx)
 void run_turn_fired(void *ctx)
 {
     struct machine *m = ctx;
-    for (unsigned i = 0; i < m->cfg.cpus; i++)
-        cpu_kick(m->vcpu[i].cpu);
+    cpu_kick(m->vcpu[atomic_load(&m->current)].cpu); /* the others would lose their next turn */
+}
+
+void run_end_turn_soon(struct machine *m)
+{
+    if (!m->cfg.deterministic) /* those end by their budget */
+        os_timer_set(m->turn_timer, os_now_ns() + TURN_NS);
 }
 
 /* ---- ends ---- */
@@ -241,7 +246,7 @@ static void take_turn(struct machine *m, struct vcpu *v)
             left = (d - now) / DET_NS_PER_INSN + 1;
         v->cpu->budget = v->cpu->icount + left;
     } else if (m->cfg.cpus > 1 && runnable(m) > 1) {
-        os_timer_set(m->turn_timer, os_now_ns() + TURN_NS);
+        run_end_turn_soon(m);
     }
     v->cpu->exit = (struct cpu_exit){0};
     m->accel->run(v->cpu);
