@@ -31,6 +31,7 @@ static void read_knobs(struct jit_config *cfg)
     cfg->no_inline = knob("BRUIN_JIT_NOINLINE");
     cfg->no_lookahead = knob("BRUIN_JIT_NOLOOKAHEAD");
     cfg->attention_always = knob("BRUIN_JIT_CHECKS");
+    cfg->precise_flags = knob("BRUIN_JIT_PRECISE");
     cfg->count_runs = knob("BRUIN_JIT_STATS") > 1;
     cfg->check = knob("BRUIN_JIT_CHECK");
 }

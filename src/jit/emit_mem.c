@@ -1,2 +1,321 @@
+// Loads and stores. An access compares its address with the page its site slot remembers; a miss
+// goes out of line to the soft TLB, refills the slot and tries again, or runs the exec_ body.
+// Arm ARM, "Loads and stores".
 #include "jit/translate.h"
-void jit_init_mem(jit_emit_fn **t) {}
+
+/// Slots 0..15 belong to the stack, by size and direction; sites share the rest in turn.
+enum { SLOT_SHARED = 16 };
+
+static s32 slot_of(struct jit *j, bool is_sp, unsigned size, bool write)
+{
+    unsigned n;
+    if (is_sp && size <= 16)
+        n = (size <= 4 ? 0 : size == 8 ? 2 : 4) + write;
+    else
+        n = SLOT_SHARED + j->slot_next++ % j->cfg.slots;
+    return (s32)(offsetof(struct mmuctx, slot) + n * sizeof(struct slot_ent));
+}
+
+/// The span a shared stack slot is good for.
+static unsigned span_of(bool is_sp, unsigned size) { return is_sp && size <= 16 && size < 4 ? 4 : size; }
+
+struct jit_addr jit_addr_rn(struct jit *j, unsigned rn, s64 off)
+{
+    return (struct jit_addr){.base = jit_xread(j, rn, RAX), .off = off, .is_sp = rn == REG_SP || rn == 29};
+}
+
+xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned size, bool write, unsigned align)
+{
+    struct xbuf *b = &j->b;
+    s32 slot = slot_of(j, a.is_sp, size, write);
+    j->mem_slow[0] = j->mem_slow[1] = NULL;
+    if (i->rn == REG_SP && (j->mode & MODE_SA) && !j->sp_aligned && i->flags & NSP) {
+        x_test_i(b, 0, xr(jit_xread(j, REG_SP, RAX)), 15);
+        j->mem_slow[0] = x_jcc(b, CC_NE, NULL);
+        j->sp_aligned = true;
+    }
+    j->mem_retry = b->p;
+    j->mem_addr = a;
+    j->mem_key = (u32)slot | span_of(a.is_sp, size) << 16;
+    j->mem_write = write;
+    x_rm(b, XI_LEA | XW, RDX, xm(a.base, (s32)a.off));
+    unsigned strict = align ? align : j->mode & MODE_ALIGN ? (i->p <= 4 ? 1u << i->p : 1) : 1;
+    if (strict > 1) {
+        x_test_i(b, 0, xr(RDX), (s32)strict - 1);
+        j->mem_slow[1] = x_jcc(b, CC_NE, NULL);
+    }
+    x_rm(b, XI_SUB | XW, RDX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, page)));
+    x_rm(b, XI_CMP | XW, RDX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, limit)));
+    j->mem_probe = x_jcc(b, CC_AE, NULL);
+    x_rm(b, XI_MOV | XW, RCX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, addend)));
+    return xmi(a.base, RCX, 0, (s32)a.off);
+}
+
+void jit_mem_done(struct jit *j, const struct insn *i)
+{
+    struct xbuf *c = &j->cold;
+    u8 *insn = jit_put_insn(j, i);
+    j->cold_insn = insn;
+    x_patch(j->mem_probe, c->p);
+    x_rm(c, XI_LEA | XW, RDX, xm(j->mem_addr.base, (s32)j->mem_addr.off));
+    x_mov_ri(c, RCX, j->mem_key);
+    x_call(c, j->mem_write ? j->t_store : j->t_load);
+    u8 *ret = c->p;
+    x_jmp(c, j->mem_retry);
+    x_u32(c, (u32)(insn - ret));
+    x_u32(c, j->off[j->k]);
+    u8 *after = c->p;
+    jit_caches_reload(j, c);
+    x_jmp(c, j->b.p);
+    if (j->mem_slow[0] || j->mem_slow[1]) {
+        for (unsigned k = 0; k < 2; k++)
+            if (j->mem_slow[k])
+                x_patch(j->mem_slow[k], c->p);
+        jit_cold_exec(j, i);
+        x_jmp(c, after);
+    }
+}
+
+/* ---- general registers ---- */
+
+enum ext { EXT_Z, EXT_S64, EXT_S32 };
+
+static enum ext ext_of(unsigned op)
+{
+    switch (op) {
+#define SX(id, e) case OP_##id##_ui: case OP_##id##_ur: case OP_##id##_po: case OP_##id##_pr: case OP_##id##_ro: return e;
+        SX(LDRSBx, EXT_S64) SX(LDRSHx, EXT_S64) SX(LDRSW, EXT_S64) SX(LDRSBw, EXT_S32) SX(LDRSHw, EXT_S32)
+    case OP_LDRSW_l: return EXT_S64;
+    case OP_LDPSW_of: case OP_LDPSW_po: case OP_LDPSW_pr: return EXT_S64;
+    default: return EXT_Z;
+    }
+}
+
+static void load_into(struct jit *j, int r, xrm m, unsigned p, enum ext e)
+{
+    u32 w = e == EXT_S64 ? XW : 0;
+    if (e == EXT_Z) {
+        static const u32 op[4] = {XI_MOVZX8, XI_MOVZX16, XI_MOV, XI_MOV | XW};
+        x_rm(&j->b, op[p], r, m);
+    } else if (p == 2) {
+        x_rm(&j->b, XI_MOVSXD, r, m);
+    } else {
+        x_rm(&j->b, (p ? XI_MOVSX16 : XI_MOVSX8) | w, r, m);
+    }
+}
+
+static void store_from(struct jit *j, unsigned n, xrm m, unsigned p)
+{
+    static const u32 op[4] = {XI_ST8, XI_ST16, XI_ST, XI_ST | XW};
+    if (n == REG_ZR && p >= 2)
+        x_store_i(&j->b, p == 3 ? XW : 0, m, 0);
+    else
+        x_op(&j->b, op[p], jit_xread(j, n, RDX), m, 0);
+}
+
+/// rn <- address + off, after the access. The base register of the address holds the old value.
+static void write_back(struct jit *j, const struct insn *i)
+{
+    bool keeps = i->rn == REG_SP && j->sp_aligned && !(i->imm & 15);
+    int d = jit_xwrite(j, i->rn, RAX);
+    x_rm(&j->b, XI_LEA | XW, d, xm(j->mem_addr.base, (s32)(s64)i->imm));
+    jit_xdone(j, i->rn, d);
+    if (keeps)
+        j->sp_aligned = true;
+}
+
+/// A load whose destination is the base cannot write the destination before a fault is excluded;
+/// there is none after jit_mem. With write-back the value waits in rdx.
+static void move_data(struct jit *j, const struct insn *i, xrm m, bool wb)
+{
+    if (i->flags & ST) {
+        store_from(j, i->rd, m, i->p);
+        if (wb)
+            write_back(j, i);
+        return;
+    }
+    if (wb) {
+        load_into(j, RDX, m, i->p, ext_of(i->op));
+        write_back(j, i);
+        jit_xdone(j, i->rd, RDX);
+        return;
+    }
+    int d = jit_xwrite(j, i->rd, RDX);
+    load_into(j, d, m, i->p, ext_of(i->op));
+    jit_xdone(j, i->rd, d);
+}
+
+static void data_v(struct jit *j, const struct insn *i, unsigned n, xrm m, unsigned p)
+{
+    struct xbuf *b = &j->b;
+    if (i->flags & ST) {
+        int x = jit_vread(j, n, X0);
+        switch (p) {
+        case 0: x_vex(b, XV_PEXTRB, x, 0, m, 1); x_u8(b, 0); break;
+        case 1: x_vex(b, XV_PEXTRW, x, 0, m, 1); x_u8(b, 0); break;
+        case 2: x_v(b, XV_MOVSS_ST, x, 0, m); break;
+        case 3: x_v(b, XV_MOVSD_ST, x, 0, m); break;
+        default: x_v(b, XV_MOVUPS_ST, x, 0, m); break;
+        }
+        return;
+    }
+    int x = jit_vwrite(j, n, X0);
+    switch (p) {
+    case 0: x_rm(b, XI_MOVZX8, RDX, m); x_v(b, XV_MOVD, x, 0, xr(RDX)); break;
+    case 1: x_rm(b, XI_MOVZX16, RDX, m); x_v(b, XV_MOVD, x, 0, xr(RDX)); break;
+    case 2: x_v(b, XV_MOVSS, x, 0, m); break;
+    case 3: x_v(b, XV_MOVSD, x, 0, m); break;
+    default: x_v(b, XV_MOVUPS, x, 0, m); break;
+    }
+    jit_vdone(j, n, x);
+}
+
+static int finish(struct jit *j, const struct insn *i, struct jit_addr a, bool wb)
+{
+    xrm m = jit_mem(j, i, a, 1u << i->p, i->flags & ST, 0);
+    if (i->flags & VD) {
+        data_v(j, i, i->rd, m, i->p);
+        if (wb)
+            write_back(j, i);
+    } else {
+        move_data(j, i, m, wb);
+    }
+    jit_mem_done(j, i);
+    return 1;
+}
+
+static bool no_vec(const struct jit *j, const struct insn *i) { return i->flags & VD && !j->cpu.avx2; }
+
+static int emit_offset(struct jit *j, const struct insn *i)
+{
+    if (no_vec(j, i))
+        return 0;
+    jit_clobber(j);
+    return finish(j, i, jit_addr_rn(j, i->rn, (s64)i->imm), false);
+}
+
+static int emit_post(struct jit *j, const struct insn *i)
+{
+    if (no_vec(j, i))
+        return 0;
+    jit_clobber(j);
+    return finish(j, i, jit_addr_rn(j, i->rn, 0), true);
+}
+
+static int emit_pre(struct jit *j, const struct insn *i)
+{
+    if (no_vec(j, i))
+        return 0;
+    jit_clobber(j);
+    return finish(j, i, jit_addr_rn(j, i->rn, (s64)i->imm), true);
+}
+
+/// rax <- Rn + extended Rm << shift
+static int emit_regoff(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    unsigned option = (unsigned)(i->imm >> 8), shift = i->imm & 0xff;
+    if (no_vec(j, i))
+        return 0;
+    jit_clobber(j);
+    int index;
+    if (option == 2 || option == 6) {
+        if (i->rm == REG_ZR)
+            x_mov_ri(b, RAX, 0);
+        else
+            x_rm(b, option == 2 ? XI_MOV : XI_MOVSXD, RAX, jit_xop(j, i->rm));
+        index = RAX;
+    } else {
+        index = jit_xread(j, i->rm, RAX);
+    }
+    int base = jit_xread(j, i->rn, RCX);
+    if (index == RSP || shift > 3) {
+        if (index != RAX)
+            x_mov(b, RAX, index);
+        x_shift_i(b, SH_SHL, XW, xr(RAX), shift);
+        x_rr(b, XI_ADD | XW, RAX, base);
+    } else {
+        x_rm(b, XI_LEA | XW, RAX, xmi(base, index, shift, 0));
+    }
+    return finish(j, i, (struct jit_addr){.base = RAX}, false);
+}
+
+static int emit_literal(struct jit *j, const struct insn *i)
+{
+    if (no_vec(j, i))
+        return 0;
+    jit_clobber(j);
+    x_rm(&j->b, XI_MOV | XW, RAX, ENV(jit_page));
+    return finish(j, i, (struct jit_addr){.base = RAX, .off = j->off[j->k] + (s64)i->imm}, false);
+}
+
+/* ---- pairs: one check of both ---- */
+
+static int emit_pair(struct jit *j, const struct insn *i, s64 off, bool wb)
+{
+    struct xbuf *b = &j->b;
+    unsigned size = 1u << i->p;
+    enum ext e = ext_of(i->op);
+    if (no_vec(j, i) || (!(i->flags & (ST | VD)) && i->rd == i->ra && i->rd != REG_SINK))
+        return 0;
+    jit_clobber(j);
+    struct jit_addr a = jit_addr_rn(j, i->rn, off);
+    xrm lo = jit_mem(j, i, a, 2 * size, i->flags & ST, 0), hi = lo;
+    hi.disp += (s32)size;
+    if (i->flags & VD) {
+        data_v(j, i, i->rd, lo, i->p);
+        data_v(j, i, i->ra, hi, i->p);
+    } else if (i->flags & ST) {
+        store_from(j, i->rd, lo, i->p);
+        store_from(j, i->ra, hi, i->p);
+    } else {
+        // the base may be one of the destinations, and must last until both are read
+        bool clash = i->rd == i->rn;
+        int d = clash || wb ? RDX : jit_xwrite(j, i->rd, RDX);
+        load_into(j, d, lo, i->p, e);
+        int d2 = jit_xwrite(j, i->ra, RCX);
+        if (wb)
+            d2 = RCX;
+        load_into(j, d2, hi, i->p, e);
+        if (wb)
+            write_back(j, i);
+        jit_xdone(j, i->rd, d);
+        jit_xdone(j, i->ra, d2);
+        jit_mem_done(j, i);
+        (void)b;
+        return 1;
+    }
+    if (wb)
+        write_back(j, i);
+    jit_mem_done(j, i);
+    return 1;
+}
+
+static int emit_pair_off(struct jit *j, const struct insn *i) { return emit_pair(j, i, (s64)i->imm, false); }
+static int emit_pair_pre(struct jit *j, const struct insn *i) { return emit_pair(j, i, (s64)i->imm, true); }
+static int emit_pair_post(struct jit *j, const struct insn *i) { return emit_pair(j, i, 0, true); }
+
+static int emit_nothing(struct jit *j, const struct insn *i)
+{
+    (void)j, (void)i;
+    return 1;
+}
+
+void jit_init_mem(jit_emit_fn **t)
+{
+#define LS(id)                                                                                     \
+    t[OP_##id##_ui] = t[OP_##id##_ur] = emit_offset;                                               \
+    t[OP_##id##_po] = emit_post;                                                                   \
+    t[OP_##id##_pr] = emit_pre;                                                                    \
+    t[OP_##id##_ro] = emit_regoff;
+    LS(STRB) LS(LDRB) LS(LDRSBx) LS(LDRSBw) LS(STRH) LS(LDRH) LS(LDRSHx) LS(LDRSHw)
+    LS(STRw) LS(LDRw) LS(LDRSW) LS(STRx) LS(LDRx)
+    LS(STRvb) LS(LDRvb) LS(STRvq) LS(LDRvq) LS(STRvh) LS(LDRvh) LS(STRvs) LS(LDRvs) LS(STRvd) LS(LDRvd)
+#define LP(id) t[OP_##id##_na] = t[OP_##id##_of] = emit_pair_off; LPW(id)
+#define LPW(id) t[OP_##id##_pr] = emit_pair_pre; t[OP_##id##_po] = emit_pair_post;
+    LP(STPw) LP(LDPw) LP(STPx) LP(LDPx) LP(STPvs) LP(LDPvs) LP(STPvd) LP(LDPvd) LP(STPvq) LP(LDPvq)
+    t[OP_LDPSW_of] = emit_pair_off;
+    LPW(LDPSW)
+    t[OP_LDRw_l] = t[OP_LDRx_l] = t[OP_LDRSW_l] = t[OP_LDRvs_l] = t[OP_LDRvd_l] = t[OP_LDRvq_l] = emit_literal;
+    t[OP_PRFM_ui] = t[OP_PRFM_ur] = t[OP_PRFM_ro] = t[OP_PRFM_l] = emit_nothing;
+}

@@ -108,6 +108,7 @@ struct jit_config {
     unsigned block_max; ///< instructions a block
     unsigned slots;     ///< site slots in use
     bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
+    bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
     unsigned flush_every; ///< flush the cache after so many translations
     bool attention_always; ///< take the attention path at every check
 };
@@ -152,6 +153,13 @@ struct jit {
     unsigned n, k;     ///< instructions; the one being emitted
     u32 mode;
     u8 *mem_retry, *mem_probe, *mem_slow[2]; ///< of jit_mem: places to patch
+    struct jit_addr {
+        int base;   ///< host register with the base
+        s64 off;
+        bool is_sp; ///< use the slots of the stack
+    } mem_addr;
+    u32 mem_key;
+    bool mem_write;
     u8 *loop_top;      ///< where a branch to the first instruction may go, or NULL
     u8 fl;             ///< enum jit_flags: where guest NZCV is
     bool fl_env;       ///< cpu.nzcv is up to date
@@ -229,17 +237,11 @@ void jit_flags_to_host(struct jit *j, enum jit_flags kind);
 
 /* ---- memory (emit_mem.c) ---- */
 
-/// An address: guest register plus offset, already reduced to host operands.
-struct jit_addr {
-    int base;   ///< host register with the base
-    s64 off;
-    bool is_sp; ///< use the slots of the stack
-};
 /// Checks the access of `size` bytes at a (any alignment unless mode or `align` demands it) and
 /// returns the host memory operand of its first byte. The operand uses rcx and a.base: rax and rdx
 /// are free afterwards. a.base may be rax or a home register. Slow accesses run the exec_ body of
 /// the current instruction and continue after it (at the label jit_mem_done makes).
-/// EFLAGS are clobbered: jit_clobber is called inside.
+/// Call jit_clobber(j) before reading the base: EFLAGS and rdx change here.
 xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned size, bool write, unsigned align);
 /// Ends the instruction begun by jit_mem: the slow path rejoins here. Register caches are made
 /// good there. wrote_v: bit mask of V registers the instruction writes; x registers are known from

@@ -16,6 +16,8 @@ void jit_init_tables(void)
     jit_init_mem(jit_emitters);
     jit_init_branch(jit_emitters);
     jit_init_sys(jit_emitters);
+    jit_init_fp(jit_emitters);
+    jit_init_simd(jit_emitters);
     done = true;
 }
 
@@ -105,11 +107,14 @@ static void liveness(struct jit *j, const u32 *page)
             j->live_out[k] = live;
             live = live || j->live_taken[k] || (i->flags & FR);
         } else if (i->op == OP_BL || i->op == OP_BLR) {
-            live = j->live_out[k] = true;
+            live = true;
+            j->live_out[k] = 1;
         } else {
             j->live_out[k] = live;
             live = (i->flags & FR) || (live && !(i->flags & FW));
         }
+        if (j->cfg.precise_flags && (i->flags & (LD | ST | FP | END) || !jit_emitters[i->op]))
+            live = true; // an exception would show them
         j->live_in[k] = live;
     }
 }
