@@ -59,6 +59,10 @@ const struct bruin_option *bruin_option_at(size_t index);
 const struct bruin_option *bruin_option_find(const char *key);
 const struct bruin_option *bruin_option_find_letter(char letter);
 
+/// The name nearest to a mistyped word, or NULL when none is near. name_at gives the names by index,
+/// NULL past the last.
+const char *bruin_nearest(const char *word, const char *(*name_at)(void *ctx, size_t index), void *ctx);
+
 typedef struct bruin_config bruin_config;
 bruin_config *bruin_config_new(void);
 bruin_config *bruin_config_copy(const bruin_config *config);

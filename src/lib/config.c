@@ -163,7 +163,7 @@ static unsigned distance(const char *a, const char *b)
     return row[n];
 }
 
-const char *nearest_name(const char *word, const char *(*name_at)(void *ctx, size_t i), void *ctx)
+const char *bruin_nearest(const char *word, const char *(*name_at)(void *ctx, size_t i), void *ctx)
 {
     const char *best = NULL, *name;
     unsigned best_d = (unsigned)strlen(word) / 3 + 1;
@@ -189,7 +189,7 @@ static const struct bruin_option *find_or_suggest(const char *key, struct err *e
 {
     const struct bruin_option *o = bruin_option_find(key);
     if (o == NULL) {
-        const char *near = nearest_name(key, option_name_at, NULL);
+        const char *near = bruin_nearest(key, option_name_at, NULL);
         err_set(e, ERR_USAGE, near ? "no option \"%s\"; did you mean \"%s\"?" : "no option \"%s\"", key,
                 near);
     }

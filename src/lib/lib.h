@@ -22,8 +22,6 @@ bool config_choice_is(const bruin_config *c, const char *key, const char *choice
 bool parse_address(const char *s, u64 *out);
 bool parse_memory(const char *s, u64 *out);
 bool parse_duration(const char *s, u64 *out_ns);
-/// The name nearest to `word` among names, or NULL when none is near.
-const char *nearest_name(const char *word, const char *(*name_at)(void *ctx, size_t i), void *ctx);
 
 /// Copies an error of ours to the caller's. ret  false
 bool err_out(struct bruin_error *out, const struct err *e);
