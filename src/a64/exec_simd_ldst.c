@@ -16,20 +16,28 @@ static inline void write_back(struct cpu *c, const struct insn *i, u64 transferr
         c->x[i->rn] += bits(i->word, 20, 16) == 31 ? transferred : c->x[i->rm];
 }
 
-/// Whole registers one after the other: LD1, ST1 (multiple structures).
+/// Whole registers one after the other: LD1, ST1 (multiple structures). Elements decide about
+/// alignment, so where it is checked the transfer goes element by element.
 static int transfer_whole(struct cpu *c, const struct insn *i, unsigned regs, bool load)
 {
     FP_ACCESS(c);
-    unsigned lg = simd_q(i->word) ? 4 : 3;
-    u64 va = c->x[i->rn], buf[REGS_MAX][2] = {{0}};
+    unsigned reg_lg = simd_q(i->word) ? 4 : 3, lg = c->align_strict ? bits(i->word, 11, 10) : reg_lg;
+    u64 va = c->x[i->rn];
+    u8 buf[REGS_MAX][16] = {{0}};
     for (unsigned k = 0; k < regs; k++) {
-        u64 at = va + ((u64)k << lg);
-        if (load ? !cpu_ld(c, at, lg, 0, buf[k]) : !cpu_st(c, at, lg, 0, c->v[list_reg(i, k)].d))
-            return EXEC_BRANCH;
+        if (!load)
+            memcpy(buf[k], &c->v[list_reg(i, k)], 16);
+        for (unsigned at = 0; at < 1u << reg_lg; at += 1u << lg, va += 1u << lg) {
+            u64 x[2] = {0};
+            memcpy(x, buf[k] + at, 1u << lg);
+            if (load ? !cpu_ld(c, va, lg, 0, x) : !cpu_st(c, va, lg, 0, x))
+                return EXEC_BRANCH;
+            memcpy(buf[k] + at, x, 1u << lg);
+        }
     }
     for (unsigned k = 0; load && k < regs; k++)
         memcpy(&c->v[list_reg(i, k)], buf[k], 16);
-    write_back(c, i, (u64)regs << lg);
+    write_back(c, i, (u64)regs << reg_lg);
     return EXEC_NEXT;
 }
 

@@ -43,6 +43,7 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     j->page_hash = xcalloc(PAGE_HASH, sizeof *j->page_hash);
     j->jc = xcalloc((size_t)JC_SIZE * JC_TABLES, sizeof *j->jc);
     x_detect(&j->cpu);
+    x_disable(&j->cpu, j->cfg.cpu_off);
     jit_init_tables();
     j->b = (struct xbuf){j->code.rw, j->code.rw + j->code.size / 2};
     jit_make_thunks(j);

@@ -107,6 +107,7 @@ struct jit_config {
     u64 code_size;      ///< bytes of code cache
     unsigned block_max; ///< instructions a block
     unsigned slots;     ///< site slots in use
+    const char *cpu_off; ///< host features not to use, names of struct x_features, commas; or NULL
     bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
     unsigned flush_every; ///< flush the cache after so many translations
@@ -126,6 +127,7 @@ struct jit {
     void *interp; ///< the accelerator's interpreter for single steps
 
     /* Thunks, writable addresses. */
+    u8 *vconst; ///< 16-byte constants of the SIMD emitters
     u8 *t_enter, *t_exit, *t_exec, *t_load, *t_store, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_bottom, *t_end;
 
     /* Blocks. */
@@ -193,6 +195,8 @@ void jit_init_branch(jit_emit_fn **t);
 void jit_init_sys(jit_emit_fn **t);
 void jit_init_fp(jit_emit_fn **t);
 void jit_init_simd(jit_emit_fn **t);
+/// Writes the constants of the SIMD emitters at the current place and sets vconst.
+void jit_simd_constants(struct jit *j);
 
 /* ---- operands (operand.c) ---- */
 

@@ -216,6 +216,7 @@ static void make_attention(struct jit *j, const u8 *cont)
 
 void jit_make_thunks(struct jit *j)
 {
+    jit_simd_constants(j);
     make_enter(j);
     u8 *cont = make_continue(j);
     make_exec(j, cont);

@@ -278,3 +278,24 @@ void x_detect(struct x_features *f)
         f->lzcnt = bit(c, 5);
 #endif
 }
+
+void x_disable(struct x_features *f, const char *names)
+{
+    static const struct {
+        const char *name;
+        size_t at;
+    } all[] = {
+#define FEATURE(n) {#n, offsetof(struct x_features, n)}
+        FEATURE(avx2), FEATURE(fma), FEATURE(bmi1), FEATURE(bmi2), FEATURE(lzcnt), FEATURE(popcnt),
+        FEATURE(movbe), FEATURE(aes), FEATURE(pclmul), FEATURE(sha), FEATURE(f16c), FEATURE(avx512vl),
+        FEATURE(avx512dq), FEATURE(avx512bw), FEATURE(gfni),
+#undef FEATURE
+    };
+    while (names && *names) {
+        size_t len = strcspn(names, ",");
+        for (size_t k = 0; k < ARRAY_LEN(all); k++)
+            if (strlen(all[k].name) == len && !memcmp(all[k].name, names, len))
+                *(bool *)((char *)f + all[k].at) = false;
+        names += len + (names[len] != 0);
+    }
+}

@@ -254,5 +254,7 @@ struct x_features {
     bool avx512vl, avx512dq, avx512bw, gfni;
 };
 void x_detect(struct x_features *f);
+/// Clears the features named in a list with commas, for tests. names may be NULL.
+void x_disable(struct x_features *f, const char *names);
 
 #endif
