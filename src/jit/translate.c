@@ -448,7 +448,8 @@ static bool emit_one(struct jit *j)
     const struct insn *i = &j->in[j->k];
     bool trap = (i->flags & FP) && !(j->mode & MODE_FP);
     j->cold_insn = NULL;
-    jit_emit_fn *fn = trap || j->cfg.no_inline ? NULL : jit_emitters[i->op];
+    bool no_vec = (i->flags & FP) && !j->cpu.avx2;
+    jit_emit_fn *fn = trap || no_vec || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     if (fn && fn(j, i))
         return !j->over;
     jit_exec(j, i);
