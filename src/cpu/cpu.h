@@ -26,6 +26,7 @@ enum {
     ATT_CODE = 1 << 3,  ///< code under the running block may have changed
     ATT_COUNT = 1 << 4, ///< the instruction budget is used up (deterministic mode)
     ATT_DOOM = 1 << 5,  ///< the explainer declared the machine dead
+    ATT_SAMPLE = 1 << 6, ///< the explainer wants to look: cpu_hooks.sample
 };
 
 /// What an instruction body returns.
@@ -149,8 +150,24 @@ struct cpu_hooks {
     void (*stale_code)(void *ctx, struct cpu *c, gpa_t pa);
     /// An exclusive or atomic access to Device memory.
     void (*device_atomic)(void *ctx, struct cpu *c, gva_t va, gpa_t pa);
+    /// Before DC, IC and TLBI operations; va as in the operand.
     void (*cache_op)(void *ctx, struct cpu *c, u32 enc, gva_t va);
+    /// Before a store to a page that holds known code.
+    void (*code_store)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size);
+    /// RAM accessed through a Device mapping, or a device through a Normal one (MMU on).
+    void (*wrong_type)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool is_ram);
+    /// At a loop edge after ATT_SAMPLE, before interrupts are taken: the state is exact.
+    void (*sample)(void *ctx, struct cpu *c);
     void (*psci)(void *ctx, struct cpu *c, u64 fn, bool smc);
+};
+
+/// A CPU with a probe is a rehearsal: its stores go nowhere, loads read RAM only, and accesses are
+/// written down here instead of raising exceptions or reaching devices.
+struct cpu_probe {
+    gva_t va;       ///< of the last access
+    unsigned size;
+    bool stored, loaded;
+    bool blocked; ///< the last access cannot be rehearsed: device memory, a fault, an atomic
 };
 
 /// Last control transfers, newest at (head - 1) & 31.
@@ -238,6 +255,7 @@ struct cpu {
     u8 timer_level[2];
     u64 rng;
     void *engine; ///< private data of the accelerator
+    struct cpu_probe *probe; ///< NULL in every CPU that really runs
 };
 #define EXCL_NONE (~0ULL)
 /// The counter runs at this rate, as QEMU's virt board publishes.

@@ -471,6 +471,8 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
     if (LIKELY(host != NULL)) {
         if (!x.device || !(c->mode & MODE_MMU))
             fill(c, ctx_for(c, flags), va, &x, ACC_LOAD, host);
+        else if (c->hooks.wrong_type)
+            c->hooks.wrong_type(c->hooks.ctx, c, va, x.pa, x.attr, true);
         if (x.device && (flags & ACCF_ATOMIC) && c->hooks.device_atomic)
             c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
         *val = load_host(host, size);
@@ -483,12 +485,36 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
     if (!mem_io_read(c->mem, x.pa, size, val))
         return external_abort(c, va, x.pa, size, ACC_LOAD, flags, 0);
     TRACE(c, TRACE_MMIO, c->pc, x.pa, *val, size);
+    if (UNLIKELY(!x.device) && c->hooks.wrong_type)
+        c->hooks.wrong_type(c->hooks.ctx, c, va, x.pa, x.attr, false);
+    return true;
+}
+
+/// An access of a rehearsal. ret  false when it ends here.
+static COLD bool probe_access(struct cpu *c, gva_t va, unsigned size, enum access acc, u64 *val)
+{
+    struct cpu_probe *p = c->probe;
+    u8 buf[16] = {0};
+    p->va = va;
+    p->size = size;
+    *(acc == ACC_STORE ? &p->stored : &p->loaded) = true;
+    if (!mmu_debug_read(c, va, buf, size)) {
+        p->blocked = true;
+        return false;
+    }
+    if (acc == ACC_LOAD) {
+        val[0] = ld64(buf);
+        if (size == 16)
+            val[1] = ld64(buf + 8);
+    }
     return true;
 }
 
 bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val)
 {
     unsigned size = 1u << size_log2;
+    if (UNLIKELY(c->probe != NULL))
+        return probe_access(c, va, size, ACC_LOAD, val);
     unsigned room = GUEST_PAGE - (unsigned)(va & 0xfff);
     if (size == 16 && room >= 16) {
         if (!load_piece(c, va, 8, 16, flags, &val[0]))
@@ -547,24 +573,34 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
     if (LIKELY(r != NULL && r->kind == MEM_RAM)) {
         u8 *host = r->host + (x.pa - r->base);
         if (r->code_lines[(x.pa - r->base) / GUEST_PAGE]) {
+            if (c->hooks.code_store)
+                c->hooks.code_store(c->hooks.ctx, c, va, x.pa, size);
             store_host(host, size, v);
             mem_written(c->mem, x.pa, size);
             return true;
         }
-        if ((!x.device || !(c->mode & MODE_MMU)) && !expects_code(r, (x.pa - r->base) / GUEST_PAGE))
+        if (x.device && (c->mode & MODE_MMU)) {
+            if (c->hooks.wrong_type)
+                c->hooks.wrong_type(c->hooks.ctx, c, va, x.pa, x.attr, true);
+        } else if (!expects_code(r, (x.pa - r->base) / GUEST_PAGE)) {
             fill_write(c, ctx_for(c, flags), va, &x, r);
+        }
         store_host(host, size, v);
         return true;
     }
     TRACE(c, TRACE_MMIO, c->pc, x.pa, v, size | 0x100);
     if (!mem_io_write(c->mem, x.pa, size, v))
         return external_abort(c, va, x.pa, size, ACC_STORE, flags, v);
+    if (UNLIKELY(!x.device) && c->hooks.wrong_type)
+        c->hooks.wrong_type(c->hooks.ctx, c, va, x.pa, x.attr, false);
     return true;
 }
 
 bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val)
 {
     unsigned size = 1u << size_log2;
+    if (UNLIKELY(c->probe != NULL))
+        return probe_access(c, va, size, ACC_STORE, NULL);
     unsigned room = GUEST_PAGE - (unsigned)(va & 0xfff);
     if (size == 16 && room >= 16) {
         if (!store_piece(c, va, 8, 16, flags, val[0]))
@@ -600,6 +636,11 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
     struct xlat x;
     unsigned size = 1u << size_log2;
     enum access acc = write ? ACC_STORE : ACC_LOAD;
+    if (UNLIKELY(c->probe != NULL)) {
+        probe_access(c, va, size, ACC_STORE, NULL);
+        c->probe->blocked = true;
+        return NULL;
+    }
     struct tlb_ent *e = &c->ctx->w[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
     if (LIKELY(write && e->tag == (va & ~0xfffULL) && !(va & (size - 1)) && (c->mode & MODE_MMU)))
         return (void *)(uintptr_t)(va + e->addend);

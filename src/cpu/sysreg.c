@@ -452,6 +452,8 @@ static int tlbi(struct cpu *c, u32 enc, u64 val)
 {
     gva_t va = (gva_t)sext(val << 12, 56);
     u16 asid = (u16)(val >> 48);
+    if (c->hooks.cache_op)
+        c->hooks.cache_op(c->hooks.ctx, c, enc, val);
     switch (enc & 7) { /* op2; CRm 3 inner shareable, 7 local: one flush serves both */
     case 0: tlb_flush_all(c); break;
     case 1: /* VA, ASID */

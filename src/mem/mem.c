@@ -17,6 +17,7 @@ void mem_free(struct mem *m)
         free(r->code_lines);
         free(r->stale_lines);
         free(r->tlb_writable);
+        free(r->code_suspect);
         free(r->slow_stores);
     }
     free(m);
@@ -70,6 +71,7 @@ static bool add_backed(struct mem *m, gpa_t base, u64 size, enum mem_kind kind, 
     r.code_lines = xcalloc(size / GUEST_PAGE, sizeof(u64));
     r.stale_lines = xcalloc(size / GUEST_PAGE, sizeof(u64));
     r.tlb_writable = xcalloc(size / GUEST_PAGE, 1);
+    r.code_suspect = xcalloc(size / GUEST_PAGE, 1);
     r.slow_stores = xcalloc(size / GUEST_PAGE, 1);
     if (insert(m, &r, e))
         return true;
@@ -77,6 +79,7 @@ static bool add_backed(struct mem *m, gpa_t base, u64 size, enum mem_kind kind, 
     free(r.code_lines);
     free(r.stale_lines);
     free(r.tlb_writable);
+    free(r.code_suspect);
     free(r.slow_stores);
     return false;
 }
@@ -326,5 +329,11 @@ bool mem_is_stale(const struct mem *m, gpa_t gpa)
     if (r == NULL || r->stale_lines == NULL)
         return false;
     u64 off = gpa - r->base;
-    return bit(r->stale_lines[off / GUEST_PAGE], off / 64 % 64);
+    return bit(r->stale_lines[off / GUEST_PAGE], off / 64 % 64) || r->code_suspect[off / GUEST_PAGE];
+}
+void mem_suspect_code(struct mem *m, gpa_t gpa, bool on)
+{
+    struct mem_region *r = mem_find(m, gpa);
+    if (r && r->code_suspect)
+        r->code_suspect[(gpa - r->base) / GUEST_PAGE] = on;
 }

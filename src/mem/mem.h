@@ -31,6 +31,7 @@ struct mem_region {
     void *dev;
     u64 *code_lines; ///< RAM: per 4 KiB page, one bit for each 64-byte line that holds known code
     u64 *stale_lines; ///< RAM: lines that held code when they were written, until IC IVAU
+    u8 *code_suspect; ///< RAM: per page, 1 when the explainer wants to see its code before it runs
     u8 *tlb_writable; ///< RAM: per page, 1 when a soft TLB may hold it for writing
     u8 *slow_stores;  ///< RAM: per page, stores to recently changed code (mmu.c)
     u64 hits;        ///< MMIO accesses served
@@ -101,7 +102,10 @@ void mem_code_changed(struct mem *m);
 
 /// Forgets staleness of [gpa, gpa+len): the guest did IC IVAU; len ~0 = everything (IC IALLU).
 void mem_clear_stale(struct mem *m, gpa_t gpa, u64 len);
-/// True when the line of gpa was written since it last held code, without IC IVAU.
+/// Makes mem_is_stale true for every line of the page that holds gpa, until told otherwise.
+void mem_suspect_code(struct mem *m, gpa_t gpa, bool on);
+/// True when the line of gpa was written since it last held code, without IC IVAU, or when its page
+/// is suspect.
 bool mem_is_stale(const struct mem *m, gpa_t gpa);
 
 #endif
