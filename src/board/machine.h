@@ -133,6 +133,12 @@ bool machine_saw_panic(const struct machine *m);
 /// Nanoseconds of guest time since machine_new.
 u64 machine_now_ns(struct machine *m);
 
+/// Powered on by PSCI or from the start.
+bool machine_cpu_is_on(struct machine *m, unsigned index);
+/// True while vCPU `index` runs, or waits for something that can come; false when it is off or
+/// nothing can wake it. For the vCPU of the current turn: whether an interrupt could reach it.
+bool machine_cpu_can_act(struct machine *m, unsigned index);
+
 /// One line a region or device: for `info mtree` and explanations.
 struct machine_device_info {
     const char *name;

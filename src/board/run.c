@@ -269,6 +269,20 @@ static bool timer_can_wake(struct machine *m, const struct vcpu *v)
                        (phys && m->chip->ops->can_deliver(m->chip, PPI_TIMER_PHYS, cpu)));
 }
 
+/// A device may raise an interrupt that reaches a vCPU.
+static bool device_can_wake(struct machine *m)
+{
+    bool can = false;
+    os_mutex_lock(&m->lock);
+    for (unsigned i = 0; m->chip && i < m->device_count && !can; i++) {
+        const struct board_device *d = &m->device[i];
+        can = d->can_wake && d->spi >= 0 && d->can_wake(d->dev) &&
+              m->chip->ops->can_deliver(m->chip, IRQ_SPI_BASE + (unsigned)d->spi, 0);
+    }
+    os_mutex_unlock(&m->lock);
+    return can;
+}
+
 /// Nothing can ever wake a vCPU: no timer, device, input or event that reaches one.
 static bool is_deadlocked(struct machine *m)
 {
@@ -279,15 +293,22 @@ static bool is_deadlocked(struct machine *m)
         if ((v->state == VCPU_WFE && has_event_stream(v)) || timer_can_wake(m, v))
             return false;
     }
-    bool dead = true;
-    os_mutex_lock(&m->lock);
-    for (unsigned i = 0; m->chip && i < m->device_count && dead; i++) {
-        const struct board_device *d = &m->device[i];
-        dead = !(d->can_wake && d->spi >= 0 && d->can_wake(d->dev) &&
-                 m->chip->ops->can_deliver(m->chip, IRQ_SPI_BASE + (unsigned)d->spi, 0));
-    }
-    os_mutex_unlock(&m->lock);
-    return dead && !runnable(m);
+    return !device_can_wake(m) && !runnable(m);
+}
+
+bool machine_cpu_is_on(struct machine *m, unsigned index)
+{
+    return index < m->cfg.cpus && m->vcpu[index].state != VCPU_OFF;
+}
+
+bool machine_cpu_can_act(struct machine *m, unsigned index)
+{
+    if (!machine_cpu_is_on(m, index))
+        return false;
+    struct vcpu *v = &m->vcpu[index];
+    if (index != m->current && can_run(v))
+        return true;
+    return (v->state == VCPU_WFE && has_event_stream(v)) || timer_can_wake(m, v) || device_can_wake(m);
 }
 
 /// The earliest vCPU deadline or event, guest time.

@@ -88,7 +88,7 @@ void cpu_update_mode(struct cpu *c)
     u32 m = 0;
     c->fp_ok_el1 = fpen & 1;
     c->fp_ok_el0 = fpen == 3;
-    c->align_strict = !bit(sctlr, 0) || bit(sctlr, 1) ? ~0u : 0;
+    c->align_strict = (!bit(sctlr, 0) && !c->lenient) || bit(sctlr, 1) ? ~0u : 0;
     m |= c->el ? MODE_EL1 : 0;
     m |= c->sp_sel ? MODE_SPSEL : 0;
     m |= bit(sctlr, 0) ? MODE_MMU : 0;
@@ -198,6 +198,8 @@ int cpu_eret(struct cpu *c)
     if (bit(elr, 55) ? c->mode & MODE_TBI1 : c->mode & MODE_TBI0)
         elr = (u64)sext(elr, 56);
     c->pc = elr;
+    c->erets++;
+    c->eret_pc = elr;
     c->excl_va = EXCL_NONE;
     atomic_store_explicit(&c->event, 1, memory_order_relaxed);
     cpu_trail(c, from, elr);

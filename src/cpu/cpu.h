@@ -226,6 +226,7 @@ struct cpu {
     struct mmuctx *ctx_user;  ///< of the current TTBR0 and ASID, or NULL when not yet looked up
     struct mmuctx *ctx_el0[CTX_EL0_MAX];
     u64 ctx_clock;
+    u64 erets, eret_pc; ///< exception returns so far, and where the last one went
     u64 tlb_fills, tlb_flushes, walks, exceptions, unknown_sysregs;
 
     /* The world around. */
@@ -242,6 +243,7 @@ struct cpu {
     u64 dbg_resume_pc; ///< its breakpoint here is passed over once
     struct dbg_hit dbg_hit;
     bool brk_exits, semihosting;
+    bool lenient;       ///< unaligned accesses to Device memory work, as on emulators
     bool single;        ///< stop after one instruction (EXIT_DEBUG)
     u64 budget;         ///< icount at which run() returns EXIT_KICK; ~0 = none
     /// Nanoseconds of guest time; deterministic machines derive it from icount.

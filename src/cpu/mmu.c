@@ -418,7 +418,7 @@ static bool prepare(struct cpu *c, gva_t va, unsigned size, unsigned align, enum
         data_abort(c, va, acc, flags, fsc);
         return false;
     }
-    if (misaligned && x->device) {
+    if (misaligned && x->device && !c->lenient) {
         data_abort(c, va, acc, flags, FSC_ALIGNMENT);
         return false;
     }

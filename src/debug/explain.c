@@ -1,0 +1,457 @@
+/// The explainer's centre: hooks, findings, and the decision that a machine is doomed. All vCPUs of a
+/// machine take turns on one thread, so nothing here needs a lock; only the sampler is a thread.
+#include "debug/priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    VEC_LOWER_EL = 0x400,
+    NESTED_SAME_MAX = 64,   ///< exceptions at one pc without a return between them
+    NESTED_ANY_MAX = 4096,  ///< ... at any pc
+    RETRY_MAX = 1000,       ///< returns to an instruction that faults in the same way each time
+};
+#define SAMPLE_NS 100000000ULL
+
+/* ---- findings ---- */
+
+static unsigned id_number(const char *id) { return id[0] ? (unsigned)strtoul(id + 1, NULL, 10) & 31 : 0; }
+
+void explain_note(struct explain *x, const char *id, const char *text)
+{
+    if (x->note_count == NOTES_MAX)
+        return;
+    struct note *n = &x->note[x->note_count++];
+    snprintf(n->id, sizeof n->id, "%s", id);
+    snprintf(n->text, sizeof n->text, "%s", text);
+}
+
+void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    u64 seen = 1ULL << id_number(id);
+    if (x->cfg.lint == MACHINE_LINT_OFF || (once && (x->said & seen)) || x->note_count == NOTES_MAX)
+        return;
+    x->said |= seen;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    explain_note(x, id, text);
+    if (x->cfg.say)
+        x->cfg.say(x->cfg.say_ctx, id, text);
+    if (x->cfg.lint == MACHINE_LINT_ERROR && c)
+        explain_doom(x, c, V_LINT);
+}
+
+void explain_doom(struct explain *x, struct cpu *c, enum verdict v)
+{
+    if (x->doomed)
+        return;
+    x->doomed = true;
+    x->verdict = v;
+    x->verdict_cpu = c->index;
+    c->exit.value = v == V_LINT ? 116 : v == V_STUCK ? 114 : v == V_PANIC ? 112 : 115;
+    atomic_fetch_or(&c->attention, ATT_DOOM);
+}
+
+/* ---- exceptions ---- */
+
+void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64 from_pc)
+{
+    const u64 *sr = c->sr;
+    f->valid = true;
+    f->cpu = c->index;
+    f->kind = kind;
+    f->pc = from_pc;
+    f->esr = sr[SYSREG_ESR_EL1];
+    f->far = sr[SYSREG_FAR_EL1];
+    f->elr = sr[SYSREG_ELR_EL1];
+    f->spsr = sr[SYSREG_SPSR_EL1];
+    f->full = kind < VEC_LOWER_EL;
+    f->bad = watch_of(x, c)->bad;
+    if (!f->full)
+        return;
+    memcpy(f->x, c->x, sizeof f->x);
+    f->sp = (f->spsr & 1) ? c->x[REG_SP] : c->sp_bank[0];
+    f->sr_sctlr = sr[SYSREG_SCTLR_EL1];
+    f->sr_tcr = sr[SYSREG_TCR_EL1];
+    f->sr_ttbr0 = sr[SYSREG_TTBR0_EL1];
+    f->sr_ttbr1 = sr[SYSREG_TTBR1_EL1];
+    f->sr_mair = sr[SYSREG_MAIR_EL1];
+    f->sr_vbar = sr[SYSREG_VBAR_EL1];
+    f->sr_cpacr = sr[SYSREG_CPACR_EL1];
+    f->icount = c->icount;
+    f->trail = c->trail;
+}
+
+/// An exception came from EL1 before the last one returned: counts, and decides.
+static void nested_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u64 from_pc)
+{
+    w->nested++;
+    w->same_count = from_pc == w->same_pc ? w->same_count + 1 : 0;
+    w->same_pc = from_pc;
+    fault_fill(x, c, &w->last, 0x200, from_pc);
+    bool vector_fetch = from_pc == c->pc; /* the vector itself cannot be fetched */
+    if (vector_fetch || w->same_count >= NESTED_SAME_MAX || w->nested >= NESTED_ANY_MAX)
+        explain_doom(x, c, V_LOOP);
+}
+
+/// The handler returned to the instruction that faulted, which faults again.
+static void retried_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u64 from_pc, u64 esr, u64 far)
+{
+    bool same = c->eret_pc == from_pc && w->retry_pc == from_pc && w->retry_esr == esr && w->retry_far == far;
+    w->retry_count = same ? w->retry_count + 1 : 0;
+    w->retry_pc = from_pc;
+    w->retry_esr = esr;
+    w->retry_far = far;
+    if (w->retry_count >= RETRY_MAX)
+        explain_doom(x, c, V_LOOP);
+}
+
+static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc)
+{
+    struct explain *x = ctx;
+    struct cpu_watch *w = watch_of(x, c);
+    bool from_el1 = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0;
+    w->ran_el0 |= !from_el1;
+    if (!from_el1)
+        x->quiet = true;
+    if (from_el1 && sync && c->erets == w->erets_seen && w->root.valid) {
+        nested_exception(x, c, w, from_pc);
+    } else {
+        if (c->erets != w->erets_seen || !w->root.valid || from_el1) {
+            fault_fill(x, c, &w->root, kind, from_pc);
+            w->nested = w->same_count = 0;
+            w->same_pc = from_pc;
+        }
+        if (from_el1 && sync)
+            retried_exception(x, c, w, from_pc, esr, far);
+        else
+            w->retry_count = 0;
+        if (from_el1 && from_pc == c->pc && sync) /* the first exception is the fetch of the vector */
+            explain_doom(x, c, V_LOOP);
+    }
+    w->erets_seen = c->erets;
+    w->bad.valid = false;
+    if (from_el1 && !x->is_linux)
+        lint_stack_at(x, c, w->root.full ? w->root.sp : c->x[REG_SP], from_pc);
+}
+
+static void on_bad_access(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write, u64 val)
+{
+    struct cpu_watch *w = watch_of(ctx, c);
+    w->bad = (struct bad_access){true, write, va, pa, size, val};
+}
+
+/* ---- the other hooks hand over to the topics ---- */
+
+static void on_sysreg_write(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 new_val)
+{
+    struct explain *x = ctx;
+    if (sr == SYSREG_SCTLR_EL1 && !bit(old_val, 0) && bit(new_val, 0)) {
+        struct cpu_watch *w = watch_of(x, c);
+        w->mmu_on_pc = c->pc;
+        w->mmu_on_ttbr0 = c->sr[SYSREG_TTBR0_EL1];
+        w->mmu_on_old_sctlr = old_val;
+    }
+    lint_sysreg_write(x, c, sr, old_val, new_val);
+}
+
+static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write, bool exec)
+{
+    struct explain *x = ctx;
+    if (exec && !watch_of(x, c)->checked_entry)
+        lint_entry(x, c, va, pa);
+    if (write && !x->quiet) {
+        lint_code_fill(x, c, va, pa, attr);
+        lint_stack_fill(x, c, va);
+    }
+    if (x->cpus > 1 && (c->mode & MODE_MMU))
+        lint_share(x, c, va, pa, attr, sh);
+    if (is_strict(x) && (c->mode & MODE_MMU))
+        lint_tables_fill(x, c, va);
+}
+
+static void on_stale_code(void *ctx, struct cpu *c, gpa_t pa) { lint_code_run(ctx, c, pa); }
+static void on_code_store(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size)
+{
+    lint_code_store(ctx, c, pa);
+}
+static void on_device_atomic(void *ctx, struct cpu *c, gva_t va, gpa_t pa) { lint_atomic(ctx, c, va, pa); }
+static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram)
+{
+    lint_type(ctx, c, va, pa, attr, ram);
+}
+static void on_cache_op(void *ctx, struct cpu *c, u32 enc, gva_t va)
+{
+    struct explain *x = ctx;
+    if (bits(enc, 10, 7) == 7)
+        lint_code_op(x, c, enc, va);
+    else if (is_strict(x))
+        lint_tables_op(x, c, enc);
+}
+static void on_psci(void *ctx, struct cpu *c, u64 fn, bool smc)
+{
+    struct explain *x = ctx;
+    if (smc) {
+        struct cpu_watch *w = watch_of(x, c);
+        w->smc_pc = c->pc - 4;
+        w->smc_fn = fn;
+    }
+    lint_conduit(x, c, fn, smc);
+    if (!smc && (fn & ~0x40000000ULL) == 0x84000003)
+        lint_cpu_on(x, c);
+}
+static void on_sample(void *ctx, struct cpu *c) { stuck_sample(ctx, c); }
+
+static void install(struct explain *x, struct cpu *c)
+{
+    bool on = x->cfg.lint != MACHINE_LINT_OFF;
+    c->lenient = x->cfg.lenient;
+    c->hooks = (struct cpu_hooks){
+        .ctx = x,
+        .exception = on_exception,
+        .bad_access = on_bad_access,
+        .sample = on_sample,
+        .psci = on_psci,
+        .sysreg_write = on_sysreg_write,
+        .tlb_fill = on ? on_tlb_fill : NULL,
+        .stale_code = on ? on_stale_code : NULL,
+        .code_store = on ? on_code_store : NULL,
+        .device_atomic = on ? on_device_atomic : NULL,
+        .wrong_type = on ? on_wrong_type : NULL,
+        .cache_op = on ? on_cache_op : NULL,
+    };
+    cpu_update_mode(c);
+}
+
+/* ---- life ---- */
+
+struct explain *explain_new(struct machine *m, const struct explain_config *cfg)
+{
+    struct explain *x = xcalloc(1, sizeof *x);
+    struct cpu *c;
+    x->m = m;
+    x->cfg = *cfg;
+    x->cpus = machine_config(m)->cpus;
+    x->cpu = xcalloc(x->cpus, sizeof *x->cpu);
+    os_mutex_init(&x->lock);
+    os_cond_init(&x->wake);
+    for (unsigned i = 0; (c = machine_cpu(m, i)) != NULL; i++)
+        install(x, c);
+    return x;
+}
+
+static void forget(struct explain *x)
+{
+    lint_code_free(x);
+    lint_tables_free(x);
+    free(x->text);
+    free(x->json);
+    free(x->log_tail);
+    symtab_free(x->kallsyms);
+    x->text = x->json = x->log_tail = NULL;
+    x->kallsyms = NULL;
+    x->line[0] = 0;
+}
+
+void explain_free(struct explain *x)
+{
+    struct cpu *c;
+    if (x == NULL)
+        return;
+    explain_stop(x);
+    for (unsigned i = 0; (c = machine_cpu(x->m, i)) != NULL; i++)
+        c->hooks = (struct cpu_hooks){0};
+    forget(x);
+    cpu_free(x->sim);
+    os_cond_destroy(&x->wake);
+    os_mutex_destroy(&x->lock);
+    free(x->cpu);
+    free(x);
+}
+
+/// Bounds of the boot stack by the names people give them.
+static void find_stack(struct explain *x)
+{
+    static const char *const lo[] = {"__stack_bottom", "_stack_bottom", "stack_bottom", "__stack_start",
+                                     "_stack_start", "stack_start", "__stack_lo", "__stack_limit", "_stack_limit",
+                                     "__StackLimit", "boot_stack_bottom", "__boot_stack_bottom",
+                                     "boot_stack_start", "_estack_bottom", "stack_low", "stack_base_low"};
+    static const char *const hi[] = {"__stack_top", "_stack_top", "stack_top", "__stack_end", "_stack_end",
+                                     "stack_end", "__stack_hi", "__stack", "__StackTop", "boot_stack_top",
+                                     "__boot_stack_top", "boot_stack_end", "_estack", "stack_high"};
+    x->stack_lo = x->cfg.stack_lo;
+    x->stack_hi = x->cfg.stack_hi;
+    if (x->stack_hi)
+        return;
+    for (unsigned i = 0; i < ARRAY_LEN(lo) && !x->stack_lo; i++)
+        name_find(x, lo[i], &x->stack_lo);
+    for (unsigned i = 0; i < ARRAY_LEN(hi) && !x->stack_hi; i++)
+        name_find(x, hi[i], &x->stack_hi);
+    if (x->stack_hi <= x->stack_lo || x->stack_hi - x->stack_lo > 64 * MIB)
+        x->stack_lo = x->stack_hi = 0;
+}
+
+void explain_loaded(struct explain *x, const struct boot_plan *plan, const char *cmdline)
+{
+    forget(x);
+    memset(x->cpu, 0, x->cpus * sizeof *x->cpu);
+    x->note_count = 0;
+    x->said = 0;
+    x->quiet = x->doomed = false;
+    x->verdict = V_NONE;
+    x->has_plan = plan != NULL;
+    if (plan)
+        x->plan = *plan;
+    x->is_linux = plan && plan->kind == BOOT_KIND_IMAGE && plan->image.image_size_field > 4 * MIB;
+    x->console_len = 0;
+    x->console[0] = 0;
+    x->slide_known = false;
+    x->slide = 0;
+    find_stack(x);
+}
+
+void explain_console(struct explain *x, const u8 *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (x->console_len == CONSOLE_TAIL - 1) {
+            x->console_len = CONSOLE_TAIL / 2;
+            memmove(x->console, x->console + CONSOLE_TAIL / 2 - 1, CONSOLE_TAIL / 2);
+        }
+        x->console[x->console_len++] = data[i] ? (char)data[i] : ' ';
+        x->console[x->console_len] = 0;
+    }
+    atomic_fetch_add_explicit(&x->console_bytes, len, memory_order_relaxed);
+}
+
+/* ---- the sampler ---- */
+
+static void sampler_main(void *arg)
+{
+    struct explain *x = arg;
+    os_mutex_lock(&x->lock);
+    while (!x->stop) {
+        os_cond_wait_until(&x->wake, &x->lock, os_now_ns() + SAMPLE_NS);
+        for (unsigned i = 0; i < x->cpus && !x->stop; i++)
+            atomic_fetch_or(&machine_cpu(x->m, i)->attention, ATT_SAMPLE);
+    }
+    os_mutex_unlock(&x->lock);
+}
+
+void explain_start(struct explain *x)
+{
+    struct err e;
+    x->stop = false;
+    if (!os_thread_start(&x->sampler, "bruin-explain", sampler_main, x, &e))
+        x->sampler.is_running = false; /* no sampler: loops without exceptions go unnoticed */
+}
+
+void explain_stop(struct explain *x)
+{
+    os_mutex_lock(&x->lock);
+    x->stop = true;
+    os_cond_broadcast(&x->wake);
+    os_mutex_unlock(&x->lock);
+    os_thread_join(&x->sampler);
+    x->sampler.is_running = false;
+}
+
+/* ---- the end ---- */
+
+const char *verdict_name(enum verdict v)
+{
+    static const char *const name[] = {
+        [V_NONE] = "none", [V_OFF] = "off", [V_RESET] = "reset", [V_PANIC] = "panic",
+        [V_DEADLOCK] = "deadlock", [V_STUCK] = "stuck", [V_LOOP] = "exception-loop",
+        [V_FAULT] = "fatal-fault", [V_LINT] = "lint", [V_TIMEOUT] = "timeout", [V_STOPPED] = "stopped",
+        [V_OTHER] = "other",
+    };
+    return name[v];
+}
+
+static enum verdict verdict_of(const struct explain *x, const struct machine_exit *e)
+{
+    switch (e->kind) {
+    case MACHINE_OFF: return V_OFF;
+    case MACHINE_RESET: return V_RESET;
+    case MACHINE_PANIC: return V_PANIC;
+    case MACHINE_DEADLOCK: return V_DEADLOCK;
+    case MACHINE_DOOM: return x->verdict;
+    case MACHINE_TIMEOUT: return V_TIMEOUT;
+    case MACHINE_STOPPED: return V_STOPPED;
+    default: return V_OTHER;
+    }
+}
+
+/// An exception that was taken on this CPU and never returned from, of a kind that means a mistake.
+static const struct fault *outstanding(struct explain *x, unsigned cpu)
+{
+    const struct cpu_watch *w = &x->cpu[cpu];
+    const struct cpu *c = machine_cpu(x->m, cpu);
+    u32 ec = (u32)bits(w->root.esr, 31, 26);
+    bool call = (w->root.kind & 0x180) == 0 && (ec == EC_SVC64 || ec == EC_HVC64 || ec == EC_SMC64);
+    if (!w->root.valid || !w->root.full || c->erets != w->erets_seen || (call && !w->nested))
+        return NULL;
+    return &w->root;
+}
+
+static const struct fault *decide_fault(struct explain *x)
+{
+    const struct fault *f = outstanding(x, x->verdict_cpu);
+    if (x->verdict == V_LOOP)
+        return x->cpu[x->verdict_cpu].root.valid ? &x->cpu[x->verdict_cpu].root : NULL;
+    if (x->verdict != V_DEADLOCK && x->verdict != V_STUCK && x->verdict != V_TIMEOUT)
+        return NULL;
+    for (unsigned i = 0; i < x->cpus && (f == NULL || (f->kind & 0x180)); i++)
+        if (outstanding(x, i) && !(outstanding(x, i)->kind & 0x180))
+            f = outstanding(x, i);
+    if (f && (f->kind & 0x180)) /* sleeping in an interrupt handler is no fault */
+        return NULL;
+    if (f && x->verdict != V_TIMEOUT)
+        x->verdict = V_FAULT;
+    if (f)
+        x->verdict_cpu = f->cpu;
+    return f;
+}
+
+static int status_of(const struct explain *x, const struct machine_exit *e)
+{
+    switch (x->verdict) {
+    case V_PANIC: return 112;
+    case V_DEADLOCK:
+    case V_STUCK: return 114;
+    case V_LOOP:
+    case V_FAULT: return 115;
+    case V_LINT: return 116;
+    default: return machine_exit_status(e);
+    }
+}
+
+int explain_finish(struct explain *x, const struct machine_exit *e)
+{
+    struct why w = {0};
+    const struct fault *f;
+    x->verdict = verdict_of(x, e);
+    if (!x->doomed)
+        x->verdict_cpu = e->cpu < x->cpus ? e->cpu : 0;
+    if (x->verdict != V_OFF && x->verdict != V_STOPPED && x->verdict != V_OTHER && x->is_linux)
+        linux_find_symbols(x);
+    f = decide_fault(x);
+    if (x->verdict == V_PANIC)
+        why_panic(x, &w);
+    else if (f)
+        why_fault(x, &x->cpu[f->cpu], f, &w);
+    else if (x->verdict == V_DEADLOCK || x->verdict == V_STUCK || x->verdict == V_TIMEOUT)
+        why_idle(x, &w);
+    int status = status_of(x, e);
+    report_write(x, e, status, &w, f);
+    return status;
+}
+
+const char *explain_line(const struct explain *x) { return x->line; }
+const char *explain_verdict(const struct explain *x) { return verdict_name(x->verdict); }
+const char *explain_text(const struct explain *x) { return x->text; }
+const char *explain_json(const struct explain *x) { return x->json; }

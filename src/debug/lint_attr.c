@@ -1,0 +1,73 @@
+/// F15: exclusives and atomics on memory that is not Normal. F16: memory types that do not fit what lies
+/// there. Arm ARM, "Memory types and attributes", "Synchronization and semaphores".
+#include "debug/priv.h"
+
+#include <stdio.h>
+
+typedef unsigned long long ull;
+
+static const char *type_name(u8 attr)
+{
+    static const char *const device[] = {"Device-nGnRnE", "Device-nGnRE", "Device-nGRE", "Device-GRE"};
+    if ((attr & 0xf0) == 0)
+        return device[attr >> 2 & 3];
+    return attr == 0x44 ? "Normal Non-cacheable" : "Normal Cacheable";
+}
+
+void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
+{
+    char at[96], dis[80] = "";
+    u32 word;
+    if (x->said & 1ULL << 15)
+        return;
+    name_full(x, c->pc, at, sizeof at);
+    if (mmu_debug_read(c, c->pc, &word, 4))
+        insn_disas(word, c->pc, dis, sizeof dis);
+    if (c->mode & MODE_MMU)
+        explain_say(x, c, "F15", true,
+                    "`%s` at %s on 0x%llx, which is mapped as Device: exclusives and atomics there are CONSTRAINED "
+                    "UNPREDICTABLE and never succeed on much silicon; map RAM as Normal Cacheable",
+                    dis, at, (ull)va);
+    else
+        explain_say(x, c, "F15", true,
+                    "`%s` at %s on 0x%llx with the MMU off, when all data is Device-nGnRnE: exclusives and atomics are "
+                    "CONSTRAINED UNPREDICTABLE and never succeed on much silicon; take locks after the MMU is on",
+                    dis, at, (ull)va);
+}
+
+void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram)
+{
+    char at[96], place[80];
+    if (x->said & 1ULL << 16)
+        return;
+    const struct mem_region *r = mem_find(machine_mem(x->m), pa);
+    if (!ram && (attr == 0x44 || r == NULL || strncmp(r->name, "flash", 5) == 0))
+        return; /* write-combining is a choice; flash reads like memory */
+    name_full(x, c->pc, at, sizeof at);
+    place_name(x, pa, place, sizeof place);
+    if (ram)
+        explain_say(x, c, "F16", true,
+                    "RAM at PA 0x%llx is mapped as %s at 0x%llx (pc=%s): no caching, no unaligned access, no atomics; "
+                    "use a Normal Write-Back MAIR entry (0xff)",
+                    (ull)pa, type_name(attr), (ull)va, at);
+    else
+        explain_say(x, c, "F16", true,
+                    "%s at PA 0x%llx is mapped as %s (MAIR byte 0x%02x) at 0x%llx (pc=%s): its registers would be cached "
+                    "and read ahead; use a Device-nGnRE MAIR entry (0x04)",
+                    place, (ull)pa, type_name(attr), attr, (ull)va, at);
+}
+
+void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh)
+{
+    unsigned on = 0;
+    char at[96];
+    if (sh != 0 || (attr & 0xf0) == 0 || attr == 0x44 || (x->said & 1ULL << 16))
+        return;
+    for (unsigned i = 0; i < x->cpus; i++)
+        on += machine_cpu_is_on(x->m, i);
+    if (on > 1)
+        explain_say(x, c, "F16", true,
+                    "RAM at PA 0x%llx is mapped Non-shareable at 0x%llx (pc=%s) while %u CPUs run: their caches need not "
+                    "agree; set SH=0b11 (inner shareable) in the descriptor",
+                    (ull)pa, (ull)va, name_full(x, c->pc, at, sizeof at), on);
+}

@@ -1,0 +1,153 @@
+/// F06: code that was written and is executed although the caches may still hold the old bytes. Of each
+/// page that holds or may come to hold written code, two copies are kept: what the instruction cache may
+/// hold (as of the last IC) and what memory holds (as of the last DC clean). Arm ARM, "Concurrent
+/// modification and execution of instructions" and "Data and unified cache maintenance".
+#include "debug/priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PAGES_MAX = 2048, TABLE_SIZE = 8192, LINE = 64 };
+
+struct code_page {
+    gpa_t pa;
+    u64 writer_pc; ///< of the last store seen, or 0
+    u8 icache[GUEST_PAGE], clean[GUEST_PAGE];
+};
+
+static unsigned slot_of(gpa_t page) { return (unsigned)((page >> GUEST_PAGE_SHIFT) * 2654435761u >> 8) % TABLE_SIZE; }
+
+/// Slot of a page, or of the free slot where it would go.
+static struct code_page **find(struct explain *x, gpa_t pa)
+{
+    gpa_t page = align_down(pa, GUEST_PAGE);
+    if (x->code_page == NULL)
+        return NULL;
+    unsigned k = slot_of(page);
+    while (x->code_page[k] && x->code_page[k]->pa != page)
+        k = (k + 1) % TABLE_SIZE;
+    return &x->code_page[k];
+}
+
+static struct code_page *watch_page(struct explain *x, gpa_t pa)
+{
+    if (x->code_page == NULL)
+        x->code_page = xcalloc(TABLE_SIZE, sizeof *x->code_page);
+    struct code_page **slot = find(x, pa);
+    if (*slot)
+        return *slot;
+    const u8 *host = mem_host(machine_mem(x->m), align_down(pa, GUEST_PAGE), GUEST_PAGE);
+    if (host == NULL || x->code_pages == PAGES_MAX)
+        return NULL;
+    struct code_page *p = xcalloc(1, sizeof *p);
+    p->pa = align_down(pa, GUEST_PAGE);
+    memcpy(p->icache, host, GUEST_PAGE);
+    memcpy(p->clean, host, GUEST_PAGE);
+    *slot = p;
+    x->code_pages++;
+    mem_suspect_code(machine_mem(x->m), pa, true);
+    return p;
+}
+
+void lint_code_free(struct explain *x)
+{
+    for (unsigned k = 0; x->code_page && k < TABLE_SIZE; k++)
+        if (x->code_page[k]) {
+            mem_suspect_code(machine_mem(x->m), x->code_page[k]->pa, false);
+            free(x->code_page[k]);
+        }
+    free(x->code_page);
+    x->code_page = NULL;
+    x->code_pages = 0;
+}
+
+/// A page becomes writable for the first time: bare-metal programs only, since a kernel of the size of
+/// Linux writes everything.
+void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr)
+{
+    if (!x->is_linux)
+        watch_page(x, pa);
+}
+
+void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa)
+{
+    struct code_page *p = watch_page(x, pa);
+    if (p)
+        p->writer_pc = c->pc;
+}
+
+static void refresh(struct explain *x, struct code_page *p, u64 off, u64 len, bool icache, bool clean)
+{
+    const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
+    if (host && icache)
+        memcpy(p->icache + off, host + off, len);
+    if (host && clean)
+        memcpy(p->clean + off, host + off, len);
+}
+static void refresh_all(struct explain *x, bool icache, bool clean)
+{
+    for (unsigned k = 0; x->code_page && k < TABLE_SIZE; k++)
+        if (x->code_page[k])
+            refresh(x, x->code_page[k], 0, GUEST_PAGE, icache, clean);
+}
+
+/// enc 0: caches were switched on or off, which counts as maintenance of everything before.
+void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
+{
+    struct xlat w;
+    if (x->code_pages == 0)
+        return;
+    switch (enc) {
+    case 0: refresh_all(x, true, true); return;
+    case SYSREG_ENC(1, 0, 7, 1, 0):
+    case SYSREG_ENC(1, 0, 7, 5, 0): refresh_all(x, true, false); return;
+    case SYSREG_ENC(1, 0, 7, 10, 2):
+    case SYSREG_ENC(1, 0, 7, 14, 2): refresh_all(x, false, true); return;
+    case SYSREG_ENC(1, 0, 7, 6, 1):
+    case SYSREG_ENC(1, 0, 7, 6, 2): return;
+    default: break;
+    }
+    if (!mmu_walk(c, va, &w))
+        return;
+    struct code_page **p = find(x, w.pa);
+    bool ic = enc == SYSREG_ENC(1, 3, 7, 5, 1);
+    if (p && *p)
+        refresh(x, *p, align_down(w.pa % GUEST_PAGE, LINE), LINE, ic, !ic);
+}
+
+static bool line_was_code(struct explain *x, gpa_t pa)
+{
+    const struct mem_region *r = mem_find(machine_mem(x->m), pa);
+    u64 off = pa - r->base;
+    return bit(r->stale_lines[off / GUEST_PAGE], off / LINE % 64);
+}
+
+void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
+{
+    struct code_page **slot = find(x, pa);
+    char at[96], by[120] = "";
+    u64 off = pa % GUEST_PAGE & ~3ULL;
+    u64 sctlr = c->sr[SYSREG_SCTLR_EL1];
+    bool cached = (sctlr & 5) == 5;
+    if (slot == NULL || *slot == NULL || (x->is_linux && c->el == 0))
+        return;
+    struct code_page *p = *slot;
+    const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
+    u32 now = ld32(host + off);
+    bool stale = ld32(p->icache + off) != now, dirty = cached && ld32(p->clean + off) != now;
+    if (!stale && !dirty)
+        return;
+    bool before = stale && line_was_code(x, pa);
+    if (!before && !cached && !is_strict(x))
+        return; /* never fetched, caches off: silicon reads memory */
+    name_full(x, (c->pc & ~0xfffULL) | (pa & 0xfff), at, sizeof at);
+    if (p->writer_pc) {
+        char w[96];
+        snprintf(by, sizeof by, " by pc=%s", name_full(x, p->writer_pc, w, sizeof w));
+    }
+    explain_say(x, c, "F06", true,
+                "executing %s (PA 0x%llx), modified%s with no %s since: silicon may run the old bytes; after writing "
+                "code: dc cvau, dsb ish, ic ivau, dsb ish, isb",
+                at, (unsigned long long)pa, by, stale ? "IC IVAU" : "DC CVAU");
+    refresh(x, p, 0, GUEST_PAGE, true, true);
+}

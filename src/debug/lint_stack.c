@@ -1,0 +1,24 @@
+/// F14: the stack pointer leaves its stack. Seen when a page below the stack is first written through
+/// it, and at exceptions; costs nothing in between.
+#include "debug/priv.h"
+
+enum { NEAR = 512, REACH = 64 * 1024 };
+
+void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc)
+{
+    char at[96];
+    if (x->stack_hi == 0 || sp >= x->stack_lo || x->stack_lo - sp > REACH || c->el == 0)
+        return;
+    explain_say(x, c, "F14", true,
+                "stack overflow: SP=0x%llx at %s is %llu bytes below the stack 0x%llx-0x%llx and overwrites what lies "
+                "there; recursion without end, a large local array, or too small a stack",
+                (unsigned long long)sp, name_full(x, pc, at, sizeof at), (unsigned long long)(x->stack_lo - sp),
+                (unsigned long long)x->stack_lo, (unsigned long long)(x->stack_hi - 1));
+}
+
+void lint_stack_fill(struct explain *x, struct cpu *c, gva_t va)
+{
+    u64 sp = c->x[REG_SP];
+    if (x->stack_hi && va - (sp - NEAR) <= 2 * NEAR && va < x->stack_lo)
+        lint_stack_at(x, c, va < sp ? va : sp, c->pc);
+}

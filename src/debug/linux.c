@@ -1,0 +1,157 @@
+/// Linux guests: the printk ring found by a scan of guest memory, and what panics mean. The ring is that of
+/// kernels since 5.10: blocks of {unsigned long id; text}, 8-byte aligned, with ids that count up.
+#include "debug/priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BLOCK_MAX = 4096, ID_SKIP_MAX = 8, LINES_MAX = 4096 };
+
+static const char panic_mark[] = "Kernel panic - not syncing: ";
+static const char boot_mark[] = "Booting Linux on physical CPU";
+
+/// A mark in the text of a ring block: 8-byte aligned, an id in front, and no format string.
+static const u8 *find_block(const u8 *p, u64 len, const char *mark)
+{
+    const u8 *end = p + len, *at = p;
+    size_t n = strlen(mark);
+    while ((at = memmem(at, (size_t)(end - at), mark, n)) != NULL) {
+        bool aligned = ((u64)(at - p) & 7) == 0 && at - p >= 8;
+        bool format = memchr(at, '%', n + 16 < (size_t)(end - at) ? n + 16 : (size_t)(end - at)) != NULL;
+        if (aligned && !format && ld64(at - 8) != 0)
+            return at - 8;
+        at += n;
+    }
+    return NULL;
+}
+
+/// The block after this one. ret  NULL at the newest
+static const u8 *next_block(const u8 *b, const u8 *end)
+{
+    u64 id = ld64(b);
+    for (const u8 *p = b + 8; p + 8 < end && p < b + BLOCK_MAX; p += 8)
+        if (ld64(p) - id - 1 < ID_SKIP_MAX)
+            return p;
+    return NULL;
+}
+
+/// The kernel's own memory, where the ring is unless log_buf_len moved it.
+static const u8 *kernel_bytes(struct explain *x, u64 *len)
+{
+    *len = x->plan.image.image_size;
+    const u8 *p = x->has_plan ? mem_host(machine_mem(x->m), x->plan.load_base, *len) : NULL;
+    return p;
+}
+
+bool linux_has_panic(struct explain *x)
+{
+    u64 len;
+    const u8 *p = kernel_bytes(x, &len);
+    return p && find_block(p, len, panic_mark);
+}
+
+static void add_line(char **lines, unsigned n_max, unsigned *n, const u8 *text, size_t len)
+{
+    len = strnlen((const char *)text, len);
+    if (*n == n_max) {
+        free(lines[0]);
+        memmove(lines, lines + 1, (n_max - 1) * sizeof *lines);
+        --*n;
+    }
+    char *s = xcalloc(1, len + 1);
+    for (size_t i = 0; i < len; i++)
+        s[i] = text[i] >= 32 && text[i] < 127 ? (char)text[i] : ' ';
+    lines[(*n)++] = s;
+}
+
+char *linux_log_tail(struct explain *x, unsigned lines_max)
+{
+    char *lines[64];
+    unsigned n = 0;
+    u64 len;
+    const u8 *p = kernel_bytes(x, &len), *b;
+    if (p == NULL)
+        return NULL;
+    if (lines_max > ARRAY_LEN(lines))
+        lines_max = ARRAY_LEN(lines);
+    b = find_block(p, len, boot_mark);
+    if (b == NULL)
+        b = find_block(p, len, panic_mark);
+    for (unsigned k = 0; b && k < LINES_MAX; k++) {
+        const u8 *next = next_block(b, p + len);
+        size_t room = next ? (size_t)(next - b - 8) : 256;
+        if (!next && room > (size_t)(p + len - b - 8))
+            room = (size_t)(p + len - b - 8);
+        add_line(lines, lines_max, &n, b + 8, room);
+        b = next;
+    }
+    if (n == 0)
+        return NULL;
+    size_t total = 1;
+    for (unsigned i = 0; i < n; i++)
+        total += strlen(lines[i]) + 1;
+    char *out = xcalloc(1, total), *at = out;
+    for (unsigned i = 0; i < n; i++) {
+        at += sprintf(at, "%s\n", lines[i]);
+        free(lines[i]);
+    }
+    return out;
+}
+
+/* ---- what a panic means ---- */
+
+static const struct {
+    const char *text, *cause, *fix;
+} panics[] = {
+    {"Unable to mount root fs", "The kernel found no root file system: there is no initramfs with /init, and root= names no "
+     "disk it can read.", "Add -i INITRD, or -d DISK with root=/dev/vda (and rootfstype=, and a kernel with virtio_blk built in)."},
+    {"No working init found", "The root file system has no program that can be init.", "Put an executable /init (initramfs) "
+     "or /sbin/init there, built for AArch64, or name one with init= or rdinit=."},
+    {"Requested init", "The program named by init= or rdinit= could not be started.", "Name an executable that exists in the "
+     "root file system and is built for AArch64."},
+    {"Attempted to kill init", "Process 1 ended; the kernel cannot go on without it.", "See what init printed last; a script "
+     "must not end, and must have its interpreter and mounts."},
+    {"System is deadlocked on memory", "The kernel ran out of memory.", "Give the guest more with -m."},
+    {"Out of memory", "The kernel ran out of memory.", "Give the guest more with -m."},
+    {"Failed to allocate", "The kernel ran out of memory while booting.", "Give the guest more with -m."},
+    {"Can't allocate", "The kernel ran out of memory while booting.", "Give the guest more with -m."},
+    {"memory", "The kernel could not get the memory it needs.", "Give the guest more with -m, or a smaller initrd."},
+    {"Asynchronous SError", "A write or read went to an address where nothing answers.", "Compare the driver's addresses with "
+     "the device tree (`bruin dtb dump`)."},
+    {"Attempted to kill the idle task", "The idle task died: an oops happened before processes exist.", "See the oops above: "
+     "its pc, and what it dereferenced."},
+    {"Fatal exception", "The kernel died of an exception (oops) in its own code.", "See the oops above: its pc, and what it "
+     "dereferenced; --symbols vmlinux names functions."},
+    {"Oops", "The kernel died of an oops.", "See the oops above: its pc, and what it dereferenced."},
+    {"stack-protector", "A stack buffer overflowed in the function named.", "Fix that function."},
+    {"sysrq triggered crash", "Someone asked for a crash through sysrq.", "Nothing is wrong with the kernel."},
+};
+
+bool why_panic(struct explain *x, struct why *out)
+{
+    const char *mark = strstr(x->console, panic_mark), *more, *log = x->console;
+    if (mark == NULL) {
+        x->log_tail = linux_log_tail(x, 24);
+        log = x->log_tail ? x->log_tail : "";
+        mark = strstr(log, panic_mark);
+        snprintf(out->id, sizeof out->id, "F20");
+    }
+    snprintf(out->title, sizeof out->title, "%.100s", mark ? mark : "Kernel panic");
+    out->title[strcspn(out->title, "\r\n")] = 0;
+    snprintf(out->cause, sizeof out->cause, "The kernel stopped itself; its last messages say why.");
+    snprintf(out->fix, sizeof out->fix, "See the last messages%s.", x->log_tail ? " below, taken from its log in memory" : "");
+    if (strstr(log, "Initramfs unpacking failed") != NULL) {
+        snprintf(out->cause, sizeof out->cause, "The initramfs could not be unpacked, so there is no /init.");
+        snprintf(out->fix, sizeof out->fix, "Check the -i file (cpio newc, gzip, xz, zstd or lz4 -l), or give more memory with -m.");
+        return true;
+    }
+    for (unsigned i = 0; mark && i < ARRAY_LEN(panics); i++)
+        if ((more = strstr(mark, panics[i].text)) != NULL && more < mark + strcspn(mark, "\n")) {
+            snprintf(out->cause, sizeof out->cause, "%s", panics[i].cause);
+            snprintf(out->fix, sizeof out->fix, "%s", panics[i].fix);
+            break;
+        }
+    return true;
+}
+
+void linux_find_symbols(struct explain *x) {}

@@ -1,0 +1,269 @@
+/// Names for people: symbols, exception classes, fault status codes, what lies where, and whose board an
+/// address belongs to. Arm ARM, "ESR_EL1"; the devices' addresses are those of the boards' device trees.
+#include "debug/priv.h"
+
+#include <stdio.h>
+
+/* ---- symbols ---- */
+
+/// Guest address -> address in the symbol table.
+static u64 to_symbol_space(const struct explain *x, u64 addr)
+{
+    for (unsigned i = 0; x->has_plan && i < x->plan.seg_count; i++) {
+        const struct boot_seg *s = &x->plan.seg[i];
+        if (addr >= s->gpa && addr - s->gpa < s->mem_len && s->va)
+            return s->va + (addr - s->gpa);
+    }
+    return addr - (u64)x->slide;
+}
+
+/// Kernels randomise their addresses; the vector table tells by how much.
+static void find_slide(struct explain *x)
+{
+    const struct sym *vectors;
+    u64 vbar = machine_cpu(x->m, 0)->sr[SYSREG_VBAR_EL1];
+    if (x->slide_known || !x->is_linux || x->cfg.symbols == NULL || !bit(vbar, 63))
+        return;
+    vectors = symtab_by_name(x->cfg.symbols, "vectors");
+    if (vectors == NULL || ((vbar - vectors->addr) & 0xffff))
+        return;
+    x->slide = (s64)(vbar - vectors->addr);
+    x->slide_known = true;
+}
+
+const char *name_addr(struct explain *x, u64 addr, char *buf, size_t size)
+{
+    u64 off = 0;
+    const struct sym *s = NULL;
+    find_slide(x);
+    if (x->cfg.symbols)
+        s = symtab_by_addr(x->cfg.symbols, to_symbol_space(x, addr), &off);
+    if (s == NULL && x->kallsyms)
+        s = symtab_by_addr(x->kallsyms, addr, &off);
+    if (s == NULL)
+        buf[0] = 0;
+    else if (off)
+        snprintf(buf, size, "%.60s+0x%llx", s->name, (unsigned long long)off);
+    else
+        snprintf(buf, size, "%.60s", s->name);
+    return buf;
+}
+
+const char *name_full(struct explain *x, u64 addr, char *buf, size_t size)
+{
+    char n[96];
+    name_addr(x, addr, n, sizeof n);
+    snprintf(buf, size, "0x%llx%s%s", (unsigned long long)addr, n[0] ? " " : "", n);
+    return buf;
+}
+
+bool name_find(struct explain *x, const char *symbol, u64 *addr)
+{
+    const struct sym *s = x->cfg.symbols ? symtab_by_name(x->cfg.symbols, symbol) : NULL;
+    if (s == NULL)
+        return false;
+    *addr = s->addr;
+    for (unsigned i = 0; x->has_plan && i < x->plan.seg_count; i++) {
+        const struct boot_seg *g = &x->plan.seg[i];
+        if (g->va && s->addr >= g->va && s->addr - g->va <= g->mem_len)
+            *addr = g->gpa + (s->addr - g->va);
+    }
+    return true;
+}
+
+/* ---- syndromes ---- */
+
+const char *ec_name(u32 ec)
+{
+    switch (ec) {
+    case EC_UNKNOWN: return "undefined instruction";
+    case EC_WFX: return "trapped WFI or WFE";
+    case EC_FP: return "FP/SIMD instruction while CPACR_EL1.FPEN traps it";
+    case 0x0d: return "branch target exception";
+    case EC_ILLEGAL: return "illegal execution state";
+    case EC_SVC64: return "SVC";
+    case EC_HVC64: return "HVC";
+    case EC_SMC64: return "SMC";
+    case EC_SYSREG: return "trapped system register access";
+    case EC_IABT_LOW: return "instruction abort from EL0";
+    case EC_IABT: return "instruction abort";
+    case EC_PC_ALIGN: return "misaligned pc";
+    case EC_DABT_LOW: return "data abort from EL0";
+    case EC_DABT: return "data abort";
+    case EC_SP_ALIGN: return "misaligned stack pointer";
+    case EC_SERROR: return "SError";
+    case EC_BKPT_LOW:
+    case EC_BKPT: return "hardware breakpoint";
+    case EC_STEP_LOW:
+    case EC_STEP: return "software step";
+    case EC_WATCH_LOW:
+    case EC_WATCH: return "watchpoint";
+    case EC_BRK: return "BRK";
+    default: return "exception of an unknown class";
+    }
+}
+
+const char *fsc_name(u32 fsc, char *buf, size_t size)
+{
+    static const char *const kind[] = {"address size fault", "translation fault", "access flag fault",
+                                       "permission fault"};
+    fsc &= 0x3f;
+    if (fsc < 0x10)
+        snprintf(buf, size, "%s, level %u", kind[fsc >> 2], fsc & 3);
+    else if (fsc == 0x10)
+        snprintf(buf, size, "external abort: nothing answers there");
+    else if (fsc >= 0x14 && fsc < 0x18)
+        snprintf(buf, size, "external abort on a translation table walk, level %u", fsc & 3);
+    else if (fsc == 0x21)
+        snprintf(buf, size, "alignment fault");
+    else if (fsc == 0x35)
+        snprintf(buf, size, "unsupported exclusive or atomic access");
+    else
+        snprintf(buf, size, "fault status 0x%02x", fsc);
+    return buf;
+}
+
+/* ---- places ---- */
+
+static const struct {
+    gpa_t base;
+    u64 size;
+    const char *what, *board;
+} board_devices[] = {
+    {0x3f201000, 0x1000, "the PL011 UART", "Raspberry Pi 2 and 3"},
+    {0x3f215000, 0x1000, "the mini UART", "Raspberry Pi 2 and 3"},
+    {0x3f200000, 0x1000, "the GPIO block", "Raspberry Pi 2 and 3"},
+    {0x3f00b000, 0x1000, "the mailbox", "Raspberry Pi 2 and 3"},
+    {0x3f003000, 0x1000, "the system timer", "Raspberry Pi 2 and 3"},
+    {0x3f000000, 0x1000000, "a peripheral", "Raspberry Pi 2 and 3"},
+    {0x40000000, 0x200, "the local interrupt controller", "Raspberry Pi 2 and 3"},
+    {0x20201000, 0x1000, "the PL011 UART", "Raspberry Pi 1"},
+    {0x20215000, 0x1000, "the mini UART", "Raspberry Pi 1"},
+    {0x20000000, 0x1000000, "a peripheral", "Raspberry Pi 1"},
+    {0xfe201000, 0x200, "the PL011 UART", "Raspberry Pi 4"},
+    {0xfe215000, 0x1000, "the mini UART", "Raspberry Pi 4"},
+    {0xfe200000, 0x1000, "the GPIO block", "Raspberry Pi 4"},
+    {0xfe00b000, 0x1000, "the mailbox", "Raspberry Pi 4"},
+    {0xfe000000, 0x1800000, "a peripheral", "Raspberry Pi 4"},
+    {0xff840000, 0x10000, "the GIC", "Raspberry Pi 4"},
+    {0x107d001000, 0x1000, "the debug PL011 UART", "Raspberry Pi 5"},
+    {0x1f00030000, 0x1000, "the PL011 UART of RP1", "Raspberry Pi 5"},
+    {0x1c090000, 0x1000, "the PL011 UART", "Arm Versatile Express and FVP"},
+    {0x1c0a0000, 0x1000, "the second PL011 UART", "Arm Versatile Express and FVP"},
+    {0x7ff80000, 0x1000, "the PL011 UART", "Arm Juno"},
+    {0x101f1000, 0x1000, "the PL011 UART", "Arm Versatile PB"},
+    {0x10009000, 0x1000, "the PL011 UART", "Arm RealView"},
+    {0x60000000, 0x1000, "the PL011 UART", "QEMU sbsa-ref"},
+    {0xff000000, 0x1000, "the Cadence UART", "ZynqMP"},
+    {0xff010000, 0x1000, "the second Cadence UART", "ZynqMP"},
+    {0x30860000, 0x10000, "UART1", "NXP i.MX8M"},
+    {0x30890000, 0x10000, "UART2", "NXP i.MX8M"},
+    {0x30880000, 0x10000, "UART3", "NXP i.MX8M"},
+    {0x30a60000, 0x10000, "UART4", "NXP i.MX8M"},
+    {0x5a060000, 0x10000, "LPUART0", "NXP i.MX8QM and i.MX8QXP"},
+    {0x44380000, 0x10000, "LPUART1", "NXP i.MX93"},
+    {0x21c0500, 0x100, "the 16550 UART", "NXP Layerscape"},
+    {0x01c28000, 0x400, "the 16550 UART", "Allwinner A64 and H5"},
+    {0x05000000, 0x400, "the 16550 UART", "Allwinner H6"},
+    {0xff1a0000, 0x100, "UART2", "Rockchip RK3399"},
+    {0xff130000, 0x100, "UART2", "Rockchip RK3328"},
+    {0xfe660000, 0x100, "UART2", "Rockchip RK3568"},
+    {0xfeb50000, 0x100, "UART2", "Rockchip RK3588"},
+    {0xc81004c0, 0x18, "UART AO", "Amlogic S905"},
+    {0xff803000, 0x18, "UART AO", "Amlogic G12 and SM1"},
+    {0x70006000, 0x40, "UARTA", "Tegra210"},
+    {0x03100000, 0x40, "UARTA", "Tegra186 and Tegra194"},
+    {0x02800000, 0x1000, "UART0", "TI K3 (AM62, AM65)"},
+    {0x11002000, 0x400, "UART0", "MediaTek MT81xx"},
+    {0xe6e88000, 0x40, "SCIF2", "Renesas R-Car Gen3"},
+    {0xf8015000, 0x1000, "the PL011 UART", "HiSilicon HiKey (Hi6220)"},
+    {0x235200000, 0x4000, "the UART", "Apple M1"},
+    {0x10000000, 0x100, "the 16550 UART", "QEMU's riscv64 virt machine"},
+    {0x3f8, 8, "the COM1 port", "PCs: AArch64 has no port space"},
+    {0x4000c000, 0x1000, "UART0", "Stellaris and other microcontrollers"},
+};
+
+const char *board_at(gpa_t pa, char *buf, size_t size)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(board_devices); i++)
+        if (pa >= board_devices[i].base && pa - board_devices[i].base < board_devices[i].size) {
+            snprintf(buf, size, "%s of %s", board_devices[i].what, board_devices[i].board);
+            return buf;
+        }
+    return NULL;
+}
+
+bool is_ram(struct explain *x, gpa_t pa)
+{
+    const struct mem_region *r = mem_find(machine_mem(x->m), pa);
+    return r && r->kind == MEM_RAM;
+}
+
+const char *place_name(struct explain *x, gpa_t pa, char *buf, size_t size)
+{
+    const struct mem_region *r = mem_find(machine_mem(x->m), pa);
+    if (r == NULL) {
+        snprintf(buf, size, "nothing (RAM is 0x%llx-0x%llx)", (unsigned long long)machine_config(x->m)->ram_base,
+                 (unsigned long long)(machine_config(x->m)->ram_base + machine_config(x->m)->ram_size - 1));
+        return buf;
+    }
+    snprintf(buf, size, "%s%s", r->name, r->kind == MEM_MMIO ? " (device)" : "");
+    for (unsigned i = 0; x->has_plan && r->kind == MEM_RAM && i < x->plan.seg_count; i++) {
+        const struct boot_seg *s = &x->plan.seg[i];
+        if (pa >= s->gpa && pa - s->gpa < s->mem_len)
+            snprintf(buf, size, "RAM, %s+0x%llx", s->what, (unsigned long long)(pa - s->gpa));
+    }
+    return buf;
+}
+
+/* ---- system registers of other exception levels ---- */
+
+static const struct {
+    u32 enc;
+    const char *name;
+} high_regs[] = {
+#define HR(n, op1, crn, crm, op2) {SYSREG_ENC(3, op1, crn, crm, op2), n}
+    HR("VPIDR_EL2", 4, 0, 0, 0), HR("VMPIDR_EL2", 4, 0, 0, 5), HR("SCTLR_EL2", 4, 1, 0, 0),
+    HR("ACTLR_EL2", 4, 1, 0, 1), HR("HCR_EL2", 4, 1, 1, 0), HR("MDCR_EL2", 4, 1, 1, 1),
+    HR("CPTR_EL2", 4, 1, 1, 2), HR("HSTR_EL2", 4, 1, 1, 3), HR("HACR_EL2", 4, 1, 1, 7),
+    HR("TTBR0_EL2", 4, 2, 0, 0), HR("TTBR1_EL2", 4, 2, 0, 1), HR("TCR_EL2", 4, 2, 0, 2),
+    HR("VTTBR_EL2", 4, 2, 1, 0), HR("VTCR_EL2", 4, 2, 1, 2), HR("SPSR_EL2", 4, 4, 0, 0),
+    HR("ELR_EL2", 4, 4, 0, 1), HR("SP_EL1", 4, 4, 1, 0), HR("AFSR0_EL2", 4, 5, 1, 0),
+    HR("ESR_EL2", 4, 5, 2, 0), HR("FAR_EL2", 4, 6, 0, 0), HR("HPFAR_EL2", 4, 6, 0, 4),
+    HR("MAIR_EL2", 4, 10, 2, 0), HR("AMAIR_EL2", 4, 10, 3, 0), HR("VBAR_EL2", 4, 12, 0, 0),
+    HR("ICC_SRE_EL2", 4, 12, 9, 5), HR("ICH_HCR_EL2", 4, 12, 11, 0), HR("ICH_VTR_EL2", 4, 12, 11, 1),
+    HR("ICH_VMCR_EL2", 4, 12, 11, 7), HR("CONTEXTIDR_EL2", 4, 13, 0, 1), HR("TPIDR_EL2", 4, 13, 0, 2),
+    HR("CNTVOFF_EL2", 4, 14, 0, 3), HR("CNTHCTL_EL2", 4, 14, 1, 0), HR("CNTHP_TVAL_EL2", 4, 14, 2, 0),
+    HR("CNTHP_CTL_EL2", 4, 14, 2, 1), HR("CNTHP_CVAL_EL2", 4, 14, 2, 2),
+    HR("SCTLR_EL3", 6, 1, 0, 0), HR("ACTLR_EL3", 6, 1, 0, 1), HR("SCR_EL3", 6, 1, 1, 0),
+    HR("SDER32_EL3", 6, 1, 1, 1), HR("CPTR_EL3", 6, 1, 1, 2), HR("MDCR_EL3", 6, 1, 3, 1),
+    HR("TTBR0_EL3", 6, 2, 0, 0), HR("TCR_EL3", 6, 2, 0, 2), HR("SPSR_EL3", 6, 4, 0, 0),
+    HR("ELR_EL3", 6, 4, 0, 1), HR("SP_EL2", 6, 4, 1, 0), HR("ESR_EL3", 6, 5, 2, 0),
+    HR("FAR_EL3", 6, 6, 0, 0), HR("MAIR_EL3", 6, 10, 2, 0), HR("VBAR_EL3", 6, 12, 0, 0),
+    HR("RVBAR_EL3", 6, 12, 0, 1), HR("RMR_EL3", 6, 12, 0, 2), HR("ICC_CTLR_EL3", 6, 12, 12, 4),
+    HR("ICC_SRE_EL3", 6, 12, 12, 5), HR("ICC_IGRPEN1_EL3", 6, 12, 12, 7), HR("TPIDR_EL3", 6, 13, 0, 2),
+    HR("SCTLR_EL12", 5, 1, 0, 0), HR("CPACR_EL12", 5, 1, 0, 2), HR("TTBR0_EL12", 5, 2, 0, 0),
+    HR("TTBR1_EL12", 5, 2, 0, 1), HR("TCR_EL12", 5, 2, 0, 2), HR("SPSR_EL12", 5, 4, 0, 0),
+    HR("ELR_EL12", 5, 4, 0, 1), HR("ESR_EL12", 5, 5, 2, 0), HR("FAR_EL12", 5, 6, 0, 0),
+    HR("MAIR_EL12", 5, 10, 2, 0), HR("VBAR_EL12", 5, 12, 0, 0), HR("CNTKCTL_EL12", 5, 14, 1, 0),
+    HR("CNTP_TVAL_EL02", 5, 14, 2, 0), HR("CNTP_CTL_EL02", 5, 14, 2, 1), HR("CNTP_CVAL_EL02", 5, 14, 2, 2),
+    HR("CNTV_TVAL_EL02", 5, 14, 3, 0), HR("CNTV_CTL_EL02", 5, 14, 3, 1), HR("CNTV_CVAL_EL02", 5, 14, 3, 2),
+    HR("CNTPS_TVAL_EL1", 7, 14, 2, 0), HR("CNTPS_CTL_EL1", 7, 14, 2, 1), HR("CNTPS_CVAL_EL1", 7, 14, 2, 2),
+#undef HR
+};
+
+const char *sysreg_word_name(u32 word, char *buf, size_t size)
+{
+    u32 enc = (u32)(bits(word, 20, 19) << 14 | bits(word, 18, 16) << 11 | bits(word, 15, 12) << 7 |
+                    bits(word, 11, 8) << 3 | bits(word, 7, 5));
+    const char *n = sysreg_name(enc);
+    for (unsigned i = 0; i < ARRAY_LEN(high_regs) && n == NULL; i++)
+        if (high_regs[i].enc == enc)
+            n = high_regs[i].name;
+    if (n)
+        snprintf(buf, size, "%s", n);
+    else
+        snprintf(buf, size, "S%u_%u_C%u_C%u_%u", (unsigned)bits(word, 20, 19), (unsigned)bits(word, 18, 16),
+                 (unsigned)bits(word, 15, 12), (unsigned)bits(word, 11, 8), (unsigned)bits(word, 7, 5));
+    return buf;
+}

@@ -1,0 +1,210 @@
+/// The inside of the explainer, shared by the files of this folder.
+#ifndef BRUIN_DEBUG_PRIV_H
+#define BRUIN_DEBUG_PRIV_H
+
+#include "a64/insn.h"
+#include "debug/debug.h"
+#include "os/os.h"
+
+enum { NOTES_MAX = 24, CPUS_WATCHED = MACHINE_CPUS_MAX, CONSOLE_TAIL = 8192 };
+
+/// An access that nothing answered, as bad_access told it.
+struct bad_access {
+    bool valid, write;
+    gva_t va;
+    gpa_t pa;
+    unsigned size; ///< 0: a fetch
+    u64 val;
+};
+
+/// Everything about an exception at the moment it was taken.
+struct fault {
+    bool valid, full; ///< full: registers and trail were kept too
+    unsigned cpu;
+    u32 kind; ///< vector offset
+    u64 pc;   ///< of the instruction that was interrupted
+    u64 esr, far, elr, spsr;
+    u64 x[31], sp;
+    u64 sr_sctlr, sr_tcr, sr_ttbr0, sr_ttbr1, sr_mair, sr_vbar, sr_cpacr;
+    u64 icount;
+    struct trail trail;
+    struct bad_access bad;
+};
+
+struct cpu_watch {
+    struct fault root; ///< first exception since the last exception return
+    struct fault last;
+    u64 erets_seen;
+    unsigned nested;      ///< exceptions since root without a return
+    u64 same_pc;          ///< consecutive nested ones from this pc
+    unsigned same_count;
+    u64 retry_pc, retry_esr, retry_far;
+    unsigned retry_count;
+    struct bad_access bad;
+    u64 mmu_on_pc;     ///< of the write that set SCTLR_EL1.M; 0: never
+    u64 mmu_on_ttbr0, mmu_on_old_sctlr;
+    u64 smc_fn;        ///< function of the last SMC, when smc_pc
+    gva_t smc_pc;
+    u64 samples, stuck_samples;
+    u64 sample_pc;
+    bool is_stuck;     ///< proved at the last sample
+    bool ran_el0;
+    bool checked_entry; ///< boot protocol was checked
+};
+
+struct note {
+    char id[4];
+    char text[400];
+};
+
+/// A page whose bytes are compared with what instruction and data caches would hold (lint_code.c).
+struct code_page;
+
+enum verdict {
+    V_NONE, V_OFF, V_RESET, V_PANIC, V_DEADLOCK, V_STUCK, V_LOOP, V_FAULT, V_LINT, V_TIMEOUT, V_STOPPED,
+    V_OTHER,
+};
+
+struct explain {
+    struct machine *m;
+    struct explain_config cfg;
+    struct cpu_watch *cpu; ///< [cpus]
+    unsigned cpus;
+
+    /* What was loaded. */
+    struct boot_plan plan;
+    bool has_plan, is_linux;
+    gva_t stack_lo, stack_hi;
+    s64 slide;       ///< symbol address + slide = address in the guest
+    bool slide_known;
+
+    /* Findings. */
+    struct note note[NOTES_MAX];
+    unsigned note_count;
+    u64 said;        ///< one bit per catalogue id: said once
+    bool quiet;      ///< an EL0 instruction ran: early-boot lints are over
+
+    /* The end. */
+    enum verdict verdict;
+    unsigned verdict_cpu;
+    bool doomed;
+    char line[256];
+    char *text, *json;
+
+    struct tables *tables; ///< lint_tables.c
+    struct cpu *sim; ///< rehearsals (rehearse.c)
+    struct code_page **code_page;
+    unsigned code_pages;
+    struct symtab *kallsyms; ///< found in guest memory
+    char *log_tail;          ///< last lines of a printk ring found in guest memory
+
+    struct os_thread sampler;
+    struct os_mutex lock;
+    struct os_cond wake;
+    bool stop;
+    char console[CONSOLE_TAIL]; ///< the end of what the guest printed, terminated
+    unsigned console_len;
+    _Atomic u64 console_bytes;  ///< printed so far
+    u64 console_sampled;        ///< ... when last sampled
+    unsigned silent_samples;
+};
+
+/* ---- explain.c ---- */
+
+/// Says a finding once per id (when `once`), notes it for the report, and ends the machine under
+/// --lint=error. Costs nothing when lints are off.
+void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+/// Ends the machine with this verdict.
+void explain_doom(struct explain *x, struct cpu *c, enum verdict v);
+static inline bool is_strict(const struct explain *x) { return x->cfg.lint == MACHINE_LINT_STRICT; }
+static inline struct cpu_watch *watch_of(struct explain *x, const struct cpu *c) { return &x->cpu[c->index]; }
+/// Fills f from a CPU that just took an exception (or would: a machine that stopped).
+void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64 from_pc);
+
+/* ---- names.c: symbols, syndromes, boards ---- */
+
+/// "memcpy+0x14" or "" for an address of the guest.
+const char *name_addr(struct explain *x, u64 addr, char *buf, size_t size);
+/// "0x40080014 memcpy+0x14".
+const char *name_full(struct explain *x, u64 addr, char *buf, size_t size);
+/// Symbol address in the guest. ret  false when there is no such symbol
+bool name_find(struct explain *x, const char *symbol, u64 *addr);
+const char *ec_name(u32 ec);
+/// "translation fault, level 1".
+const char *fsc_name(u32 fsc, char *buf, size_t size);
+/// "UART 0 (PL011) of Raspberry Pi 3"; NULL when the address is of no board known here.
+const char *board_at(gpa_t pa, char *buf, size_t size);
+/// What lies at a physical address: "ram", "pl011", "kernel image", "device tree", "nothing".
+const char *place_name(struct explain *x, gpa_t pa, char *buf, size_t size);
+bool is_ram(struct explain *x, gpa_t pa);
+/// Name of a system register of any exception level, by its MRS/MSR encoding word.
+const char *sysreg_word_name(u32 word, char *buf, size_t size);
+
+/* ---- rehearse.c ---- */
+
+enum rehearsal_end {
+    REH_LOOP,    ///< back in a state seen before: it never ends
+    REH_IMPURE,  ///< an instruction with effects or inputs that cannot be rehearsed
+    REH_LIMIT,
+    REH_FAULT,   ///< would take an exception
+};
+/// Puts the rehearsal CPU into the state of c.
+void rehearse_begin(struct explain *x, struct cpu *c);
+/// Executes one instruction of the rehearsal. allow_store: stores are dropped, not refused.
+/// ret  false when it cannot go on; end says why
+bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end);
+/// Proves that c never leaves its loop unless an interrupt comes.
+bool rehearse_is_stuck(struct explain *x, struct cpu *c, bool *reads_ram);
+
+/* ---- stuck.c ---- */
+void stuck_sample(struct explain *x, struct cpu *c);
+
+/* ---- lint_*.c: one file a topic ---- */
+void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val); ///< F05
+void lint_entry(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                      ///< F07
+void lint_cpu_on(struct explain *x, struct cpu *c);                                         ///< F07
+void lint_conduit(struct explain *x, struct cpu *c, u64 fn, bool smc);                      ///< F12
+void lint_stack_fill(struct explain *x, struct cpu *c, gva_t va);                           ///< F14
+void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc);                       ///< F14
+void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                     ///< F15
+void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram);    ///< F16
+void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh);      ///< F16
+void lint_tables_fill(struct explain *x, struct cpu *c, gva_t va);                          ///< F17
+void lint_tables_op(struct explain *x, struct cpu *c, u32 enc);                             ///< F17
+void lint_tables_free(struct explain *x);
+void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr);         ///< F06
+void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa);
+void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va);
+void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa);
+void lint_code_free(struct explain *x);
+
+/* ---- why.c: from evidence to a catalogue entry ---- */
+
+struct why {
+    char id[4];
+    char title[120];
+    char cause[400];
+    char fix[300];
+};
+void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault *f, struct why *out);
+void why_idle(struct explain *x, struct why *out); ///< deadlock and stuck without a fault
+void idle_state(struct explain *x, struct cpu *c, char *buf, size_t size);
+bool why_panic(struct explain *x, struct why *out);
+
+/* ---- linux.c ---- */
+
+/// Looks for symbols in guest memory (kallsyms).
+void linux_find_symbols(struct explain *x);
+/// The last lines of a printk ring in guest memory, newline-separated, to be freed; or NULL.
+char *linux_log_tail(struct explain *x, unsigned lines);
+/// True when the printk ring in memory holds a panic.
+bool linux_has_panic(struct explain *x);
+
+/* ---- report.c ---- */
+void report_write(struct explain *x, const struct machine_exit *e, int status, const struct why *w,
+                  const struct fault *f);
+
+const char *verdict_name(enum verdict v);
+
+#endif

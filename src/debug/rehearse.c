@@ -1,0 +1,156 @@
+/// Rehearsals: a second CPU in the state of the first executes what comes next, without effects. Serves
+/// the proof that a loop never ends, and the look ahead of the lints.
+#include "debug/priv.h"
+
+enum { LOOP_STEPS_MAX = 512 };
+
+void rehearse_begin(struct explain *x, struct cpu *c)
+{
+    if (x->sim == NULL)
+        x->sim = cpu_new(machine_mem(x->m), c->index);
+    struct cpu *s = x->sim;
+    memcpy(s->x, c->x, sizeof s->x);
+    memcpy(s->v, c->v, sizeof s->v);
+    memcpy(s->sr, c->sr, sizeof s->sr);
+    memcpy(s->sp_bank, c->sp_bank, sizeof s->sp_bank);
+    s->pc = c->pc;
+    s->nzcv = c->nzcv;
+    s->daif = c->daif;
+    s->fpcr = c->fpcr;
+    s->fpsr = c->fpsr;
+    s->el = c->el;
+    s->sp_sel = c->sp_sel;
+    s->pan = c->pan;
+    s->ss = s->il = 0;
+    s->excl_va = c->excl_va;
+    s->index = c->index;
+    s->lenient = c->lenient;
+    atomic_store(&s->attention, 0);
+    tlb_flush_all(s);
+    cpu_update_mode(s);
+}
+
+/// System instructions that only read what cannot change by itself.
+static bool is_pure_system(const struct insn *i)
+{
+    switch (i->op) {
+    case OP_DSB:
+    case OP_DMB:
+    case OP_ISB:
+    case OP_HINT: return true;
+    case OP_MRS:
+        switch (sysreg_id((u32)i->imm)) {
+        case SYSREG_MPIDR_EL1:
+        case SYSREG_MIDR_EL1:
+        case SYSREG_CurrentEL:
+        case SYSREG_DAIF:
+        case SYSREG_SCTLR_EL1:
+        case SYSREG_ESR_EL1:
+        case SYSREG_FAR_EL1:
+        case SYSREG_ELR_EL1:
+        case SYSREG_SPSR_EL1:
+        case SYSREG_VBAR_EL1:
+        case SYSREG_TPIDR_EL1:
+        case SYSREG_SP_EL0: return true;
+        default: return false;
+        }
+    default: return !(i->flags & END);
+    }
+}
+
+static bool ends_itself(u16 op)
+{
+    return op == OP_SVC || op == OP_HVC || op == OP_SMC || op == OP_BRK || op == OP_HLT || op == OP_ERET ||
+           op == OP_WFI || op == OP_WFE;
+}
+
+bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end)
+{
+    struct cpu *s = x->sim;
+    struct cpu_probe probe = {0};
+    struct insn i;
+    u32 word;
+    if ((s->pc & 3) || !mmu_debug_read(s, s->pc, &word, 4)) {
+        *end = REH_FAULT;
+        return false;
+    }
+    insn_decode(word, &i);
+    *end = REH_IMPURE;
+    if (ends_itself(i.op) || !is_pure_system(&i))
+        return false;
+    if ((i.flags & FP) && !cpu_fp_enabled(s)) {
+        *end = REH_FAULT;
+        return false;
+    }
+    u64 taken = s->exceptions;
+    s->probe = &probe;
+    int st = i.fn(s, &i);
+    s->probe = NULL;
+    if (probe.blocked || (probe.stored && !allow_store) || st == EXEC_EXIT)
+        return false;
+    if (s->exceptions != taken) {
+        *end = REH_FAULT;
+        return false;
+    }
+    if (st == EXEC_NEXT)
+        s->pc += 4;
+    return true;
+}
+
+struct state {
+    u64 x[REG_SINK], pc, sp_bank[4];
+    u16 nzcv;
+    u32 daif;
+    union vreg v[32];
+};
+static void state_of(const struct cpu *c, struct state *s)
+{
+    memset(s, 0, sizeof *s);
+    memcpy(s->x, c->x, sizeof s->x);
+    memcpy(s->v, c->v, sizeof s->v);
+    memcpy(s->sp_bank, c->sp_bank, sizeof s->sp_bank);
+    s->pc = c->pc;
+    s->nzcv = c->nzcv;
+    s->daif = c->daif;
+}
+
+/// The word at pc loads from memory.
+static bool loads_here(struct cpu *c)
+{
+    struct insn i;
+    u32 word;
+    if (!mmu_debug_read(c, c->pc, &word, 4))
+        return false;
+    insn_decode(word, &i);
+    return i.flags & LD;
+}
+
+/// A state seen before, without effects and inputs in between, comes back for ever. Brent's way: the
+/// remembered state moves ahead in powers of two.
+bool rehearse_is_stuck(struct explain *x, struct cpu *c, bool *reads_ram)
+{
+    struct state seen, now;
+    enum rehearsal_end end;
+    unsigned next = 1;
+    bool loads = false;
+    rehearse_begin(x, c);
+    x->sim->x[REG_SINK] = 0;
+    state_of(x->sim, &seen);
+    for (unsigned n = 1; n <= LOOP_STEPS_MAX; n++) {
+        loads |= loads_here(x->sim);
+        if (!rehearse_step(x, false, &end))
+            return false;
+        if (x->sim->pc == seen.pc) {
+            state_of(x->sim, &now);
+            if (memcmp(&now, &seen, sizeof now) == 0) {
+                *reads_ram = loads;
+                return true;
+            }
+        }
+        if (n == next) {
+            next *= 2;
+            state_of(x->sim, &seen);
+        }
+    }
+    return false;
+}

@@ -1,0 +1,329 @@
+/// The report: at most 40 lines of text, and the same as one JSON object.
+#include "debug/priv.h"
+
+#include <cjson/cJSON.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TEXT_MAX = 16384, LINES_LIMIT = 40, TRAIL_SHOWN = 8, LOG_SHOWN = 14, NOTES_SHOWN = 5 };
+typedef unsigned long long ull;
+
+struct out {
+    struct explain *x;
+    char *text;
+    size_t len;
+    unsigned lines;
+    cJSON *root;
+};
+
+/// One line with its label; labels repeat as blanks.
+static void PRINTF_LIKE(3, 4) line(struct out *o, const char *label, const char *fmt, ...)
+{
+    char buf[512];
+    va_list ap;
+    if (o->lines >= LINES_LIMIT)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(buf, sizeof buf, fmt, ap);
+    va_end(ap);
+    int n = snprintf(o->text + o->len, TEXT_MAX - o->len, "  %-6s %s\n", label, buf);
+    if (n > 0 && o->len + (size_t)n < TEXT_MAX) {
+        o->len += (size_t)n;
+        o->lines++;
+    }
+}
+
+static void add_hex(cJSON *to, const char *key, u64 v)
+{
+    char buf[24];
+    snprintf(buf, sizeof buf, "0x%llx", (ull)v);
+    cJSON_AddStringToObject(to, key, buf);
+}
+
+/* ---- parts ---- */
+
+static void put_what(struct out *o, const struct fault *f)
+{
+    char fsc[80] = "";
+    u32 ec = (u32)bits(f->esr, 31, 26);
+    bool sync = (f->kind & 0x180) == 0;
+    bool abort = ec == EC_DABT || ec == EC_IABT || ec == EC_DABT_LOW || ec == EC_IABT_LOW;
+    cJSON *e = cJSON_AddObjectToObject(o->root, "exception");
+    if (!sync) {
+        static const char *const kind[] = {"", "IRQ", "FIQ", "SError"};
+        line(o, "what", "%s taken to VBAR_EL1+0x%x", kind[f->kind >> 7 & 3], f->kind);
+        cJSON_AddStringToObject(e, "class", kind[f->kind >> 7 & 3]);
+        return;
+    }
+    if (abort)
+        fsc_name((u32)f->esr, fsc, sizeof fsc);
+    line(o, "what", "ESR_EL1=0x%llx: EC 0x%02x %s%s%s%s, taken to VBAR_EL1+0x%x", (ull)f->esr, ec, ec_name(ec),
+         abort ? ": " : "", fsc, ec == EC_DABT ? (bit(f->esr, 6) ? " (write)" : " (read)") : "", f->kind);
+    add_hex(e, "esr", f->esr);
+    add_hex(e, "far", f->far);
+    cJSON_AddStringToObject(e, "class", ec_name(ec));
+    cJSON_AddNumberToObject(e, "ec", ec);
+    if (abort)
+        cJSON_AddStringToObject(e, "status", fsc);
+    add_hex(e, "vector", f->kind);
+}
+
+static void put_where(struct out *o, unsigned cpu, u64 pc, u64 lr, u64 sp)
+{
+    struct cpu *c = machine_cpu(o->x->m, cpu);
+    char at[120], sym[96], dis[96] = "";
+    u32 word;
+    if (!(pc & 3) && mmu_debug_read(c, pc, &word, 4))
+        insn_disas(word, pc, dis, sizeof dis);
+    line(o, "where", "cpu%u pc=%s: %s", cpu, name_full(o->x, pc, at, sizeof at), dis[0] ? dis : "(not readable)");
+    line(o, "", "lr=%s sp=0x%llx", name_full(o->x, lr, at, sizeof at), (ull)sp);
+    cJSON *w = cJSON_AddObjectToObject(o->root, "where");
+    cJSON_AddNumberToObject(w, "cpu", cpu);
+    add_hex(w, "pc", pc);
+    cJSON_AddStringToObject(w, "symbol", name_addr(o->x, pc, sym, sizeof sym));
+    cJSON_AddStringToObject(w, "instruction", dis);
+    add_hex(w, "lr", lr);
+    cJSON_AddStringToObject(w, "lr_symbol", name_addr(o->x, lr, sym, sizeof sym));
+    add_hex(w, "sp", sp);
+}
+
+/// Newest first; runs of the same transfer become one with a count, and so do pairs.
+static void put_trail(struct out *o, const struct trail *t, bool skip_first)
+{
+    char a[120], b[120];
+    unsigned shown = 0, n = t->head < TRAIL_LEN ? t->head : TRAIL_LEN;
+    cJSON *all = cJSON_AddArrayToObject(o->root, "from");
+    for (unsigned k = skip_first ? 1 : 0; k < n;) {
+        unsigned h = (t->head - 1 - k) & (TRAIL_LEN - 1), count = 1;
+        u64 from = t->e[h].from, to = t->e[h].to;
+        while (k + count < n) {
+            unsigned g = (t->head - 1 - k - count) & (TRAIL_LEN - 1);
+            if (t->e[g].from != from || t->e[g].to != to)
+                break;
+            count++;
+        }
+        k += count;
+        name_full(o->x, from, a, sizeof a);
+        name_full(o->x, to, b, sizeof b);
+        cJSON *e = cJSON_CreateObject();
+        add_hex(e, "from", from);
+        add_hex(e, "to", to);
+        cJSON_AddNumberToObject(e, "times", count);
+        cJSON_AddItemToArray(all, e);
+        if (shown++ >= TRAIL_SHOWN)
+            continue;
+        if (count > 1)
+            line(o, shown == 1 ? "from" : "", "%s -> %s (%u times)", a, b, count);
+        else
+            line(o, shown == 1 ? "from" : "", "%s -> %s", a, b);
+    }
+}
+
+static void put_walk(struct out *o, const struct fault *f)
+{
+    struct xlat w;
+    char fsc[80], place[80];
+    struct cpu *c = machine_cpu(o->x->m, f->cpu);
+    u32 ec = (u32)bits(f->esr, 31, 26);
+    u64 va = f->far;
+    if (ec != EC_DABT && ec != EC_IABT && ec != EC_DABT_LOW && ec != EC_IABT_LOW)
+        return;
+    cJSON *j = cJSON_AddObjectToObject(o->root, "walk");
+    add_hex(j, "va", va);
+    if (!bit(f->sr_sctlr, 0)) {
+        line(o, "walk", "0x%llx: MMU off, PA = VA: %s", (ull)va, place_name(o->x, va, place, sizeof place));
+        cJSON_AddBoolToObject(j, "mmu", false);
+        cJSON_AddStringToObject(j, "place", place);
+        return;
+    }
+    bool ok = mmu_walk(c, va, &w);
+    bool high = bit(va, 55);
+    cJSON_AddBoolToObject(j, "mmu", true);
+    line(o, "walk", "0x%llx: TTBR%d_EL1=0x%llx, T%dSZ=%llu", (ull)va, high, (ull)(high ? f->sr_ttbr1 : f->sr_ttbr0), high,
+         (ull)(high ? bits(f->sr_tcr, 21, 16) : bits(f->sr_tcr, 5, 0)));
+    cJSON *levels = cJSON_AddArrayToObject(j, "levels");
+    for (int l = w.desc_first; l <= 3 && l <= w.level; l++) {
+        if (w.desc_pa[l] == 0)
+            break;
+        const char *kind = !(w.desc[l] & 1) ? "invalid" : l < 3 && (w.desc[l] & 2) ? "table" : l < 3 ? "block" : "page";
+        bool stop = !ok && l == w.level;
+        line(o, "", "L%d[%llu] at 0x%llx = 0x%llx %s%s", l, (ull)(w.desc_pa[l] % 4096 / 8), (ull)w.desc_pa[l], (ull)w.desc[l],
+             kind, stop ? "  <- stops here" : "");
+        cJSON *e = cJSON_CreateObject();
+        cJSON_AddNumberToObject(e, "level", l);
+        add_hex(e, "at", w.desc_pa[l]);
+        add_hex(e, "descriptor", w.desc[l]);
+        cJSON_AddStringToObject(e, "kind", kind);
+        cJSON_AddItemToArray(levels, e);
+    }
+    if (ok)
+        line(o, "", "PA 0x%llx (%s), attr 0x%02x%s, EL1 %s%s%s", (ull)w.pa, place_name(o->x, w.pa, place, sizeof place), w.attr,
+             w.device ? " Device" : "", w.priv_r ? "r" : "-", w.priv_w ? "w" : "-", w.priv_x ? "x" : "-");
+    else
+        line(o, "", "%s", fsc_name(w.fault, fsc, sizeof fsc));
+}
+
+static void put_registers(struct out *o, unsigned cpu, const struct fault *f)
+{
+    struct cpu *c = machine_cpu(o->x->m, cpu);
+    const u64 *sr = c->sr, *x = f ? f->x : c->x;
+    u64 sctlr = sr[SYSREG_SCTLR_EL1], ps = f ? f->spsr : cpu_pstate(c);
+    line(o, "regs", "SCTLR=0x%llx (M=%llu A=%llu C=%llu I=%llu) TCR=0x%llx MAIR=0x%llx", (ull)sctlr, (ull)bit(sctlr, 0),
+         (ull)bit(sctlr, 1), (ull)bit(sctlr, 2), (ull)bit(sctlr, 12), (ull)sr[SYSREG_TCR_EL1], (ull)sr[SYSREG_MAIR_EL1]);
+    line(o, "", "TTBR0=0x%llx TTBR1=0x%llx VBAR=0x%llx CPACR=0x%llx", (ull)sr[SYSREG_TTBR0_EL1], (ull)sr[SYSREG_TTBR1_EL1],
+         (ull)sr[SYSREG_VBAR_EL1], (ull)sr[SYSREG_CPACR_EL1]);
+    line(o, "", "EL%llu%s DAIF=%s%s%s%s NZCV=%llx x0=0x%llx x1=0x%llx x2=0x%llx x3=0x%llx", (ull)bits(ps, 3, 2),
+         bit(ps, 0) ? "h" : "t", ps & DAIF_D ? "D" : "-", ps & DAIF_A ? "A" : "-", ps & DAIF_I ? "I" : "-",
+         ps & DAIF_F ? "F" : "-", (ull)bits(ps, 31, 28), (ull)x[0], (ull)x[1], (ull)x[2], (ull)x[3]);
+    cJSON *j = cJSON_AddObjectToObject(o->root, "registers");
+    static const enum sysreg_id ids[] = {SYSREG_SCTLR_EL1, SYSREG_TCR_EL1, SYSREG_TTBR0_EL1, SYSREG_TTBR1_EL1,
+                                         SYSREG_MAIR_EL1, SYSREG_VBAR_EL1, SYSREG_CPACR_EL1};
+    for (unsigned i = 0; i < ARRAY_LEN(ids); i++)
+        add_hex(j, sysreg_id_name(ids[i]), sr[ids[i]]);
+    add_hex(j, "PSTATE", ps);
+    for (unsigned i = 0; i < 31; i++) {
+        char n[8];
+        snprintf(n, sizeof n, "x%u", i);
+        add_hex(j, n, x[i]);
+    }
+}
+
+static void put_notes(struct out *o, const char *except)
+{
+    unsigned shown = 0;
+    cJSON *all = cJSON_AddArrayToObject(o->root, "lints");
+    for (unsigned i = 0; i < o->x->note_count; i++) {
+        const struct note *n = &o->x->note[i];
+        cJSON *e = cJSON_CreateObject();
+        cJSON_AddStringToObject(e, "id", n->id);
+        cJSON_AddStringToObject(e, "text", n->text);
+        cJSON_AddItemToArray(all, e);
+        if (strcmp(n->id, except) != 0 && shown++ < NOTES_SHOWN)
+            line(o, shown == 1 ? "also" : "", "%s: %s", n->id, n->text);
+    }
+}
+
+static void put_log(struct out *o)
+{
+    char *log = o->x->log_tail, *nl;
+    unsigned n = 0;
+    if (log == NULL)
+        return;
+    cJSON_AddStringToObject(o->root, "log", log);
+    for (char *p = log; *p; p++)
+        n += *p == '\n';
+    for (char *p = log; *p; p = nl + 1) {
+        nl = strchr(p, '\n');
+        if (nl == NULL)
+            break;
+        if (n-- <= LOG_SHOWN)
+            line(o, n == LOG_SHOWN - 1 ? "log" : "", "%.*s", (int)(nl - p < 160 ? nl - p : 160), p);
+    }
+}
+
+/// Where every CPU is: for stuck machines and timeouts.
+static void put_cpus(struct out *o)
+{
+    char at[120], state[240];
+    cJSON *all = cJSON_AddArrayToObject(o->root, "cpus");
+    for (unsigned i = 0; i < o->x->cpus; i++) {
+        struct cpu *c = machine_cpu(o->x->m, i);
+        if (!machine_cpu_is_on(o->x->m, i))
+            continue;
+        name_full(o->x, c->pc, at, sizeof at);
+        cJSON *e = cJSON_CreateObject();
+        cJSON_AddNumberToObject(e, "cpu", i);
+        add_hex(e, "pc", c->pc);
+        cJSON_AddNumberToObject(e, "el", c->el);
+        cJSON_AddItemToArray(all, e);
+        if (i < 4 && i != o->x->verdict_cpu)
+            line(o, "", "cpu%u pc=%s EL%u MMU %s", i, at, c->el, c->mode & MODE_MMU ? "on" : "off");
+    }
+    idle_state(o->x, machine_cpu(o->x->m, o->x->verdict_cpu), state, sizeof state);
+    line(o, "wake", "%s", state);
+    cJSON_AddStringToObject(o->root, "wake", state);
+}
+
+/* ---- the whole ---- */
+
+static const char *headline(enum verdict v)
+{
+    switch (v) {
+    case V_PANIC: return "guest panic";
+    case V_DEADLOCK: return "deadlock";
+    case V_STUCK: return "stuck";
+    case V_LOOP: return "exception loop";
+    case V_FAULT: return "fatal fault";
+    case V_LINT: return "stopped by a lint";
+    case V_TIMEOUT: return "timeout";
+    default: return "";
+    }
+}
+
+static bool has_report(enum verdict v) { return headline(v)[0] != 0; }
+
+static void put_body(struct out *o, const struct why *w, const struct fault *f)
+{
+    struct explain *x = o->x;
+    struct cpu *c = machine_cpu(x->m, x->verdict_cpu);
+    bool asleep = x->verdict == V_DEADLOCK;
+    if (f && f->full) {
+        put_what(o, f);
+        put_where(o, f->cpu, f->pc, f->x[30], f->sp);
+        put_trail(o, &f->trail, true);
+        put_walk(o, f);
+        put_registers(o, f->cpu, f);
+    } else {
+        put_where(o, c->index, asleep ? c->pc - 4 : c->pc, c->x[30], c->x[REG_SP]);
+        if (x->verdict != V_PANIC) {
+            put_trail(o, &c->trail, false);
+            put_registers(o, c->index, NULL);
+            put_cpus(o);
+        }
+    }
+    put_log(o);
+    if (w->cause[0])
+        line(o, "cause", "%s", w->cause);
+    if (w->fix[0])
+        line(o, "fix", "%s", w->fix);
+}
+
+void report_write(struct explain *x, const struct machine_exit *e, int status, const struct why *w, const struct fault *f)
+{
+    struct out o = {.x = x, .text = xcalloc(1, TEXT_MAX), .root = cJSON_CreateObject()};
+    const char *head = headline(x->verdict);
+    const char *id = w->id;
+    if (x->verdict == V_LINT && x->note_count)
+        id = x->note[x->note_count - 1].id;
+    cJSON_AddStringToObject(o.root, "verdict", verdict_name(x->verdict));
+    cJSON_AddNumberToObject(o.root, "exit_code", status);
+    cJSON_AddNumberToObject(o.root, "guest_code", e->kind == MACHINE_OFF ? e->code : 0);
+    cJSON_AddStringToObject(o.root, "id", id);
+    cJSON_AddStringToObject(o.root, "title", w->title);
+    cJSON_AddStringToObject(o.root, "cause", w->cause);
+    cJSON_AddStringToObject(o.root, "fix", w->fix);
+    if (has_report(x->verdict)) {
+        const char *title = w->title[0] ? w->title : x->note_count ? x->note[x->note_count - 1].text : "";
+        snprintf(x->line, sizeof x->line, "%s: %s%s%s", head, id, id[0] && title[0] ? " " : "", title);
+        int n = snprintf(o.text, TEXT_MAX, "bruin: %s (exit %d)\n", x->line, status);
+        o.len = n > 0 ? (size_t)n : 0;
+        o.lines = 1;
+        put_body(&o, w, f);
+        put_notes(&o, id);
+        if (id[0])
+            line(&o, "more", "bruin explain %s", id);
+    } else {
+        put_notes(&o, "");
+    }
+    cJSON_AddStringToObject(o.root, "line", x->line);
+    free(x->text);
+    free(x->json);
+    x->text = has_report(x->verdict) ? o.text : NULL;
+    if (x->text == NULL)
+        free(o.text);
+    char *json = cJSON_Print(o.root);
+    x->json = json ? xstrdup(json) : NULL;
+    free(json);
+    cJSON_Delete(o.root);
+}

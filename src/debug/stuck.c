@@ -1,0 +1,65 @@
+/// Samples: ten times a second each running vCPU shows its state at a loop edge. A loop that provably
+/// never ends, with no interrupt that could come, ends the machine; so does a Linux panic that nobody
+/// could print.
+#include "debug/priv.h"
+
+/// Something besides the vCPUs could write to RAM: a virtio device that was ever touched.
+static bool has_dma(struct explain *x)
+{
+    const struct mem *mem = machine_mem(x->m);
+    const struct machine_config *cfg = machine_config(x->m);
+    if (cfg->disk_count == 0 && cfg->net == NULL)
+        return false;
+    for (unsigned i = 0; i < mem->region_count; i++)
+        if (mem->region[i].kind == MEM_MMIO && mem->region[i].hits && strncmp(mem->region[i].name, "virtio", 6) == 0)
+            return true;
+    return false;
+}
+
+static bool interrupts_masked(const struct cpu *c) { return (c->daif & DAIF_I) && (c->daif & DAIF_F); }
+
+/// No other vCPU will ever do something.
+static bool others_are_dead(struct explain *x, unsigned self)
+{
+    for (unsigned i = 0; i < x->cpus; i++)
+        if (i != self && machine_cpu_can_act(x->m, i) && !x->cpu[i].is_stuck)
+            return false;
+    return true;
+}
+
+/// A kernel that panicked without a console waits for ever: its log in memory tells. Looked for when
+/// nothing was printed and no program ran for a while, ever more rarely.
+static void look_for_panic(struct explain *x, struct cpu *c)
+{
+    enum { QUIET = 5 };
+    u64 printed = atomic_load_explicit(&x->console_bytes, memory_order_relaxed);
+    bool silent = printed == x->console_sampled && c->el == 1;
+    x->console_sampled = printed;
+    x->silent_samples = silent ? x->silent_samples + 1 : 0;
+    if (x->silent_samples < QUIET || (x->silent_samples & (x->silent_samples - 1) && x->silent_samples != QUIET))
+        return;
+    if (linux_has_panic(x))
+        explain_doom(x, c, V_PANIC);
+}
+
+void stuck_sample(struct explain *x, struct cpu *c)
+{
+    struct cpu_watch *w = watch_of(x, c);
+    bool reads_ram = false;
+    w->samples++;
+    w->sample_pc = c->pc;
+    w->is_stuck = false;
+    if (x->doomed)
+        return;
+    if (x->is_linux)
+        look_for_panic(x, c);
+    if (c->el == 0)
+        return;
+    if (!interrupts_masked(c) && (cpu_irq_wire(c) || machine_cpu_can_act(x->m, c->index)))
+        return;
+    if (!rehearse_is_stuck(x, c, &reads_ram) || (reads_ram && has_dma(x)))
+        return;
+    w->is_stuck = true;
+    if (++w->stuck_samples >= 2 && others_are_dead(x, c->index))
+        explain_doom(x, c, V_STUCK);
+}
