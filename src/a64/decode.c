@@ -83,6 +83,8 @@ static bool cook(enum insn_fmt fmt, u32 w, struct insn *i)
         return true;
     case FMT_SYS: /* the SYSREG_ENC key */
         i->imm = bits(w, 20, 5);
+        if (i->op == OP_MRS && i->imm == SYSREG_ENC(3, 3, 4, 2, 0)) // NZCV
+            i->flags |= FR;
         return true;
     case FMT_SHIFT: /* amount; type in bits 9..8 */
         i->imm = bits(w, 15, 10) | bits(w, 23, 22) << 8;

@@ -121,6 +121,7 @@ struct jit {
     struct os_code code;
     s64 rx;            ///< add to a writable address to get the executable one
     u8 *hot_start, *cold_start;
+    u8 *fp_consts; ///< struct fp_consts (fp.h)
     struct x_features cpu;
     struct jit_config cfg;
     struct mem *mem;
@@ -138,6 +139,7 @@ struct jit {
     u32 link_count, link_cap;
     struct jit_block *all; ///< every block since the last flush, for freeing
     bool flush_pending;
+    bool outside; ///< the C side runs before translated code was entered
     struct jc_ent *jc;     ///< JC_TABLES tables
     struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
     u64 jc_clock;
@@ -171,6 +173,7 @@ struct jit {
     bool xloaded[REG_COUNT];
     s8 vmap[32];
     bool vloaded[32];
+    u8 vclass[32]; ///< bytes of each V register the block uses: 4, 8 (with zeros above) or 16
     u32 slot_next;
     struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];
     unsigned pending_n;
@@ -184,6 +187,8 @@ enum jit_flags {
     FL_NONE, ///< only in cpu.nzcv (when fl_env), or dead
     FL_ADD,  ///< EFLAGS: CF = C
     FL_SUB,  ///< EFLAGS: CF = !C
+    FL_FCMP, ///< EFLAGS of ucomis Rn, Rm
+    FL_FCMPX, ///< EFLAGS of ucomis Rm, Rn
 };
 
 typedef int jit_emit_fn(struct jit *j, const struct insn *i);
@@ -218,6 +223,23 @@ void jit_xset(struct jit *j, unsigned n, int r);
 int jit_vread(struct jit *j, unsigned n, int scratch);
 int jit_vwrite(struct jit *j, unsigned n, int scratch);
 void jit_vdone(struct jit *j, unsigned n, int x);
+
+/* ---- floating point (emit_fp.c, fpstate.c) ---- */
+
+/// Puts the constants of FP emitters into the code cache; part of making the thunks.
+void jit_make_fp_consts(struct jit *j);
+/// Computes vclass for the decoded block.
+void jit_vclasses(struct jit *j);
+/// Loads V register n into xmm x, as much of it as vclass says.
+void jit_vload(struct jit *j, struct xbuf *b, int x, unsigned n);
+/// rax <- cpu.nzcv for EFLAGS of kind FL_FCMP, or FL_FCMPX when swapped. EFLAGS are kept.
+void jit_fcmp_nzcv(struct jit *j, struct xbuf *b, bool swapped);
+/// MRS and MSR of FPSR: moves the flags gathered in MXCSR to cpu.fpsr first.
+void jit_fp_sysreg(struct jit *j, const struct insn *i);
+/// Makes MXCSR follow FPCR; inside: translated code is suspended (its MXCSR is loaded).
+void jit_fp_mode(struct cpu *c, bool inside);
+/// After translated code was left: adds the flags of its MXCSR to cpu.fpsr.
+void jit_fp_left(struct cpu *c);
 
 /* ---- flags (flags.c) ---- */
 

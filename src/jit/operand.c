@@ -51,11 +51,11 @@ int jit_vread(struct jit *j, unsigned n, int scratch)
 {
     int x = j->vmap[n];
     if (x < 0) {
-        x_v(&j->b, XV_MOVAPS, scratch, 0, ENV_V(n));
+        jit_vload(j, &j->b, scratch, n);
         return scratch;
     }
     if (!j->vloaded[n]) {
-        x_v(&j->b, XV_MOVAPS, x, 0, ENV_V(n));
+        jit_vload(j, &j->b, x, n);
         j->vloaded[n] = true;
     }
     return x;

@@ -37,6 +37,7 @@ static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
     if (!b)
         b = jit_translate(j, c, pa, host, c->mode);
     jit_sync(j, c);
+    jit_fp_mode(c, !j->outside && j->cpu.avx2);
     struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
     e->va = c->pc;
     e->host = jit_rx(j, b->entry);
@@ -135,12 +136,15 @@ void jit_run(struct cpu *c)
 {
     struct jit *j = jit_of(c);
     struct jit_block *b;
+    j->outside = true;
     const u8 *host = lookup(j, c, &b);
+    j->outside = false;
     if (host == leave(j))
         return;
     c->jit[JW_RESET] = 0;
     void (*enter)(struct cpu *, const u8 *) = (void (*)(struct cpu *, const u8 *))(uintptr_t)jit_rx(j, j->t_enter);
     enter(c, host);
+    jit_fp_left(c);
 }
 
 void jit_stats_print(const struct jit *j)

@@ -227,5 +227,6 @@ void jit_make_thunks(struct jit *j)
     j->t_indirect = make_lookup(j, cont, false);
     make_attention(j, cont);
     x_patch(j->t_bottom, j->t_indirect);
+    jit_make_fp_consts(j);
     j->t_end = j->b.p;
 }

@@ -156,6 +156,7 @@ static void assign(struct jit *j)
         j->xmap[best] = c ? XCACHE_B : XCACHE_A;
         use[best] = 0;
     }
+    jit_vclasses(j);
     memset(j->vmap, -1, sizeof j->vmap);
     memset(j->vloaded, 0, sizeof j->vloaded);
     for (unsigned c = 0; c < XV_COUNT && j->cpu.avx2; c++) {
@@ -187,7 +188,7 @@ void jit_caches_fill(struct jit *j, struct xbuf *b)
             x_rm(b, XI_MOV | XW, j->xmap[n], ENV_X(n));
     for (unsigned n = 0; n < 32; n++)
         if (j->vmap[n] >= 0 && !j->vloaded[n])
-            x_v(b, XV_MOVAPS, j->vmap[n], 0, ENV_V(n));
+            jit_vload(j, b, j->vmap[n], n);
 }
 
 /// Reloads what is marked as loaded: after C code ran in a slow path.
@@ -198,7 +199,7 @@ void jit_caches_reload(struct jit *j, struct xbuf *b)
             x_rm(b, XI_MOV | XW, j->xmap[n], ENV_X(n));
     for (unsigned n = 0; n < 32; n++)
         if (j->vmap[n] >= 0 && j->vloaded[n])
-            x_v(b, XV_MOVAPS, j->vmap[n], 0, ENV_V(n));
+            jit_vload(j, b, j->vmap[n], n);
 }
 
 /* ---- calls of bodies ---- */
@@ -448,6 +449,8 @@ static bool emit_one(struct jit *j)
     const struct insn *i = &j->in[j->k];
     bool trap = (i->flags & FP) && !(j->mode & MODE_FP);
     j->cold_insn = NULL;
+    if (i->op == OP_MRS || i->op == OP_MSR)
+        jit_fp_sysreg(j, i);
     bool no_vec = (i->flags & FP) && !j->cpu.avx2;
     jit_emit_fn *fn = trap || no_vec || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     if (fn && fn(j, i))

@@ -1,0 +1,181 @@
+/// Translation of scalar floating-point conversions: between formats, to and from integers,
+/// rounding to integers.
+#include "jit/fp.h"
+
+enum { RC_NEAREST = 8, RC_DOWN = 9, RC_UP = 10, RC_ZERO = 11, RC_CURRENT = 4, RC_QUIET = 8 };
+
+static u32 round_op(unsigned fmt) { return fmt == FP_D ? XV_ROUNDSD : XV_ROUNDSS; }
+
+/* ---- between formats ---- */
+
+static int emit_fcvt_ds(struct jit *j, const struct insn *i)
+{
+    if (fp_flush(j))
+        return 0;
+    jit_clobber(j);
+    int a = fp_src(j, i->rn, FP_S, X0), d = jit_vwrite(j, i->rd, X2);
+    x_v(&j->b, XV_CVTSS2SD, d, a, xr(a));
+    unsigned cc = fp_check(j, FP_D, d, false);
+    fp_repair_begin(j, i, cc);
+    fp_done(j, i->rd, d);
+    fp_repair_end(j, i);
+    return 1;
+}
+
+static int emit_fcvt_sd(struct jit *j, const struct insn *i)
+{
+    if (fp_flush(j))
+        return 0;
+    jit_clobber(j);
+    xrm o = fp_opnd(j, i->rn);
+    int d = jit_vwrite(j, i->rd, X2);
+    x_v(&j->b, XV_XORPS, X3, X3, xr(X3));
+    x_v(&j->b, XV_CVTSD2SS, d, X3, o);
+    unsigned cc = fp_check(j, FP_S, d, true);
+    fp_repair_begin(j, i, cc);
+    fp_done(j, i->rd, d);
+    fp_repair_end(j, i);
+    return 1;
+}
+
+/* ---- rounding to integers in the format ---- */
+
+static int rint_to(struct jit *j, const struct insn *i, unsigned imm)
+{
+    if (fp_flush(j))
+        return 0;
+    jit_clobber(j);
+    int a = fp_src(j, i->rn, i->p, X0), d = jit_vwrite(j, i->rd, X2);
+    x_vi(&j->b, round_op(i->p), d, a, xr(a), imm);
+    unsigned cc = fp_check(j, i->p, d, false);
+    fp_repair_begin(j, i, cc);
+    fp_done(j, i->rd, d);
+    fp_repair_end(j, i);
+    return 1;
+}
+static int emit_frintn(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_NEAREST); }
+static int emit_frintm(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_DOWN); }
+static int emit_frintp(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_UP); }
+static int emit_frintz(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_ZERO); }
+static int emit_frintx(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_CURRENT); }
+static int emit_frinti(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_CURRENT | RC_QUIET); }
+
+/* ---- to integers ---- */
+
+/// x86 gives the same value (the "integer indefinite") for everything that does not fit, which is
+/// also a valid result: that and NaNs are left to the body. mode 0: toward zero; else round first,
+/// quietly, and convert the original once more for its Inexact.
+static int to_int(struct jit *j, const struct insn *i, unsigned mode, bool is_unsigned)
+{
+    struct xbuf *b = &j->b;
+    unsigned fmt = i->p;
+    u32 w = i->sf ? XW : 0;
+    if (fp_flush(j) || (is_unsigned && !j->cpu.avx512vl))
+        return 0;
+    jit_clobber(j);
+    xrm o = fp_opnd(j, i->rn);
+    u32 cvt = is_unsigned ? (fmt == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w
+                          : (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w;
+    void (*put)(struct xbuf *, u32, int, int, xrm) = is_unsigned ? x_ev : x_v;
+    xrm from = o;
+    if (mode) {
+        int a = jit_vread(j, i->rn, X0);
+        x_vi(b, round_op(fmt), X2, a, xr(a), mode);
+        from = xr(X2);
+    }
+    put(b, cvt, RAX, 0, from);
+    x_alu_i(b, ALU_CMP, w, xr(RAX), is_unsigned ? -1 : 1);
+    fp_repair_begin(j, i, is_unsigned ? CC_E : CC_O);
+    if (mode)
+        put(b, cvt, RCX, 0, o);
+    jit_xdone(j, i->rd, RAX);
+    fp_repair_end(j, i);
+    return 1;
+}
+static int emit_fcvtzs(struct jit *j, const struct insn *i) { return to_int(j, i, 0, false); }
+static int emit_fcvtzu(struct jit *j, const struct insn *i) { return to_int(j, i, 0, true); }
+static int emit_fcvtns(struct jit *j, const struct insn *i) { return to_int(j, i, RC_NEAREST, false); }
+static int emit_fcvtnu(struct jit *j, const struct insn *i) { return to_int(j, i, RC_NEAREST, true); }
+static int emit_fcvtps(struct jit *j, const struct insn *i) { return to_int(j, i, RC_UP, false); }
+static int emit_fcvtpu(struct jit *j, const struct insn *i) { return to_int(j, i, RC_UP, true); }
+static int emit_fcvtms(struct jit *j, const struct insn *i) { return to_int(j, i, RC_DOWN, false); }
+static int emit_fcvtmu(struct jit *j, const struct insn *i) { return to_int(j, i, RC_DOWN, true); }
+
+/* ---- from integers ---- */
+
+static int emit_scvtf(struct jit *j, const struct insn *i)
+{
+    u32 op = (i->p == FP_D ? XV_CVTSI2SD : XV_CVTSI2SS) | (i->sf ? XW : 0);
+    int r = jit_xread(j, i->rn, RCX), d = jit_vwrite(j, i->rd, X2);
+    x_v(&j->b, XV_XORPS, X3, X3, xr(X3));
+    x_v(&j->b, op, d, X3, xr(r));
+    fp_done(j, i->rd, d);
+    return 1;
+}
+
+static int emit_ucvtf(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    if (i->sf && !j->cpu.avx512vl)
+        return 0;
+    int r = jit_xread(j, i->rn, RCX), d = jit_vwrite(j, i->rd, X2);
+    x_v(b, XV_XORPS, X3, X3, xr(X3));
+    if (i->sf) {
+        x_ev(b, (i->p == FP_D ? XE_CVTUSI2SD : XE_CVTUSI2SS) | XW, d, X3, xr(r));
+    } else {
+        x_mov32(b, RCX, r);
+        x_v(b, (i->p == FP_D ? XV_CVTSI2SD : XV_CVTSI2SS) | XW, d, X3, xr(RCX));
+    }
+    fp_done(j, i->rd, d);
+    return 1;
+}
+
+/* ---- Advanced SIMD scalars: the integer is in a V register ---- */
+
+static int emit_scvtf_v(struct jit *j, const struct insn *i)
+{
+    xrm o = fp_opnd(j, i->rn);
+    int d = jit_vwrite(j, i->rd, X2);
+    u32 w = i->p == FP_D ? XW : 0;
+    if (xrm_is_reg(o)) {
+        x_v(&j->b, XV_MOVD_ST | w, o.reg, 0, xr(RAX));
+        o = xr(RAX);
+    }
+    x_v(&j->b, XV_XORPS, X3, X3, xr(X3));
+    x_v(&j->b, (i->p == FP_D ? XV_CVTSI2SD : XV_CVTSI2SS) | w, d, X3, o);
+    fp_done(j, i->rd, d);
+    return 1;
+}
+
+static int emit_fcvtzs_v(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    u32 w = i->p == FP_D ? XW : 0;
+    if (fp_flush(j))
+        return 0;
+    jit_clobber(j);
+    x_v(b, (i->p == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w, RAX, 0, fp_opnd(j, i->rn));
+    x_alu_i(b, ALU_CMP, w, xr(RAX), 1);
+    fp_repair_begin(j, i, CC_O);
+    int d = jit_vwrite(j, i->rd, X2);
+    x_v(b, XV_MOVD | w, d, 0, xr(RAX));
+    fp_done(j, i->rd, d);
+    fp_repair_end(j, i);
+    return 1;
+}
+
+void jit_init_fp_conv(jit_emit_fn **t)
+{
+#define SD(op, fn) t[op##_s] = t[op##_d] = fn
+    t[OP_FCVT_ds] = emit_fcvt_ds;
+    t[OP_FCVT_sd] = emit_fcvt_sd;
+    SD(OP_FRINTN, emit_frintn), SD(OP_FRINTM, emit_frintm), SD(OP_FRINTP, emit_frintp);
+    SD(OP_FRINTZ, emit_frintz), SD(OP_FRINTX, emit_frintx), SD(OP_FRINTI, emit_frinti);
+    SD(OP_FCVTZS_r, emit_fcvtzs), SD(OP_FCVTZU_r, emit_fcvtzu);
+    SD(OP_FCVTNS_r, emit_fcvtns), SD(OP_FCVTNU_r, emit_fcvtnu);
+    SD(OP_FCVTPS_r, emit_fcvtps), SD(OP_FCVTPU_r, emit_fcvtpu);
+    SD(OP_FCVTMS_r, emit_fcvtms), SD(OP_FCVTMU_r, emit_fcvtmu);
+    SD(OP_SCVTF_r, emit_scvtf), SD(OP_UCVTF_r, emit_ucvtf);
+    SD(OP_SCVTF, emit_scvtf_v), SD(OP_FCVTZS, emit_fcvtzs_v);
+#undef SD
+}

@@ -1,0 +1,55 @@
+/// Between the emitters of scalar (emit_fp.c, emit_fp_conv.c) and vector (emit_fpv.c) floating
+/// point.
+///
+/// The guest's FPCR is constant in a block; its rounding mode is in MXCSR, whose sticky flags are
+/// part of the guest's FPSR. Results are x86's except where the two architectures differ: NaNs, and
+/// results next to the subnormals. Those are recognised after the operation and computed again by
+/// the exec_ body in cold code, from the operands that cpu.v still holds: an emitter therefore
+/// stores its result only after the check.
+#ifndef BRUIN_JIT_FP_H
+#define BRUIN_JIT_FP_H
+
+#include "cpu/softfp.h"
+#include "jit/jit.h"
+#include "jit/translate.h"
+
+/// Constants in the code cache, 16-byte aligned; [0] is the single format's, [1] the double's.
+struct fp_consts {
+    u32 abs[2][4], sign[2][4];       ///< every lane
+    u32 abs1[2][4], sign1[2][4];     ///< abs1: clears all but the lowest lane; sign1: that lane's sign
+    u32 min_normal[2][4], ones[2][4];
+    u32 nzcv_lt, nzcv_gt, nzcv_eq, nzcv_un; ///< cpu.nzcv after a comparison
+};
+#define FP_CONST(j, field) xrip((j)->fp_consts + offsetof(struct fp_consts, field))
+
+/// Index into the constants, and the opcode of a format: ps/pd/ss/sd.
+static inline unsigned fp_di(unsigned fmt) { return fmt == FP_D; }
+static inline u32 fp_op_scalar(unsigned fmt, unsigned byte) { return XO(fmt == FP_D ? 3 : 2, 1, byte); }
+static inline u32 fp_op_packed(unsigned fmt, unsigned byte) { return XO(fmt == FP_D ? 1 : 0, 1, byte); }
+
+/// FPCR fields of the block.
+static inline bool fp_flush(const struct jit *j) { return j->mode >> (MODE_FPCR_SHIFT + 2) & 1; }
+static inline unsigned fp_rmode_of(const struct jit *j) { return j->mode >> MODE_FPCR_SHIFT & 3; }
+static inline bool fp_default_nans(const struct jit *j) { return j->mode >> (MODE_FPCR_SHIFT + 3) & 1; }
+
+/// Runs the body again when cc holds (from cpu.v), then continues after the instruction. Between
+/// begin and end the hot path stores its result.
+void fp_repair_begin(struct jit *j, const struct insn *i, unsigned cc);
+void fp_repair_end(struct jit *j, const struct insn *i);
+
+void jit_init_fp_conv(jit_emit_fn **t);
+void jit_init_fp_vec(jit_emit_fn **t);
+
+/* Scalar operands (emit_fp.c). */
+
+/// Source as a register whose bits above the format are zero.
+int fp_src(struct jit *j, unsigned n, unsigned fmt, int scratch);
+/// Source as a register or memory operand; bits above the format are anything.
+xrm fp_opnd(struct jit *j, unsigned n);
+/// Result x, bits above the format zero.
+void fp_done(struct jit *j, unsigned n, int x);
+/// EFLAGS <- the check of result x; ret  the condition for repair. tiny: also when x is the smallest
+/// normal number (which may have been tiny before rounding). Clobbers xmm3.
+unsigned fp_check(struct jit *j, unsigned fmt, int x, bool tiny);
+
+#endif
