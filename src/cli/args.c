@@ -35,10 +35,10 @@ static bool store(struct cli *cli, struct cursor *c, const struct bruin_option *
         }
         value = c->argv[c->at++];
     }
-    if (bruin_config_set(cli->config, o->key, value, &err))
-        return strcmp(o->key, "config") != 0 || bruin_config_load(cli->config, value, &err) ||
-               (cli_fail(cli, &err), false);
-    cli_fail(cli, &err);
+    if (bruin_config_set(cli->config, o->key, value, &err) &&
+        (strcmp(o->key, "config") != 0 || bruin_config_load(cli->config, value, &err)))
+        return true;
+    cli->status = cli_fail(cli, &err);
     return false;
 }
 
@@ -102,6 +102,7 @@ bool cli_parse(struct cli *cli, int argc, char **argv)
 {
     struct cursor c = {argc, argv, 0};
     struct bruin_error err;
+    cli->status = BRUIN_ERR_USAGE;
     while (c.at < c.argc) {
         const char *arg = c.argv[c.at++];
         bool ok = true;

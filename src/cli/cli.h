@@ -13,6 +13,7 @@ struct cli {
     unsigned word_count;
     bool colour;       ///< stderr is a terminal and NO_COLOR is not set
     bool wants_help;
+    int status;        ///< exit code when cli_parse refused
 };
 
 struct verb {
@@ -28,7 +29,7 @@ extern const struct verb verbs[];
 const struct verb *verb_find(const char *name);
 
 /// Parses what follows the verb. Words after `--` are added to `append`.
-/// ret  false: a message was printed; exit with 125
+/// ret  false: a message was printed; exit with cli->status
 bool cli_parse(struct cli *cli, int argc, char **argv);
 void cli_free(struct cli *cli);
 

@@ -98,7 +98,7 @@ int main(int argc, char **argv)
     if (v == NULL)
         status = unknown_verb(&cli, argv[1]);
     else if (!cli_parse(&cli, argc - skip, argv + skip))
-        status = BRUIN_ERR_USAGE;
+        status = cli.status;
     else if (cli.wants_help)
         help_verb(stdout, v), status = 0;
     else

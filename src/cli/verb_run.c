@@ -58,8 +58,9 @@ static void line_before(const struct session *s)
 
 static void line_after(const struct session *s, const struct bruin_exit *x, double seconds)
 {
-    fprintf(stderr, "bruin: %s after %.2f s (exit %d)\n", s->left_by_key ? "left by Ctrl-A x" : x->text, seconds,
-            x->status);
+    const char *who = s->left_by_key || x->reason == BRUIN_FAILED ? "" : "guest ";
+    fprintf(stderr, "bruin: %s%s after %.2f s (exit %d)\n", who, s->left_by_key ? "left by Ctrl-A x" : x->text,
+            seconds, x->status);
 }
 
 static const char *const verdicts[] = {

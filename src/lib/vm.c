@@ -28,6 +28,10 @@ static bool add_disk(bruin_vm *vm, const char *spec, struct err *e)
     }
     if (!*path)
         return err_set(e, ERR_USAGE, "disk: \"%s\": wanted FILE[,ro]", spec);
+    FILE *f = fopen(path, "rb");
+    if (f == NULL)
+        return err_set(e, ERR_NOT_FOUND, "%s: no such disk image, or not readable", path);
+    fclose(f);
     d->path = path;
     mc->disk_count++;
     return true;
