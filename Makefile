@@ -44,5 +44,12 @@ bench: deps-bench build ## the benchmark kit against QEMU, interleaved, as a tab
 	@bench/build.sh
 	@bench/bench.py $(BENCH_ARGS)
 
+FUZZ_SECONDS ?= 60
+fuzz: deps-fuzz ## libFuzzer on every target, FUZZ_SECONDS each
+	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Dbuildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link >/dev/null
+	@ninja -C build-fuzz
+	@tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
+
 clean:
 	rm -rf build build-asan build-fuzz
