@@ -221,7 +221,8 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *e)
     m->accel = accel;
     m->poll = poll;
     m->mem = mem_new();
-    m->timeout_at_ns = m->armed_ns = ~0ULL;
+    m->timeout_at_ns = ~0ULL;
+    m->armed_ns = ~0ULL;
     os_mutex_init(&m->lock);
     os_mutex_init(&m->sleep_lock);
     os_cond_init(&m->wake);

@@ -28,9 +28,19 @@ struct oracle {
     int to, from;
 };
 
+enum { INSN_BRK = (int)0xd4200000, INSN_NOP = (int)0xd503201f };
+
+/// The first pieces of a batch that differ, to be shrunk after it.
+enum { SHRINK_MAX = 4 };
+struct failing {
+    u32 slot[SHRINK_MAX];
+    unsigned count;
+};
+
 struct tally {
     u64 cases, differences, known;
     u32 by_op[OP_COUNT], bad_by_op[OP_COUNT];
+    struct failing failing;
 };
 
 static const char *const end_names[] = {"brk", "undefined", "segv", "bus", "other"};
@@ -121,12 +131,14 @@ static bool compare(const struct diff_state *want, const struct diff_state *got,
 static void show_inputs(const u32 *words, const struct diff_state *in)
 {
     u32 general = 0, vector = 0;
-    for (unsigned k = 0; k < CASE_WORDS && words[k] != 0xd4200000; k++) {
+    for (unsigned k = 0; k < CASE_WORDS && words[k] != (u32)INSN_BRK; k++) {
         char text[96];
         struct insn i;
+        if (words[k] == (u32)INSN_NOP)
+            continue;
         insn_decode(words[k], &i);
         insn_disas(words[k], in->pc + k * 4, text, sizeof text);
-        printf("    %08x   %s\n", words[k], text);
+        printf("    +%-3u %08x   %s\n", k * 4, words[k], text);
         unsigned d = words[k] & 31, n = words[k] >> 5 & 31, m = words[k] >> 16 & 31, a = words[k] >> 10 & 31;
         *(i.flags & VD ? &vector : &general) |= 1u << d;
         *(i.flags & VN ? &vector : &general) |= 1u << n;
@@ -142,13 +154,61 @@ static void show_inputs(const u32 *words, const struct diff_state *in)
     printf("    in sp %lx pc %lx nzcv %x fpcr %08x fpsr %08x\n", in->sp, in->pc, in->nzcv >> 28, in->fpcr, in->fpsr);
 }
 
+/// Runs one case on both sides, in its slot. ret  true when they agree
+static bool run_one(struct engine *e, struct oracle *q, u32 slot, const u32 *words, const struct diff_state *in,
+                    struct diff_state *want, struct diff_state *got)
+{
+    static u32 code[BATCH_MAX * CASE_WORDS];
+    static struct diff_state states[BATCH_MAX];
+    struct diff_batch b = {slot + 1};
+    for (u32 k = 0; k < slot * CASE_WORDS; k++)
+        code[k] = INSN_BRK;
+    for (u32 k = 0; k <= slot; k++) {
+        states[k] = *in;
+        states[k].pc = CODE_BASE + (u64)k * CASE_WORDS * 4;
+    }
+    memcpy(code + slot * CASE_WORDS, words, CASE_WORDS * 4);
+    move_all(q->to, &b, sizeof b, true);
+    move_all(q->to, code, (size_t)b.count * CASE_WORDS * 4, true);
+    move_all(q->to, states, b.count * sizeof states[0], true);
+    move_all(q->from, states, b.count * sizeof states[0], false);
+    *want = states[slot];
+    engine_code(e, code, b.count);
+    engine_run(e, in, got);
+    return compare(want, got, NULL);
+}
+
+/// Replaces what is not needed for a difference by NOPs, as long as the case still differs alone.
+static void shrink(struct engine *e, struct oracle *q, u32 slot, u32 *words, const struct diff_state *in,
+                   struct diff_state *want, struct diff_state *got)
+{
+    if (run_one(e, q, slot, words, in, want, got)) {
+        printf("    (alone it does not differ: code or memory left by other cases takes part)\n");
+        return;
+    }
+    for (bool again = true; again;) {
+        again = false;
+        for (int k = CASE_WORDS - 1; k >= 0; k--) {
+            u32 old = words[k];
+            if (old == INSN_BRK || old == INSN_NOP)
+                continue;
+            words[k] = INSN_NOP;
+            if (run_one(e, q, slot, words, in, want, got))
+                words[k] = old;
+            else
+                again = true;
+        }
+    }
+    run_one(e, q, slot, words, in, want, got);
+}
+
 static void judge(const struct options *o, struct tally *t, u64 number, const u32 *words, const struct diff_state *in,
                   const struct diff_state *want, const struct diff_state *got)
 {
     struct insn i;
     insn_decode(words[0], &i);
     t->cases++;
-    for (unsigned k = 0; k < CASE_WORDS && words[k] != 0xd4200000; k++) {
+    for (unsigned k = 0; k < CASE_WORDS && words[k] != (u32)INSN_BRK; k++) {
         struct insn each;
         insn_decode(words[k], &each);
         t->by_op[each.op]++;
@@ -162,6 +222,11 @@ static void judge(const struct options *o, struct tally *t, u64 number, const u3
     t->differences++;
     if (t->bad_by_op[i.op]++ >= (o->length == 1 ? 1 : o->show) || t->differences > o->show)
         return;
+    if (o->length > 1) {
+        if (t->failing.count < SHRINK_MAX)
+            t->failing.slot[t->failing.count++] = (u32)(number % BATCH_MAX);
+        return;
+    }
     printf("DIFFERS --seed %lu --case %lu (%s)\n", o->seed, number, insn_rows[i.op].name);
     show_inputs(words, in);
     compare(want, got, stdout);
@@ -190,6 +255,14 @@ static void run_batch(const struct options *o, struct gen *g, struct engine *e, 
         if (!o->has_only || first + k == o->only)
             judge(o, t, first + k, words + k * CASE_WORDS, &in[k], &want[k], &got);
     }
+    for (unsigned f = 0; f < t->failing.count; f++) {
+        u32 k = t->failing.slot[f];
+        printf("DIFFERS --length %u --seed %lu --case %lu, shrunk:\n", o->length, o->seed, first + k);
+        shrink(e, q, k, words + k * CASE_WORDS, &in[k], &want[k], &got);
+        show_inputs(words + k * CASE_WORDS, &in[k]);
+        compare(&want[k], &got, stdout);
+    }
+    t->failing.count = 0;
 }
 
 static u32 parse_families(const char *text)
