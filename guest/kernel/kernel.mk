@@ -51,5 +51,8 @@ $(eval $(call kernel_variant,aarch64,kernel-64k.elf,-DWANT_GRANULES=4,$(LINK_HIG
 # Linked at 0x40000000: mapped there from any memory, or (physical) refused where that is taken.
 $(eval $(call kernel_variant,aarch64,kernel-low.elf,-DWANT_FLAGS=BBP_WANT_SYMS,0x40000000,))
 $(eval $(call kernel_variant,x86_64,kernel-low-x86-64.elf,-DWANT_FLAGS=BBP_WANT_SYMS,0x40000000,))
-$(eval $(call kernel_variant,aarch64,kernel-phys.elf,-DWANT_FLAGS='(BBP_WANT_PHYS_LINK|BBP_WANT_SYMS)',0x40000000,))
+$(eval $(call kernel_variant,aarch64,kernel-phys.elf,-DWANT_FLAGS='(BBP_WANT_PHYS_LINK|BBP_WANT_SYMS)',0x40000000,))# For tests of refusal: physical addresses that hold no RAM, or memory the firmware uses.
+$(eval $(call kernel_variant,aarch64,kernel-noram.elf,-DWANT_FLAGS=BBP_WANT_PHYS_LINK,0x10000000,))
+$(eval $(call kernel_variant,aarch64,kernel-occupied.elf,-DWANT_FLAGS=BBP_WANT_PHYS_LINK,0x5f000000,))
+
 kernel: $(KERNELS)
