@@ -24,7 +24,7 @@
 #define ICH_HCR_EL2 s3_4_c12_c11_0
 #define SCTLR_EL12 s3_5_c1_c0_0
 
-    .section .text$tramp, "xr"
+    .section .tramp, "xr"
     .p2align 12
     .globl handoff_page
 handoff_page:

@@ -3,7 +3,7 @@
 //
 // rcx = struct handoff (loader.h); the CPU is in long mode with interrupts off.
     .intel_syntax noprefix
-    .section .text$tramp, "xr"
+    .section .tramp, "xr"
     .p2align 12
     .globl handoff_page
 handoff_page:

@@ -48,22 +48,41 @@ static bool wait_key(struct efi_input_key *k, u64 ms)
     return false;
 }
 
-static int interact(const struct conf *c, u32 count, u32 chosen)
+/// One key's effect. ret  true when the choice is made: *result is an entry or -1
+static bool apply_key(const struct conf *c, struct efi_input_key k, u32 count, u32 *chosen,
+                      int *result)
 {
+    if (k.unicode >= '1' && k.unicode <= '9' && k.unicode < '1' + count) {
+        *result = nth(c, k.unicode - '1');
+        return true;
+    }
+    if (k.unicode == '\r' || k.unicode == '\n') {
+        *result = nth(c, *chosen);
+        return true;
+    }
+    if (k.scan == SCAN_ESC || k.unicode == 27) {
+        *result = -1;
+        return true;
+    }
+    if (k.scan == SCAN_UP)
+        *chosen = (*chosen + count - 1) % count;
+    if (k.scan == SCAN_DOWN)
+        *chosen = (*chosen + 1) % count;
+    return false;
+}
+
+/// in   first  the key that stopped the countdown; NULL = none yet
+static int interact(const struct conf *c, u32 count, u32 chosen, const struct efi_input_key *first)
+{
+    int result = -1;
+    if (first && apply_key(c, *first, count, &chosen, &result))
+        return result;
     for (;;) {
         struct efi_input_key k;
         show(c, chosen);
         wait_key(&k, 0);
-        if (k.unicode >= '1' && k.unicode <= '9' && k.unicode < '1' + count)
-            return nth(c, k.unicode - '1');
-        if (k.unicode == '\r' || k.unicode == '\n')
-            return nth(c, chosen);
-        if (k.scan == SCAN_ESC || k.unicode == 27)
-            return -1;
-        if (k.scan == SCAN_UP)
-            chosen = (chosen + count - 1) % count;
-        if (k.scan == SCAN_DOWN)
-            chosen = (chosen + 1) % count;
+        if (apply_key(c, k, count, &chosen, &result))
+            return result;
     }
 }
 
@@ -90,11 +109,11 @@ int menu_choose(const struct conf *c, bool must_ask)
     }
     u32 chosen = (u32)number - 1;
     if (never || must_ask)
-        return interact(c, count, chosen);
+        return interact(c, count, chosen, NULL);
     if (!seconds)
         return nth(c, chosen);
     show(c, chosen);
     say("booting entry %u in %u s", chosen + 1, (u32)seconds);
     struct efi_input_key k;
-    return wait_key(&k, seconds * 1000) ? interact(c, count, chosen) : nth(c, chosen);
+    return wait_key(&k, seconds * 1000) ? interact(c, count, chosen, &k) : nth(c, chosen);
 }
