@@ -44,6 +44,14 @@ bench: deps-bench build ## the benchmark kit against QEMU, interleaved, as a tab
 	@bench/build.sh
 	@bench/bench.py $(BENCH_ARGS)
 
+soak-gcc: deps-bench guest build ## GCC's own 1951 run-time tests in the guest, compared with QEMU's result
+	@scripts/guests/gcc-testsuite.sh
+	@tests/integration/boot.py gcc-testsuite --bruin $(BUILD)/bruin --timeout 3600
+
+SOAK_CASES ?= 1000000
+soak-diff: deps-check build ## SOAK_CASES random cases of each family and engine against qemu-aarch64
+	@tests/diff/soak.sh $(BUILD) $(SOAK_CASES)
+
 FUZZ_SECONDS ?= 60
 fuzz: deps-fuzz ## libFuzzer on every target, FUZZ_SECONDS each
 	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Dbuildtype=debugoptimized \

@@ -5,6 +5,7 @@ usage: boot.py SCENARIO --bruin PROGRAM [--accel interp|jit] [--gic 2|3] [--time
 """
 import argparse
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -46,6 +47,27 @@ def userspace_cloud(o):
     userspace(o, 'Image-cloud')
 
 
+def gcc_testsuite(o):
+    """GCC's own run-time tests in the guest (scripts/guests/gcc-testsuite.sh): QEMU's result."""
+    results = {}
+    append = 'console=ttyAMA0 quiet run=/gccts/run.sh nokaslr'
+    initrd = f'{CACHE}/gcc-testsuite.cpio.gz'
+    machines = {'bruin': [o.bruin, 'run', '-m', '1024M', '--cmdline', append, '-i', initrd],
+                'qemu': ['qemu-system-aarch64', '-M', 'virt', '-m', '1024', '-cpu', 'max,pauth=off', '-nographic',
+                         '-no-reboot', '-append', append, '-initrd', initrd, '-kernel']}
+    machines['bruin'] += ['--accel', o.accel] if o.accel else []
+    for name, command in machines.items():
+        c = Console([*command, f'{CACHE}/Image-cloud'], o.timeout)
+        opened.append(c)
+        c.expect('GCCTS simd pass=')
+        c.exit_status()
+        text = c.seen.decode(errors='replace')
+        results[name] = sorted(set(re.findall(r'GCCTS-FAIL (\S+) rc=\d+', text))), re.findall(r'GCCTS \w+ pass=\d+ fail=\d+', text + '\n')
+        print(f'{name}: {results[name][1]} in {c.elapsed():.0f} s', flush=True)
+    only = set(results['bruin'][0]) ^ set(results['qemu'][0])
+    want(not only, f'results differ in {sorted(only)}', c)
+
+
 def panic(o):
     """No root and panic=-1: the kernel asks for a reset after its panic: exit 112."""
     c = start(o, 'Image-cloud', '-a', 'panic=-1')
@@ -56,7 +78,6 @@ def panic(o):
 def shell(o):
     """A person at a terminal: prompt, typing, line editing by the guest, power off, modes restored."""
     c = start(o, 'Image-cloud', '-i', INITRD, tty=True)
-    before = c.modes()
     c.expect(r'bruin:/# ')
     c.type('uname -a\n')
     c.expect(r'Linux \S+ 6\.\S+ .*aarch64')
@@ -66,21 +87,21 @@ def shell(o):
     c.expect(r'bruin:/# ')
     c.type('poweroff -f\n')
     want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
-    want(c.modes() == before, 'the terminal modes were not restored', c)
+    want(c.modes() == c.modes_before, 'the terminal modes were not restored', c)
 
 
 def leave(o):
     """Ctrl-A x ends the machine and restores the terminal."""
     c = start(o, 'Image-cloud', '-i', INITRD, tty=True)
-    before = c.modes()
     c.expect(r'bruin:/# ')
-    want(c.modes() != before, 'the terminal was never in raw mode', c)
+    want(c.modes() != c.modes_before, 'the terminal was never in raw mode', c)
     c.type('\x01x')
     c.exit_status()
-    want(c.modes() == before, 'the terminal modes were not restored', c)
+    want(c.modes() == c.modes_before, 'the terminal modes were not restored', c)
 
 
-SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave)}
+SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave,
+                                                        gcc_testsuite)}
 
 
 def main():

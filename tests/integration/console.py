@@ -28,6 +28,7 @@ class Console:
         if tty:
             self.master, slave = pty.openpty()
             self.slave = slave
+            self.modes_before = termios.tcgetattr(slave)
             self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, **kw)
             self.fd = self.master
         else:
