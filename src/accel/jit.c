@@ -33,6 +33,8 @@ static void read_knobs(struct jit_config *cfg)
     cfg->no_lookahead = knob("BRUIN_JIT_NOLOOKAHEAD");
     cfg->attention_always = knob("BRUIN_JIT_CHECKS");
     cfg->precise_flags = knob("BRUIN_JIT_PRECISE");
+    cfg->skip_lo = (unsigned)knob("BRUIN_JIT_SKIP_LO");
+    cfg->skip_hi = (unsigned)knob("BRUIN_JIT_SKIP_HI");
     cfg->count_runs = knob("BRUIN_JIT_STATS") > 1;
     cfg->check = knob("BRUIN_JIT_CHECK");
 }
@@ -56,6 +58,28 @@ static void vcpu_close(struct cpu *c)
     c->engine = NULL;
 }
 
+/// Deterministic machines count instructions: the interpreter runs them.
+static void run_counted(struct cpu *c)
+{
+    struct jit *j = c->engine;
+    if (!j->interp)
+        j->interp = interp_new(c);
+    while (c->exit.kind == EXIT_NONE) {
+        if (atomic_load_explicit(&c->attention, memory_order_relaxed) && !accel_attention(c))
+            return;
+        if (c->icount >= c->budget) {
+            c->exit.kind = EXIT_KICK;
+            return;
+        }
+        if (interp_step(j->interp) == EXEC_EXIT)
+            return;
+        if (c->single) {
+            c->exit.kind = EXIT_DEBUG;
+            c->exit.addr = c->pc;
+        }
+    }
+}
+
 /// One instruction in the interpreter. ret  false when c->exit is set.
 static bool step(struct cpu *c)
 {
@@ -68,6 +92,10 @@ static bool step(struct cpu *c)
 static void run(struct cpu *c)
 {
     c->exit.kind = EXIT_NONE;
+    if (c->budget != ~0ULL) {
+        run_counted(c);
+        return;
+    }
     if (!c->jit[JW_MXCSR])
         c->jit[JW_MXCSR] = 0x1f80;
     while (c->exit.kind == EXIT_NONE) {

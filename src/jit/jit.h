@@ -111,6 +111,7 @@ struct jit_config {
     bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
     unsigned flush_every; ///< flush the cache after so many translations
+    unsigned skip_lo, skip_hi; ///< do not emit these operations, to bisect
     bool attention_always; ///< take the attention path at every check
 };
 

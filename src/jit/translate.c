@@ -406,6 +406,8 @@ void jit_push_return(struct jit *j)
 /// Where a predicted return arrives, rax = its address.
 void jit_landing(struct jit *j)
 {
+    if (j->off[j->k] + 4 == GUEST_PAGE) // the block stays in the page of the call
+        x_rm(&j->b, XI_LEA | XW, RAX, xm(RAX, -4));
     x_alu_i(&j->b, ALU_AND, XW, xr(RAX), -GUEST_PAGE);
     x_op(&j->b, XI_ST | XW, RAX, ENV(jit_page), 0);
     jit_caches_drop(j);
@@ -451,8 +453,8 @@ static bool emit_one(struct jit *j)
     j->cold_insn = NULL;
     if (i->op == OP_MRS || i->op == OP_MSR)
         jit_fp_sysreg(j, i);
-    bool no_vec = (i->flags & FP) && !j->cpu.avx2;
-    jit_emit_fn *fn = trap || no_vec || j->cfg.no_inline ? NULL : jit_emitters[i->op];
+    bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
+    jit_emit_fn *fn = trap || no_vec || skip || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     if (fn && fn(j, i))
         return !j->over;
     jit_exec(j, i);
