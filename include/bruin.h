@@ -201,6 +201,13 @@ void bruin_exit_on_brk(bruin_vm *vm, bool on);
 
 /// The last explanation of a fault, as text or as JSON; NULL when there is none.
 const char *bruin_report(const bruin_vm *vm, bool json);
+/// One word about the last run: "off", "panic", "deadlock", "stuck", "exception-loop", "fatal-fault",
+/// "lint", "timeout", ...; NULL for bare machines.
+const char *bruin_verdict(const bruin_vm *vm);
+/// The page of the catalogue of diagnoses: Markdown. id: "F03", "f3" or "3". ret  NULL when there is none
+const char *bruin_explain_page(const char *id);
+/// The entries of the catalogue in order. ret  false past the last
+bool bruin_explain_entry(unsigned index, const char **id, const char **title);
 /// "jit", "interp", ...
 const char *bruin_accel_name(const bruin_vm *vm);
 unsigned bruin_cpu_count(const bruin_vm *vm);

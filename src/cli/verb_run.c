@@ -97,7 +97,7 @@ static void write_json(struct cli *cli, const bruin_vm *vm, const struct bruin_e
         fprintf(stderr, "bruin: %s: cannot be written\n", path);
         return;
     }
-    fprintf(f, "{\"verdict\": \"%s\", \"exit\": %d", err ? "refused" : verdicts[x->reason],
+    fprintf(f, "{\"verdict\": \"%s\", \"exit\": %d", err ? "refused" : bruin_verdict(vm) ? bruin_verdict(vm) : verdicts[x->reason],
             err ? err->code : x->status);
     if (err) {
         fprintf(f, ", \"error\": ");
@@ -163,9 +163,13 @@ int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
     if (!ok)
         return refuse(cli, s.vm, &err);
     write_json(cli, s.vm, &x, NULL, seconds);
+    char *report = bruin_report(s.vm, false) ? strdup(bruin_report(s.vm, false)) : NULL;
     bruin_vm_free(s.vm); /* flushes the console and restores the terminal */
-    if (!quiet)
+    if (report)
+        fputs(report, stderr);
+    else if (!quiet)
         line_after(&s, &x, seconds);
+    free(report);
     return x.status;
 }
 

@@ -30,8 +30,8 @@ void explain_note(struct explain *x, const char *id, const char *text);
 /// Everything the guest prints. Under the machine lock.
 void explain_console(struct explain *x, const u8 *data, size_t len);
 
-/// Around every machine_run.
-void explain_start(struct explain *x);
+/// Around every machine_run. ret  false when --lint=error and the loader's findings forbid to run
+MUST_USE bool explain_start(struct explain *x);
 void explain_stop(struct explain *x);
 /// After machine_run: decides the verdict and writes the report.
 /// ret  the exit code that stands for it

@@ -341,12 +341,19 @@ static void sampler_main(void *arg)
     os_mutex_unlock(&x->lock);
 }
 
-void explain_start(struct explain *x)
+bool explain_start(struct explain *x)
 {
     struct err e;
+    if (x->cfg.lint == MACHINE_LINT_ERROR && x->note_count) {
+        x->doomed = true;
+        x->verdict = V_LINT;
+        return false;
+    }
+    x->doomed = false;
     x->stop = false;
     if (!os_thread_start(&x->sampler, "bruin-explain", sampler_main, x, &e))
         x->sampler.is_running = false; /* no sampler: loops without exceptions go unnoticed */
+    return true;
 }
 
 void explain_stop(struct explain *x)

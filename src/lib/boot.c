@@ -8,6 +8,8 @@
 static void say(void *ctx, const char *id, const char *msg)
 {
     bruin_vm *vm = ctx;
+    if (vm->explain)
+        explain_note(vm->explain, id, msg);
     if (vm->message)
         vm->message(vm->message_ctx, id, msg);
 }
@@ -69,7 +71,8 @@ bool bruin_boot(bruin_vm *vm, struct bruin_error *err)
                                .entry = vm->kernel_entry};
     struct boot_job job;
     struct err e = {0};
-    bool ok = boot_job_prepare(&job, vm->config, &bytes, &e) && vm_load(vm, &job, &e);
+    bool ok = boot_job_prepare(&job, vm->config, &bytes, &e) && vm_load(vm, &job, &e) &&
+              diagnose_loaded(vm, &job, &e);
     if (ok) {
         if (!vm->is_booted)
             lint(vm, &job);

@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "board/machine.h"
 #include "boot/boot.h"
+#include "debug/debug.h"
 
 enum { OPTIONS_MAX = 96, VM_MMIO_MAX = 32 };
 
@@ -82,10 +83,17 @@ struct bruin_vm {
     void *console_ctx;
     bool (*key)(void *ctx, char key);
     void *key_ctx;
-    char *report_text, *report_json;
+    struct explain *explain; ///< NULL for bare machines
+    struct symtab *symbols;
 };
 
 /// Loads job into the machine: copies, device tree, registers.
 MUST_USE bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e);
+
+/// diagnose.c: the explainer around loads and runs. diagnose_loaded is called once a boot is in memory.
+MUST_USE bool diagnose_loaded(bruin_vm *vm, const struct boot_job *job, struct err *e);
+/// Runs the machine under the explainer. ret  the exit code
+int diagnose_run(bruin_vm *vm, struct machine_exit *x);
+void diagnose_free(bruin_vm *vm);
 
 #endif

@@ -84,6 +84,8 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
 static void console_tap(void *ctx, const u8 *data, size_t len)
 {
     bruin_vm *vm = ctx;
+    if (vm->explain)
+        explain_console(vm->explain, data, len);
     if (vm->console)
         vm->console(vm->console_ctx, (const char *)data, len);
 }
@@ -146,6 +148,7 @@ void bruin_vm_free(bruin_vm *vm)
 {
     if (vm == NULL)
         return;
+    diagnose_free(vm);
     machine_free(vm->machine);
     if (vm->serial)
         chr_free(vm->serial);
@@ -156,8 +159,6 @@ void bruin_vm_free(bruin_vm *vm)
     free(vm->net_forward);
     for (unsigned i = 0; i < MACHINE_DISKS_MAX; i++)
         free(vm->disk_paths[i]);
-    free(vm->report_text);
-    free(vm->report_json);
     free(vm);
 }
 
@@ -242,17 +243,18 @@ static enum bruin_reason reason_of(enum machine_exit_kind k)
     return BRUIN_FAILED;
 }
 
-static void fill_exit(bruin_vm *vm, const struct machine_exit *x, struct bruin_exit *out)
+static void fill_exit(bruin_vm *vm, const struct machine_exit *x, int status, struct bruin_exit *out)
 {
     struct cpu *c = machine_cpu(vm->machine, x->cpu);
-    *out = (struct bruin_exit){.reason = reason_of(x->kind), .status = machine_exit_status(x), .cpu = x->cpu,
+    *out = (struct bruin_exit){.reason = reason_of(x->kind), .status = status, .cpu = x->cpu,
                                .pc = c ? c->pc : 0, .value = x->value, .address = x->addr,
                                .syndrome = x->syndrome};
     if (x->kind == MACHINE_BRK)
         snprintf(out->text, sizeof out->text, "brk #%llu at 0x%llx", (unsigned long long)x->value,
                  (unsigned long long)out->pc);
     else
-        snprintf(out->text, sizeof out->text, "%s", machine_exit_name(x->kind));
+        snprintf(out->text, sizeof out->text, "%s",
+                 vm->explain && explain_line(vm->explain)[0] ? explain_line(vm->explain) : machine_exit_name(x->kind));
 }
 
 /// Loads the same boot again after the guest reset itself.
@@ -266,17 +268,15 @@ bool bruin_run(bruin_vm *vm, struct bruin_exit *exit, struct bruin_error *err)
 {
     struct err e = {0};
     struct machine_exit x;
+    int status;
     for (;;) {
-        machine_run(vm->machine, &x);
-        bool panicked = x.kind == MACHINE_RESET && machine_saw_panic(vm->machine);
-        if (panicked)
-            x.kind = MACHINE_PANIC; /* panic=-1: the reset is the guest giving up */
+        status = diagnose_run(vm, &x);
         if (x.kind != MACHINE_RESET || config_flag(vm->config, "no-reboot") || !vm->is_booted)
             break;
         if (!boot_again(vm, err))
             return false;
     }
-    fill_exit(vm, &x, exit);
+    fill_exit(vm, &x, status, exit);
     if (x.kind != MACHINE_FAIL)
         return true;
     err_set(&e, ERR_USAGE, "%s", machine_error(vm->machine));
@@ -293,7 +293,18 @@ void bruin_exit_on_brk(bruin_vm *vm, bool on)
         c->brk_exits = on;
 }
 
-const char *bruin_report(const bruin_vm *vm, bool json) { return json ? vm->report_json : vm->report_text; }
+const char *bruin_report(const bruin_vm *vm, bool json)
+{
+    if (vm->explain == NULL)
+        return NULL;
+    return json ? explain_json(vm->explain) : explain_text(vm->explain);
+}
+const char *bruin_verdict(const bruin_vm *vm) { return vm->explain ? explain_verdict(vm->explain) : NULL; }
+const char *bruin_explain_page(const char *id) { return explain_page(id); }
+bool bruin_explain_entry(unsigned index, const char **id, const char **title)
+{
+    return explain_entry(index, id, title);
+}
 const char *bruin_accel_name(const bruin_vm *vm) { return machine_accel(vm->machine)->name; }
 unsigned bruin_cpu_count(const bruin_vm *vm) { return vm->mc.cpus; }
 uint64_t bruin_ram_size(const bruin_vm *vm) { return vm->mc.ram_size; }

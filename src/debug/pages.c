@@ -1,0 +1,34 @@
+/// The catalogue of diagnoses, embedded from docs/diagnosis/F*.md when the program is built.
+#include "debug/priv.h"
+#include "debug/pages.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *explain_page(const char *id)
+{
+    char *end;
+    const char *digits = id;
+    if (tolower((unsigned char)*digits) == 'f')
+        digits++;
+    long n = strtol(digits, &end, 10);
+    if (end == digits || *end)
+        return NULL;
+    for (const struct page *p = diagnosis_pages; p->id; p++)
+        if (strtol(p->id + 1, NULL, 10) == n)
+            return p->text;
+    return NULL;
+}
+
+bool explain_entry(unsigned i, const char **id, const char **title)
+{
+    unsigned n = 0;
+    for (const struct page *p = diagnosis_pages; p->id; p++)
+        if (n++ == i) {
+            *id = p->id;
+            *title = p->title;
+            return true;
+        }
+    return false;
+}
