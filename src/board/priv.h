@@ -55,7 +55,8 @@ struct machine {
     gpa_t chip_base[2];
 
     struct board_device device[BOARD_DEVICES_MAX];
-    unsigned device_count;
+    unsigned device_count, virtio_count;
+    void *net_card;
     struct pl011 *uart;
     struct pl061 *gpio;
     struct fw_cfg *fw_cfg;

@@ -1,6 +1,9 @@
 /// The `virt` board: one table of addresses and interrupts from which the bus and the device tree
 /// are built. The map is that of QEMU's machine of the same name.
 #include "board/priv.h"
+#include "virtio/devices.h"
+
+#include <stdio.h>
 
 /// Bases of the interrupt controller's two windows.
 gpa_t virt_chip_base(unsigned gic, unsigned frame)
@@ -65,6 +68,76 @@ static bool add_chip(struct machine *m, struct err *e)
     return true;
 }
 
+/* ---- virtio: slots are given in order, disks first, so that disk 0 is vda ---- */
+
+enum { VIRTIO_SLOTS = 32, VIRTIO_SPI_FIRST = 16, VIRTIO_SLOT_SIZE = 0x200 };
+#define VIRTIO_BASE 0x0a000000ULL
+
+static void gone_virtio(void *dev) { virtio_free(dev); }
+
+static bool add_virtio(struct machine *m, const struct virtio_device_ops *ops, void *core,
+                       struct err *e)
+{
+    unsigned slot = m->virtio_count;
+    int spi = VIRTIO_SPI_FIRST + (int)slot;
+    struct board_device *d = &m->device[m->device_count];
+    struct virtio *v = virtio_new(ops, core, m->mem, spi_line(m, spi), m->cfg.virtio_legacy);
+    if (slot == VIRTIO_SLOTS || m->device_count == BOARD_DEVICES_MAX) {
+        virtio_free(v);
+        return err_set(e, ERR_USAGE, "%s: more than %d virtio devices", ops->name, VIRTIO_SLOTS);
+    }
+    *d = (struct board_device){.name = ops->name,
+                               .ops = &virtio_mmio_ops,
+                               .dev = v,
+                               .base = VIRTIO_BASE + slot * VIRTIO_SLOT_SIZE,
+                               .size = VIRTIO_SLOT_SIZE,
+                               .spi = spi,
+                               .is_edge = true,
+                               .can_wake = virtio_can_wake,
+                               .free = gone_virtio};
+    m->virtio_count++;
+    m->device_count++;
+    return mem_add_mmio(m->mem, d->base, d->size, d->name, &d->ops->io, d->dev, e);
+}
+
+static void net_ready(void *ctx)
+{
+    struct machine *m = ctx;
+    os_mutex_lock(&m->lock);
+    if (m->net_card)
+        virtio_net_ready(m->net_card);
+    os_mutex_unlock(&m->lock);
+}
+
+static bool add_net(struct machine *m, struct err *e)
+{
+    static const u8 mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+    const char *kind = m->cfg.net;
+    if (!kind || !strcmp(kind, "none"))
+        return true;
+    if (strcmp(kind, "user"))
+        return err_set(e, ERR_USAGE, "net %s: user or none is wanted", kind);
+    if (m->cfg.deterministic)
+        return err_set(e, ERR_USAGE, "net %s: a deterministic machine has no network", kind);
+    struct net *n = net_open_user(m->cfg.net_forward, m->poll, net_ready, m, e);
+    if (!n)
+        return false;
+    m->net_card = virtio_net_new(n, mac);
+    return add_virtio(m, &virtio_net_ops, m->net_card, e);
+}
+
+static bool add_virtio_devices(struct machine *m, struct err *e)
+{
+    for (unsigned i = 0; i < m->cfg.disk_count; i++) {
+        char serial[24];
+        struct block *b = block_open_raw(m->cfg.disk[i].path, m->cfg.disk[i].read_only, e);
+        snprintf(serial, sizeof serial, "bruin-disk-%u", i);
+        if (!b || !add_virtio(m, &virtio_blk_ops, virtio_blk_new(b, serial), e))
+            return false;
+    }
+    return add_net(m, e) && add_virtio(m, &virtio_rng_ops, virtio_rng_new(&m->rng), e);
+}
+
 bool virt_build(struct machine *m, struct err *e)
 {
     if (!add_chip(m, e))
@@ -83,5 +156,5 @@ bool virt_build(struct machine *m, struct err *e)
         if (!mem_add_mmio(m->mem, d->base, d->size, d->name, &d->ops->io, d->dev, e))
             return false;
     }
-    return true;
+    return add_virtio_devices(m, e);
 }

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -245,4 +247,50 @@ void os_close(int fd)
 {
     if (fd >= 0)
         close(fd);
+}
+
+/* ---- child processes ---- */
+
+extern char **environ;
+
+int os_child_start(const char *const *argv, int fd, int child_fd, struct err *e)
+{
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t at;
+    pid_t pid = 0;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&fa);
+    posix_spawnattr_init(&at);
+    posix_spawnattr_setsigmask(&at, &none);
+    posix_spawnattr_setpgroup(&at, 0); /* Ctrl-C of the terminal is not for it */
+    posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&fa, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&fa, fd, child_fd);
+    int rc = posix_spawnp(&pid, argv[0], &fa, &at, (char *const *)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_destroy(&fa);
+    posix_spawnattr_destroy(&at);
+    if (rc) {
+        err_set(e, ERR_USAGE, "%s: %s%s", argv[0], strerror(rc),
+                rc == ENOENT ? "; install the package of that name" : "");
+        return 0;
+    }
+    return pid;
+}
+
+void os_child_end(int pid)
+{
+    if (pid <= 0)
+        return;
+    if (waitpid(pid, NULL, WNOHANG) == pid)
+        return;
+    kill(pid, SIGTERM);
+    for (unsigned i = 0; i < 100; i++) {
+        if (waitpid(pid, NULL, WNOHANG) != 0)
+            return;
+        os_sleep_ns(2000000);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }

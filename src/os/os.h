@@ -119,6 +119,12 @@ struct os_file {
 MUST_USE bool os_file_open(struct os_file *f, const char *path, u64 max, struct err *e);
 void os_file_close(struct os_file *f);
 
+/// Starts a program found in PATH; it sees fd as child_fd, /dev/null as input and output, and the
+/// caller's standard error. ret  process id, or 0 with a message that says what to install
+int os_child_start(const char *const *argv, int fd, int child_fd, struct err *e);
+/// Ends it, if it still runs, and forgets it.
+void os_child_end(int pid);
+
 /// Bytes read, 0 at the end, -1 when nothing is there now, -2 on an error. Retries EINTR.
 long os_read(int fd, void *buf, size_t len);
 /// Bytes written, -1 when the descriptor would block, -2 on an error. Retries EINTR.

@@ -1,0 +1,82 @@
+/// Console device with one port. Source: VIRTIO 1.2, "Console Device".
+#include "virtio/devices.h"
+
+#include <stdlib.h>
+
+enum { Q_RX = 0, Q_TX = 1, CONFIG_SIZE = 12 };
+
+struct console {
+    struct virtio_core core;
+    struct chr *chr;
+    struct chain chain;
+};
+
+static void config_read(void *dev, u32 off, void *dst, u32 len)
+{
+    static const u8 c[CONFIG_SIZE] = {80, 0, 25, 0, 1}; /* columns, rows, ports */
+    memcpy(dst, c + off, len);
+}
+
+static void receive(struct console *k)
+{
+    u8 buf[256];
+    for (unsigned n = 0; n < VIRTQ_SIZE_MAX; n++) {
+        if (!virtio_pop(k->core.v, Q_RX, &k->chain))
+            return;
+        u64 room = k->chain.in_len < sizeof buf ? k->chain.in_len : sizeof buf;
+        size_t got = chr_read(k->chr, buf, room);
+        if (!got) {
+            virtio_unpop(k->core.v, Q_RX);
+            return;
+        }
+        chain_write(&k->chain, virtio_mem(k->core.v), buf, got);
+        virtio_push(k->core.v, Q_RX, &k->chain);
+    }
+}
+
+static void transmit(struct console *k)
+{
+    u8 buf[1024];
+    for (unsigned n = 0; n < VIRTQ_SIZE_MAX && chr_room(k->chr); n++) {
+        if (!virtio_pop(k->core.v, Q_TX, &k->chain))
+            return;
+        for (u64 len; (len = chain_read(&k->chain, buf, sizeof buf)) > 0;)
+            chr_write(k->chr, buf, len);
+        virtio_push(k->core.v, Q_TX, &k->chain);
+    }
+}
+
+static void notify(void *dev, unsigned queue)
+{
+    if (queue == Q_RX)
+        receive(dev);
+    else
+        transmit(dev);
+}
+
+void virtio_console_ready(void *dev)
+{
+    receive(dev);
+    transmit(dev);
+}
+
+static bool can_wake(const void *dev) { return chr_can_input(((const struct console *)dev)->chr); }
+static void console_free(void *dev) { free(dev); }
+
+const struct virtio_device_ops virtio_console_ops = {
+    .name = "virtio-console",
+    .id = 3,
+    .queue_count = 2,
+    .config_size = CONFIG_SIZE,
+    .config_read = config_read,
+    .notify = notify,
+    .can_wake = can_wake,
+    .free = console_free,
+};
+
+void *virtio_console_new(struct chr *chr)
+{
+    struct console *k = xcalloc(1, sizeof *k);
+    k->chr = chr;
+    return k;
+}
