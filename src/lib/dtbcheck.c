@@ -117,32 +117,35 @@ static void check_tree(struct findings *f, const void *fdt)
         find(f, "no /psci (arm,psci-0.2 or later): no power-off, no further CPUs");
 }
 
+bool dtb_check_bytes(const struct blob *b, char **findings, struct err *e)
+{
+    struct findings f = {0};
+    const char *what;
+    if (boot_detect(b->data, b->len, &what) != BOOT_DTB)
+        return err_set(e, ERR_FORMAT, "%s: %s; wanted a flattened device tree", b->name, what);
+    /* libfdt wants its input aligned, and reads its header before it looks at the length. */
+    u8 *copy = xcalloc(1, b->len + sizeof(struct fdt_header));
+    memcpy(copy, b->data, b->len);
+    int r = fdt_check_full(copy, b->len);
+    if (r == 0)
+        check_tree(&f, copy);
+    free(copy);
+    if (r != 0) {
+        free(f.text);
+        return err_set(e, ERR_FORMAT, "%s: damaged device tree: %s", b->name, fdt_strerror(r));
+    }
+    *findings = f.text ? f.text : xstrdup("");
+    return true;
+}
+
 bool bruin_dtb_check(const char *path, char **findings, struct bruin_error *err)
 {
     struct blob b;
     struct err e = {0};
-    struct findings f = {0};
-    const char *what;
-    if (!blob_open(&b, path, &e))
-        return err_out(err, &e);
-    bool ok = boot_detect(b.data, b.len, &what) == BOOT_DTB ||
-              err_set(&e, ERR_FORMAT, "%s: %s; wanted a flattened device tree", path, what);
+    bool ok = blob_open(&b, path, &e);
     if (ok) {
-        /* libfdt wants its input aligned. */
-        u8 *copy = xcalloc(1, b.len + 8);
-        memcpy(copy, b.data, b.len);
-        int r = fdt_check_full(copy, b.len);
-        if (r == 0)
-            check_tree(&f, copy);
-        else
-            ok = err_set(&e, ERR_FORMAT, "%s: damaged device tree: %s", path, fdt_strerror(r));
-        free(copy);
+        ok = dtb_check_bytes(&b, findings, &e);
+        blob_free(&b);
     }
-    blob_free(&b);
-    if (!ok) {
-        free(f.text);
-        return err_out(err, &e);
-    }
-    *findings = f.text ? f.text : xstrdup("");
-    return true;
+    return ok || err_out(err, &e);
 }

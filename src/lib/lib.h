@@ -53,6 +53,9 @@ void boot_job_free(struct boot_job *job);
 /// "Image 6.1.0 (gzip 9.2 -> 33.4 MB)".
 void boot_job_describe(const struct boot_job *job, char *text, size_t size);
 
+/// As bruin_dtb_check, on bytes.
+MUST_USE bool dtb_check_bytes(const struct blob *b, char **findings, struct err *e);
+
 struct vm_mmio {
     struct bruin_mmio user;
     struct mmio_ops ops;

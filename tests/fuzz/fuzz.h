@@ -20,4 +20,11 @@ static inline u64 take(struct input *in, size_t bytes)
     return v;
 }
 
+/// A promise of the code under test: breaking it is a finding like a crash.
+#define FUZZ_CHECK(claim)                                                                          \
+    do {                                                                                           \
+        if (!(claim))                                                                              \
+            __builtin_trap();                                                                      \
+    } while (0)
+
 #endif
