@@ -284,8 +284,54 @@ static u32 system_word(u64 *rng)
     }
 }
 
+/// Uses only v0..v7, so that results meet again.
+static u32 narrow_vectors(u32 w, u32 flags)
+{
+    static const struct {
+        u32 flag;
+        unsigned lo;
+    } fields[] = {{VD, 0}, {VN, 5}, {VM, 16}, {VA, 10}};
+    for (unsigned k = 0; k < ARRAY_LEN(fields); k++)
+        if (flags & fields[k].flag)
+            w &= ~(24u << fields[k].lo);
+    return w;
+}
+
+static u32 word3(enum insn_op op, unsigned d, unsigned n, unsigned m)
+{
+    u32 mask, value;
+    insn_row_bits(op, &mask, &value);
+    return value | 1u << 30 | m << 16 | n << 5 | d; /* Q = 1 where it is free */
+}
+
+/// The sequences that ciphers are made of, which a translator may join: rounds of AES on one
+/// register, and both halves of SHA256 rounds. ret  words written over the first.
+static unsigned crypto_sequence(u64 *rng, u32 first, u32 *words, unsigned room)
+{
+    struct insn i;
+    unsigned count = 1;
+    insn_decode(first, &i);
+    if ((i.op == OP_AESE || i.op == OP_AESD) && below(rng, 4)) {
+        enum insn_op mix = i.op == OP_AESE ? OP_AESMC : OP_AESIMC;
+        while (count + 2 <= room && below(rng, 4)) {
+            words[count++] = word3(mix, i.rd, below(rng, 8) ? i.rd : i.rn, 0);
+            words[count++] = word3(i.op, i.rd, (unsigned)below(rng, 8), 0);
+        }
+        if (count < room)
+            words[count++] = word3(OP_EOR_v, below(rng, 4) ? i.rd : 9, (unsigned)below(rng, 8), i.rd);
+    } else if (i.op == OP_SHA256H && room >= 4 && below(rng, 4)) {
+        unsigned copy = below(rng, 4) ? 9 : (unsigned)below(rng, 8);
+        words[0] = word3(OP_ORR_v, copy, i.rd, i.rd);
+        if (below(rng, 2))
+            words[count++] = word3(OP_ADD_v, (unsigned)below(rng, 16), copy, i.rd);
+        words[count++] = first;
+        words[count++] = word3(OP_SHA256H2, i.rn, copy, below(rng, 8) ? i.rm : i.rn);
+    }
+    return count;
+}
+
 /// An instruction that fits at position `at` of a straight piece. ret  false: try another.
-static bool piece_word(struct gen *g, u64 pc, unsigned at, u32 *out)
+static bool piece_word(struct gen *g, u64 pc, unsigned at, bool is_narrow, u32 *out)
 {
     enum insn_op op = g->ops[below(&g->rng, g->op_count)];
     const struct insn_row *row = &insn_rows[op];
@@ -293,6 +339,8 @@ static bool piece_word(struct gen *g, u64 pc, unsigned at, u32 *out)
     struct insn i;
     if (!gen_word(&g->rng, op, &w))
         return false;
+    if (is_narrow)
+        w = narrow_vectors(w, row->flags);
     if (row->fmt == FMT_LIT19)
         w = aim_literal(&g->rng, w, pc + at * 4);
     else if (row->flags & (LD | ST)) {
@@ -327,13 +375,14 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
     for (unsigned r = INDEX_FIRST; r <= INDEX_LAST; r++)
         s->x[r] = below(&g->rng, 16);
     unsigned length = 2 + (unsigned)below(&g->rng, length_max - 1);
+    bool is_narrow = below(&g->rng, 2);
     for (unsigned at = 0; at < length;) {
         u32 w;
         if (at > 0 && below(&g->rng, 4) && pair_exclusive(&g->rng, words[at - 1], &w))
             words[at++] = w;
         else if (below(&g->rng, 24) == 0)
             words[at++] = system_word(&g->rng);
-        else
-            at += piece_word(g, s->pc, at, &words[at]);
+        else if (piece_word(g, s->pc, at, is_narrow, &words[at]))
+            at += is_narrow ? crypto_sequence(&g->rng, words[at], &words[at], length - at) : 1;
     }
 }
