@@ -34,6 +34,8 @@ static const u64 constants[SK_COUNT][2] = {
     [SK_LOW_H] = {0xffff, 0},
     [SK_LOW_S] = {0xffffffff, 0},
     [SK_POPCNT] = {0x0302020102010100, 0x0403030203020201},
+    [SK_CLZ_HI] = {0x0101010102020308, 0x0000000000000000}, /* 8: look at the low nibble */
+    [SK_CLZ_LO] = {0x0505050506060708, 0x0404040404040404},
     [SK_RBIT_LO] = {0xe060a020c0408000, 0xf070b030d0509010}, /* the low nibble, reversed, on top */
     [SK_RBIT_HI] = {0x0e060a020c040800, 0x0f070b030d050901},
     [SK_REV64_B] = {0x0001020304050607, 0x08090a0b0c0d0e0f},
@@ -217,6 +219,7 @@ void jit_init_simd(jit_emit_fn **t)
     simd_init_shift(t);
     simd_init_diff(t);
     simd_init_perm(t);
+    simd_init_sat(t);
     simd_init_crypto(t);
     simd_init_mem(t);
 }

@@ -16,7 +16,7 @@ enum simd_const {
     SK_H00FF, SK_S0000FFFF, SK_D00000000FFFFFFFF,     ///< low half of each lane
     SK_B0F, SK_B70,
     SK_LOW_B, SK_LOW_H, SK_LOW_S,                     ///< the lowest element only
-    SK_POPCNT, SK_RBIT_LO, SK_RBIT_HI,                ///< by nibble
+    SK_POPCNT, SK_CLZ_HI, SK_CLZ_LO, SK_RBIT_LO, SK_RBIT_HI,                ///< by nibble
     SK_REV64_B, SK_REV64_H, SK_REV32_B, SK_REV32_H, SK_REV16_B, SK_REV64_S,
     SK_EVEN_B, SK_EVEN_H, SK_ODD_B, SK_ODD_H,         ///< pshufb: to the low half, zero above
     SK_SHA1_K0, SK_SHA1_K1, SK_SHA1_K2,
@@ -70,7 +70,7 @@ static inline void v_bytes_right(struct jit *j, int d, int a, unsigned n) { x_vs
 static inline void v_bytes_left(struct jit *j, int d, int a, unsigned n) { x_vshift_i(&j->b, XV_PSHIFT_Q, 7, d, a, n); }
 
 /// Right shift of every lane by s (1..width) and left shift (0..width-1), bytes included.
-/// Uses X3 when the lanes are bytes or 64-bit signed. d may be a.
+/// d may be a.
 void simd_shift_right(struct jit *j, unsigned lg, bool is_signed, int d, int a, unsigned s);
 void simd_shift_left(struct jit *j, unsigned lg, int d, int a, unsigned s);
 /// Low-half product of lanes of 1 << lg bytes (0..2). Uses X3; d must not be a or b for bytes.
