@@ -104,11 +104,11 @@ static void take_uart(struct reader *r, const struct node *parent, const struct 
 
 static void leave_node(struct reader *r)
 {
-    const struct node *n = &r->stack[r->depth], *parent = n - 1;
     struct hw *hw = r->hw;
     u64 base, len;
     if (r->depth < 1)
-        return;
+        return; // the root, or an end without a beginning
+    const struct node *n = &r->stack[r->depth], *parent = n - 1;
     if (n->device_type && br_streq(n->device_type, "cpu") && hw->cpu_count < HW_CPUS_MAX &&
         reg_at(parent, n, 0, &base, &len))
         hw->cpu_id[hw->cpu_count++] = base;
@@ -168,7 +168,8 @@ static bool step(struct reader *r)
         r->at += (u32)br_up(n + 1, 4);
     } else if (token == END_NODE) {
         leave_node(r);
-        return --r->depth >= 0;
+        r->depth--;
+        return r->depth >= 0;
     } else if (token == PROP) {
         if (left < 12)
             return false;

@@ -43,6 +43,57 @@ def zboot(payload):
     return head[:56] + struct.pack('<II', 0x818223cd, 64) + payload
 
 
+def bbp_kernel(machine, flags, kind=3):
+    """A PIE of two segments with a BBP note and one relative relocation."""
+    base = 0xffffffff80000000
+    f = bytearray(0x1000)
+
+    def phdr(n, type_, rights, off, va, filesz, memsz):
+        struct.pack_into('<IIQQQQQQ', f, 64 + 56 * n, type_, rights, off, va, va, filesz, memsz, 0x400 if type_ == 1 else 8)
+    struct.pack_into('<7s9xHHIQQQIHHHHHH', f, 0, b'\x7fELF\2\1\1', kind, machine, 1, base + 0x10, 64, 0, 0, 64, 56, 4, 0, 0, 0)
+    phdr(0, 1, 5, 0x400, base, 0x400, 0x400)
+    phdr(1, 1, 6, 0x800, base + 0x1000, 0x200, 0x3000)
+    phdr(2, 4, 4, 0x200, base, 64, 64)
+    phdr(3, 2, 6, 0x900, base + 0x1100, 0x40, 0x40)
+    struct.pack_into('<III4sHHHHIBBBBI4IIQ', f, 0x200, 4, 48, 1, b'BBP', 1, 0, 48, machine, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    struct.pack_into('<QQQQ', f, 0x900, 7, base + 0x1180, 8, 24)
+    struct.pack_into('<QQQ', f, 0x980, base + 0x1008, 1027 if machine == 183 else 8, base + 0x20)
+    return bytes(f)
+
+
+def fat12():
+    """Eight sectors: boot, FAT, root directory, five clusters; a directory and a file with a long name."""
+    v = bytearray(4096)
+    struct.pack_into('<3s8sHBHBHHBHHHII', v, 0, b'\xeb\x3c\x90', b'SEED    ', 512, 1, 1, 1, 16, 8, 0xf8, 1, 63, 255, 0, 0)
+    v[510:512] = b'\x55\xaa'
+    v[512:521] = bytes.fromhex('f8ffffffffff05f0ff')
+    short = b'ALONG~1 TXT'
+    total = 0
+    for b in short:
+        total = ((total >> 1 | total << 7) + b) & 255
+    name = 'a long name.txt'.encode('utf-16-le') + b'\0\0'
+    name += b'\xff' * (52 - len(name))
+    for k, part in enumerate((name[26:], name[:26])):
+        struct.pack_into('<B10sBBB12sH4s', v, 1024 + 32 * k, (0x42, 1)[k], part[:10], 15, 0, total, part[10:22], 0, part[22:])
+    struct.pack_into('<11sB14xHI', v, 1088, short, 0x20, 3, 900)
+    struct.pack_into('<11sB14xHI', v, 1120, b'EFI        ', 0x10, 2, 0)
+    struct.pack_into('<11sB14xHI', v, 1536, b'BOOT       ', 0x10, 4, 0)
+    return bytes(v)
+
+
+def bbp_block():
+    """A block with a command line, a memory map and a module."""
+    tags = [(8, b'root=/dev/vda\0'), (1, struct.pack('<IIQQIIQ', 32, 1, 0x40000000, 0x10000000, 1, 7, 8)),
+            (9, struct.pack('<IIQQII32s', 56, 1, 0x48000000, 99, 0, 0, bytes(32)))]
+    at, body, table = 88 + 16 * len(tags), b'', b''
+    for kind, data in tags:
+        table += struct.pack('<IIII', kind, 0, at + len(body), len(data))
+        body += data + bytes(-len(data) % 8)
+    total = at + len(body)
+    return struct.pack('<8sHHIIIQQQQQQQII', b'BBPINFO', 1, 0, 88, total, 0, 1, 0xffff800000000000, 0x50000000, 0x51000000,
+                       0xffffffff80000000, 0x4000, 0, len(tags), 88) + table + body
+
+
 def main():
     top = sys.argv[1]
     rng = random.Random(1)
@@ -68,6 +119,15 @@ def main():
     for device in range(5):
         put('devices', f'device-{device}', bytes([device]) + bytes(rng.randrange(256) for _ in range(1500)))
     put('devices', 'gic2-enable', bytes([0]) + bytes.fromhex('025500000001000000') * 20)
+    for name, data in {'aarch64': bbp_kernel(183, 8), 'mmu-off': bbp_kernel(183, 1), 'phys': bbp_kernel(183, 0x401, 2),
+                       'x86_64': bbp_kernel(62, 0), 'none': elf()}.items():
+        put('kernel', name, data)
+    put('config', 'new', b'timeout: 3\n${D}=/boot\n/+Dir\n//One\nprotocol: bbp\npath: boot():${D}/k-${ARCH}.elf#' + b'0a' * 32 +
+        b'\nmodule_path: /m\nmodule_string: x\nkaslr: no\n# end\n')
+    put('config', 'old', b'TIMEOUT=5\n:Arch\nPROTOCOL=linux\nKERNEL_PATH=boot:///vmlinuz\nKERNEL_CMDLINE=a=b c\n')
+    put('fat', 'fat12', fat12())
+    put('bbp', 'block', bbp_block())
+    put('bbp', 'dtb', struct.pack('>10I', 0xd00dfeed, 72, 56, 72, 40, 17, 16, 0, 0, 16) + bytes(16) + struct.pack('>IIII', 1, 0, 2, 9))
 
 
 main()
