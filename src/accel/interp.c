@@ -163,26 +163,7 @@ static int run_page(struct interp *in)
     }
 }
 
-bool accel_attention(struct cpu *c)
-{
-    u32 att = atomic_exchange(&c->attention, 0);
-    if (att & ATT_TIMER)
-        cpu_timer_update(c);
-    if ((att & ATT_SAMPLE) && c->hooks.sample) {
-        c->hooks.sample(c->hooks.ctx, c);
-        att |= atomic_load_explicit(&c->attention, memory_order_relaxed) & ATT_DOOM;
-    }
-    if (att & ATT_DOOM) {
-        c->exit.kind = EXIT_DOOM;
-        return false;
-    }
-    cpu_take_interrupts(c);
-    if (att & ATT_KICK) {
-        c->exit.kind = EXIT_KICK;
-        return false;
-    }
-    return true;
-}
+bool accel_attention(struct cpu *c) { return cpu_serve_attention(c); }
 
 static void run(struct cpu *c)
 {

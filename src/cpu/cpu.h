@@ -334,6 +334,8 @@ bool cpu_take_interrupts(struct cpu *c);
 static inline bool cpu_irq_wire(struct cpu *c) { return atomic_load_explicit(&c->irq_lines, memory_order_acquire) != 0; }
 /// Sets a wire: 0 IRQ, 1 FIQ. Any thread. The board wakes a waiting vCPU thread itself.
 void cpu_set_wire(struct cpu *c, unsigned wire, bool level);
+/// Serves c->attention: timers, samples, interrupts. ret  false when run() must return (c->exit is set).
+bool cpu_serve_attention(struct cpu *c);
 /// Asks the vCPU to leave run(). Any thread.
 void cpu_kick(struct cpu *c);
 static inline void cpu_trail(struct cpu *c, u64 from, u64 to)

@@ -255,6 +255,11 @@ static bool f01_jump(struct scene *s)
     else
         snprintf(from, sizeof from, "an unknown place (LR=0x%llx)", (ull)f->x[30]);
     place_name(s->x, f->pc, place, sizeof place);
+    if (f->cpu && f->trail.head <= 1) { /* its first instruction */
+        SAY(cause, "cpu%u was started by PSCI CPU_ON at 0x%llx, where there is %s.", f->cpu, (ull)f->pc, place);
+        SAY(fix, "Pass CPU_ON the physical address of the entry: the CPU starts with its MMU off.");
+        return name_it(s, "F07", "secondary CPU started at a wrong address");
+    }
     if (s->ec == EC_PC_ALIGN)
         SAY(cause, "Jump from %s to 0x%llx, which is not a multiple of 4.", from, (ull)f->pc);
     else if (zeros)

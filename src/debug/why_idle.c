@@ -7,13 +7,13 @@
 #define GICD 0x08000000ULL
 #define GICR 0x080a0000ULL
 #define GICC 0x08010000ULL
-enum { INTID_VIRT = 27, INTID_PHYS = 30, GICR_STRIDE = 0x20000, GICR_SGI = 0x10000, ISENABLER = 0x100 };
+enum { INTID_VIRT = 27, INTID_PHYS = 30, GICR_STRIDE = 0x20000, GICR_SGI = 0x10000, ISENABLER = 0x100, GICR_WAKER = 0x14 };
 typedef unsigned long long ull;
 
 struct chain {
     u64 v_ctl, p_ctl; ///< CNTV_CTL_EL0, CNTP_CTL_EL0
     u64 gicd_ctlr, enabled, pmr, group1;
-    bool has_gic;
+    bool has_gic, asleep; ///< GICR_WAKER.ProcessorSleep
 };
 
 static u64 io(struct explain *x, gpa_t pa)
@@ -31,6 +31,7 @@ static void read_chain(struct explain *x, struct cpu *c, struct chain *k)
         return;
     k->gicd_ctlr = io(x, GICD);
     if (machine_config(x->m)->gic == 3) {
+        k->asleep = bit(io(x, GICR + (u64)GICR_STRIDE * c->index + GICR_WAKER), 1);
         k->enabled = io(x, GICR + (u64)GICR_STRIDE * c->index + GICR_SGI + ISENABLER);
         if (c->icc.read) {
             c->icc.read(c->icc.ctx, SYSREG_ENC(3, 0, 4, 6, 0), &k->pmr);
@@ -56,6 +57,9 @@ static const char *timer_link(const struct chain *k, char *buf, size_t size)
     else if (!bit(k->enabled, intid))
         snprintf(buf, size, "The %s timer runs, but INTID %u is not enabled in the GIC (GICR_ISENABLER0=0x%llx).", name, intid,
                  (ull)k->enabled);
+    else if (k->asleep)
+        snprintf(buf, size, "The %s timer runs, but the redistributor sleeps (GICR_WAKER.ProcessorSleep=1): clear it first.",
+                 name);
     else if (!(k->gicd_ctlr & 3))
         snprintf(buf, size, "The %s timer runs, but the distributor is off (GICD_CTLR=0x%llx).", name, (ull)k->gicd_ctlr);
     else if (!k->group1)

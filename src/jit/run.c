@@ -7,20 +7,6 @@ static struct jit *jit_of(struct cpu *c) { return c->engine; }
 
 static const u8 *leave(struct jit *j) { return jit_rx(j, j->t_exit); }
 
-/// Serves what cpu.attention asks for. ret  false when run() must return.
-static bool serve(struct cpu *c)
-{
-    u32 att = atomic_exchange(&c->attention, 0);
-    if (att & ATT_TIMER)
-        cpu_timer_update(c);
-    cpu_take_interrupts(c);
-    if (att & (ATT_DOOM | ATT_KICK)) {
-        c->exit.kind = att & ATT_DOOM ? EXIT_DOOM : EXIT_KICK;
-        return false;
-    }
-    return true;
-}
-
 static bool has_attention(struct cpu *c)
 {
     return UNLIKELY(atomic_load_explicit(&c->attention, memory_order_relaxed));
@@ -51,7 +37,7 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
     for (;;) {
         if (has_attention(c)) {
             c->jit[JW_RESET] = 1;
-            if (!serve(c))
+            if (!cpu_serve_attention(c))
                 return leave(j);
         }
         if (UNLIKELY(c->mode & MODE_SS) || UNLIKELY(c->single))

@@ -1,0 +1,12 @@
+// bad: id=F08 exit=115
+// good: exit=0
+#include "diag.inc"
+    stack
+#ifdef GOOD
+    tables
+#else
+    tables DEVICE_BLOCK, 0
+#endif
+    mmu_registers
+    mmu_on
+    power_off

@@ -1,0 +1,10 @@
+// bad: id=F09 exit=115
+// good: exit=0
+#include "diag.inc"
+    ldr     x1, =0x3f201000
+#ifdef GOOD
+    mov     x1, #UART
+#endif
+    mov     w0, #'A'
+    strb    w0, [x1]
+    power_off

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Builds and runs the guests of this folder and compares what is said about them.
+
+usage: run.py BRUIN ENGINE [NAME...]
+
+Each source starts with comments `// bad: ...` and `// good: ...`: the sibling with -DGOOD, one
+instruction different, must stay silent. Words: id=F03 (of the report), say=F05 (a warning), exit=N,
+verdict=V, args=A,B, cflags=..., ldflags=....
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CC = ['aarch64-linux-gnu-gcc', '-nostdlib', '-nostartfiles', '-ffreestanding', '-O1', '-fno-stack-protector', '-static',
+      '-fno-pic', '-no-pie', '-fno-optimize-sibling-calls', '-Wl,--build-id=none,-z,max-page-size=4096,--no-warn-rwx-segments', '-I', HERE, '-T',
+      os.path.join(HERE, 'diag.ld')]
+SECONDS_MAX, LINES_MAX = 2.5, 40
+
+
+def expectations(path):
+    with open(path, encoding='ascii') as f:
+        for text in f:
+            for kind in ('bad', 'good'):
+                if text.startswith(f'// {kind}: '):
+                    yield kind, dict(w.split('=', 1) for w in text.split(': ', 1)[1].split())
+
+
+def build(path, kind, want, out):
+    flags = [f for key in ('cflags', 'ldflags') for f in want.get(key, '').split(';') if f]
+    subprocess.run(CC + (['-DGOOD'] if kind == 'good' else []) + flags + [path, '-o', out], check=True)
+
+
+def run(bruin, engine, elf, want, report):
+    args = [a for a in want.get('args', '').split(',') if a]
+    start = time.monotonic()
+    done = subprocess.run([bruin, 'run', '--accel', engine, '--timeout', '10s', f'--json={report}', *args, elf],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    return done.returncode, done.stderr.decode(errors='replace'), time.monotonic() - start
+
+
+def check(kind, want, status, err, seconds, report):
+    """Yields what is wrong."""
+    result = report.get('report') or {}
+    said = {lint['id'] for lint in result.get('lints', [])}
+    if status != int(want['exit']):
+        yield f'exit {status}, wanted {want["exit"]}'
+    if 'id' in want and result.get('id') != want['id']:
+        yield f'id {result.get("id")}, wanted {want["id"]}'
+    if 'verdict' in want and report.get('verdict') != want['verdict']:
+        yield f'verdict {report.get("verdict")}, wanted {want["verdict"]}'
+    if 'say' in want and want['say'] not in said:
+        yield f'{want["say"]} was not said, only {sorted(said)}'
+    if kind == 'good' and said:
+        yield f'not silent: {sorted(said)}'
+    if kind == 'good' and want['exit'] == '0' and 'cause' in err:
+        yield 'not silent: a report'
+    if seconds > SECONDS_MAX:
+        yield f'{seconds:.1f} s'
+    lines = [l for l in err.splitlines() if l.startswith('  ')]
+    if len(lines) > LINES_MAX - 1:
+        yield f'{len(lines)} lines'
+    if 'id' in want and want['exit'] in ('112', '114', '115'):
+        for part in ('where', 'cause', 'fix'):
+            if f'\n  {part}' not in err:
+                yield f'the report has no line {part}'
+
+
+def main():
+    bruin, engine, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+    count, bad = 0, 0
+    sources = sorted(n for n in os.listdir(HERE) if n[0] == 'F' and n[-2:] in ('.S', '.c'))
+    with tempfile.TemporaryDirectory() as tmp:
+        for name in sources:
+            if names and not any(n in name for n in names):
+                continue
+            path = os.path.join(HERE, name)
+            for kind, want in expectations(path):
+                elf, report = os.path.join(tmp, 'guest.elf'), os.path.join(tmp, 'report.json')
+                if os.path.exists(report):
+                    os.unlink(report)
+                build(path, kind, want, elf)
+                status, err, seconds = run(bruin, engine, elf, want, report)
+                data = {}
+                if os.path.exists(report):
+                    with open(report, encoding='utf-8') as f:
+                        data = json.load(f)
+                wrong = list(check(kind, want, status, err, seconds, data))
+                count += 1
+                bad += bool(wrong)
+                print(f'{"not ok" if wrong else "ok"} {count} - {name} {kind} {engine} {seconds:.2f} s')
+                for w in wrong:
+                    print(f'# {w}')
+                if wrong or names:
+                    print('\n'.join('# ' + l for l in err.splitlines()))
+    print(f'1..{count}\n# {count - bad} passed, {bad} failed')
+    sys.exit(bool(bad))
+
+
+main()
