@@ -19,6 +19,7 @@ void jit_make_fp_consts(struct jit *j)
     struct fp_consts k;
     static const u64 sign[2] = {1ULL << 31, 1ULL << 63}, min[2] = {1ULL << 23, 1ULL << 52};
     static const u64 one[2] = {0x3f800000, 0x3ff0000000000000};
+    static const u64 half[2] = {0x3f000000, 0x3fe0000000000000}, integral[2] = {0x4b000000, 0x4330000000000000};
     for (unsigned d = 0; d < 2; d++) {
         fill(k.abs[d], d, sign[d] - 1, sign[d] - 1);
         fill(k.sign[d], d, sign[d], sign[d]);
@@ -26,6 +27,8 @@ void jit_make_fp_consts(struct jit *j)
         fill(k.sign1[d], d, sign[d], 0);
         fill(k.min_normal[d], d, min[d], min[d]);
         fill(k.ones[d], d, one[d], one[d]);
+        fill(k.half[d], d, half[d], half[d]);
+        fill(k.integral[d], d, integral[d], integral[d]);
     }
     k.nzcv_lt = FLAG_N;
     k.nzcv_gt = FLAG_C;

@@ -60,7 +60,64 @@ static int emit_frintz(struct jit *j, const struct insn *i) { return rint_to(j, 
 static int emit_frintx(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_CURRENT); }
 static int emit_frinti(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_CURRENT | RC_QUIET); }
 
+/// X2 <- x rounded to the nearest integer, ties away from zero, for |x| < 2^52 (2^23); bits above
+/// stay zero if x's are. x must not be X1..X3. Raises nothing. Begins the repair for all else.
+static void round_away(struct jit *j, const struct insn *i, int x)
+{
+    struct xbuf *b = &j->b;
+    unsigned fmt = i->p, d = fp_di(fmt);
+    x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
+    x_v(b, fmt == FP_D ? XV_MOVSD : XV_MOVSS, X1, 0, FP_CONST(j, integral[d]));
+    x_v(b, fmt == FP_D ? XV_UCOMISD : XV_UCOMISS, X1, 0, xr(X3));
+    fp_repair_begin(j, i, CC_BE);
+    x_vi(b, round_op(fmt), X2, x, xr(x), RC_ZERO);
+    x_v(b, fp_op_scalar(fmt, 0x5c), X3, x, xr(X2)); // exact
+    x_v(b, XV_ANDPS, X3, X3, FP_CONST(j, abs1[d]));
+    x_vi(b, fp_op_scalar(fmt, 0xc2), X3, X3, FP_CONST(j, half[d]), 13); // not below
+    x_v(b, XV_ANDPS, X3, X3, FP_CONST(j, ones[d]));
+    x_v(b, XV_ANDPS, X1, x, FP_CONST(j, sign1[d]));
+    x_v(b, XV_ORPS, X3, X3, xr(X1));
+    x_v(b, fp_op_scalar(fmt, 0x58), X2, X2, xr(X3));
+}
+
+static int emit_frinta(struct jit *j, const struct insn *i)
+{
+    if (fp_flush(j))
+        return 0;
+    jit_clobber(j);
+    round_away(j, i, fp_src(j, i->rn, i->p, X0));
+    fp_done(j, i->rd, X2);
+    fp_repair_end(j, i);
+    return 1;
+}
+
 /* ---- to integers ---- */
+
+/// FCVTAS, FCVTAU.
+static int to_int_away(struct jit *j, const struct insn *i, bool is_unsigned)
+{
+    struct xbuf *b = &j->b;
+    unsigned fmt = i->p;
+    u32 w = i->sf ? XW : 0;
+    if (fp_flush(j) || (is_unsigned && !j->cpu.avx512vl))
+        return 0;
+    jit_clobber(j);
+    u32 cvt = is_unsigned ? (fmt == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w
+                          : (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w;
+    void (*put)(struct xbuf *, u32, int, int, xrm) = is_unsigned ? x_ev : x_v;
+    int x = fp_src(j, i->rn, fmt, X0);
+    round_away(j, i, x);
+    put(b, cvt, RAX, 0, xr(X2));
+    x_alu_i(b, ALU_CMP, w, xr(RAX), is_unsigned ? -1 : 1);
+    u8 *body = x_jcc(b, is_unsigned ? CC_E : CC_O, NULL);
+    put(b, cvt, RCX, 0, xr(x)); // for Inexact
+    jit_xdone(j, i->rd, RAX);
+    x_patch(body, j->cold.p);
+    fp_repair_end(j, i);
+    return 1;
+}
+static int emit_fcvtas(struct jit *j, const struct insn *i) { return to_int_away(j, i, false); }
+static int emit_fcvtau(struct jit *j, const struct insn *i) { return to_int_away(j, i, true); }
 
 /// x86 gives the same value (the "integer indefinite") for everything that does not fit, which is
 /// also a valid result: that and NaNs are left to the body. mode 0: toward zero; else round first,
@@ -171,6 +228,7 @@ void jit_init_fp_conv(jit_emit_fn **t)
     t[OP_FCVT_sd] = emit_fcvt_sd;
     SD(OP_FRINTN, emit_frintn), SD(OP_FRINTM, emit_frintm), SD(OP_FRINTP, emit_frintp);
     SD(OP_FRINTZ, emit_frintz), SD(OP_FRINTX, emit_frintx), SD(OP_FRINTI, emit_frinti);
+    SD(OP_FRINTA, emit_frinta), SD(OP_FCVTAS_r, emit_fcvtas), SD(OP_FCVTAU_r, emit_fcvtau);
     SD(OP_FCVTZS_r, emit_fcvtzs), SD(OP_FCVTZU_r, emit_fcvtzu);
     SD(OP_FCVTNS_r, emit_fcvtns), SD(OP_FCVTNU_r, emit_fcvtnu);
     SD(OP_FCVTPS_r, emit_fcvtps), SD(OP_FCVTPU_r, emit_fcvtpu);

@@ -18,6 +18,7 @@ struct fp_consts {
     u32 abs[2][4], sign[2][4];       ///< every lane
     u32 abs1[2][4], sign1[2][4];     ///< abs1: clears all but the lowest lane; sign1: that lane's sign
     u32 min_normal[2][4], ones[2][4];
+    u32 half[2][4], integral[2][4]; ///< 0.5; 2^23 and 2^52: from here on numbers are integers
     u32 nzcv_lt, nzcv_gt, nzcv_eq, nzcv_un; ///< cpu.nzcv after a comparison
 };
 #define FP_CONST(j, field) xrip((j)->fp_consts + offsetof(struct fp_consts, field))

@@ -33,12 +33,10 @@ void jit_fp_left(struct cpu *c)
     c->jit[JW_MXCSR] = f & ~(u32)MXCSR_FLAGS;
 }
 
-void jit_fp_sysreg(struct jit *j, const struct insn *i)
+/// rax <- the guest's flags in MXCSR, which are cleared there.
+static void take_flags(struct jit *j)
 {
     struct xbuf *b = &j->b;
-    if (i->imm != SYSREG_ENC(3, 3, 4, 4, 1) || !j->cpu.avx2)
-        return;
-    jit_clobber(j);
     x_vex(b, XV_LDMXCSR, 3, 0, ENV_JW(JW_TMP), 0); // vstmxcsr
     x_rm(b, XI_MOV, RAX, ENV_JW(JW_TMP));
     x_mov32(b, RCX, RAX);
@@ -46,7 +44,24 @@ void jit_fp_sysreg(struct jit *j, const struct insn *i)
     x_shift_i(b, SH_SHR, 0, xr(RAX), 1);
     x_alu_i(b, ALU_AND, 0, xr(RAX), FPSR_DZC | FPSR_OFC | FPSR_UFC | FPSR_IXC);
     x_rr(b, XI_OR, RAX, RCX);
-    x_op(b, XI_OR_MR, RAX, ENV(fpsr), 0);
     x_alu_i(b, ALU_AND, 0, ENV_JW(JW_TMP), ~MXCSR_FLAGS);
     x_vex(b, XV_LDMXCSR, 2, 0, ENV_JW(JW_TMP), 0);
+}
+
+bool jit_fp_sysreg(struct jit *j, const struct insn *i)
+{
+    bool is_fpcr = i->imm == SYSREG_ENC(3, 3, 4, 4, 0), is_fpsr = i->imm == SYSREG_ENC(3, 3, 4, 4, 1);
+    if (!(is_fpcr || is_fpsr) || !j->cpu.avx2)
+        return false;
+    if (is_fpsr) {
+        jit_clobber(j);
+        take_flags(j);
+        x_op(&j->b, XI_OR_MR, RAX, ENV(fpsr), 0);
+    }
+    if (i->op != OP_MRS || !(j->mode & MODE_FP) || j->cfg.no_inline)
+        return false;
+    int r = jit_xwrite(j, i->rd, RAX);
+    x_rm(&j->b, XI_MOV, r, is_fpcr ? ENV(fpcr) : ENV(fpsr));
+    jit_xdone(j, i->rd, r);
+    return true;
 }

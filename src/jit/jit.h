@@ -235,8 +235,9 @@ void jit_vclasses(struct jit *j);
 void jit_vload(struct jit *j, struct xbuf *b, int x, unsigned n);
 /// rax <- cpu.nzcv for EFLAGS of kind FL_FCMP, or FL_FCMPX when swapped. EFLAGS are kept.
 void jit_fcmp_nzcv(struct jit *j, struct xbuf *b, bool swapped);
-/// MRS and MSR of FPSR: moves the flags gathered in MXCSR to cpu.fpsr first.
-void jit_fp_sysreg(struct jit *j, const struct insn *i);
+/// MRS and MSR of FPSR: moves the flags gathered in MXCSR to cpu.fpsr first. ret  true when that was
+/// the whole instruction (MRS of FPCR and FPSR).
+bool jit_fp_sysreg(struct jit *j, const struct insn *i);
 /// Makes MXCSR follow FPCR; inside: translated code is suspended (its MXCSR is loaded).
 void jit_fp_mode(struct cpu *c, bool inside);
 /// After translated code was left: adds the flags of its MXCSR to cpu.fpsr.

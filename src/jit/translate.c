@@ -451,8 +451,8 @@ static bool emit_one(struct jit *j)
     const struct insn *i = &j->in[j->k];
     bool trap = (i->flags & FP) && !(j->mode & MODE_FP);
     j->cold_insn = NULL;
-    if (i->op == OP_MRS || i->op == OP_MSR)
-        jit_fp_sysreg(j, i);
+    if ((i->op == OP_MRS || i->op == OP_MSR) && jit_fp_sysreg(j, i))
+        return true;
     bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
     jit_emit_fn *fn = trap || no_vec || skip || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     if (fn && fn(j, i))
