@@ -93,7 +93,8 @@ static inline void fp_case_make(struct fp_case *c, uint64_t seed)
         c->v[3][0] = c->v[2][0] ^ 1ULL << 63 ^ 1ULL << 31 ^ (r >> 10 & 1) << 63;
     }
     for (unsigned k = 0; k < FP_CASE_X; k++) {
-        c->x[k] = fp_rand(&s) >> (fp_rand(&s) & 63);
+        uint64_t n = fp_rand(&s); /* before the next: the order of two calls in one expression is free */
+        c->x[k] = n >> (fp_rand(&s) & 63);
         if (r >> (20 + k) & 1)
             c->x[k] = -c->x[k];
     }

@@ -298,6 +298,8 @@ int main(void)
         printf("ok: %u forms, %zu bytes\n", lines, n);
     else
         show_difference(want, n);
+    fclose(f);
+    free(want);
     if (!getenv("KEEP")) {
         snprintf(cmd, sizeof cmd, "rm -r %s", dir);
         if (system(cmd)) {}
