@@ -1,7 +1,7 @@
 /// The list of accelerators, best first.
 #include "accel/accel.h"
 
-static const struct accel_ops *const accels[] = {&accel_interp, &accel_jit};
+static const struct accel_ops *const accels[] = {&accel_jit, &accel_interp};
 
 const struct accel_ops *accel_find(const char *name, struct err *e)
 {

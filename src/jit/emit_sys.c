@@ -1,2 +1,257 @@
+// Hints, barriers, PSTATE and the system registers that are plain storage.
+// Arm ARM, "System instructions" and "AArch64 System Register Descriptions".
 #include "jit/translate.h"
-void jit_init_sys(jit_emit_fn **t) {}
+
+/* ---- which registers are plain ---- */
+
+enum plain { NOT_PLAIN, READS = 1, WRITES = 2, EL0_READS = 4, EL0_WRITES = 8 };
+
+enum reader { R_other, R_PLAIN, R_CONST };
+#define KIND(x) (!strcmp(#x, "PLAIN") ? R_PLAIN : !strcmp(#x, "CONST") ? R_CONST : R_other)
+
+struct row {
+    u32 enc;
+    const char *access, *read, *write;
+};
+static const struct row rows[SYSREG_COUNT] = {
+#define SR(name, op0, op1, crn, crm, op2, access, reset, read, write)                              \
+    [SYSREG_##name] = {SYSREG_ENC(op0, op1, crn, crm, op2), #access, #read, #write},
+#include "cpu/sysreg.def"
+#undef SR
+};
+
+static bool is(const char *a, const char *b) { return !strcmp(a, b); }
+
+/// Index of enc, or -1.
+static int row_of(u64 enc)
+{
+    for (unsigned k = 0; k < SYSREG_COUNT; k++)
+        if (rows[k].enc == enc)
+            return (int)k;
+    return -1;
+}
+
+/// Registers whose change nobody watches and that change nothing else.
+static bool quiet(int id)
+{
+    switch (id) {
+    case SYSREG_TPIDR_EL0: case SYSREG_TPIDR_EL1: case SYSREG_TPIDRRO_EL0: case SYSREG_ELR_EL1:
+    case SYSREG_SPSR_EL1: case SYSREG_CONTEXTIDR_EL1: return true;
+    default: return false;
+    }
+}
+
+static unsigned plain(const struct jit *j, int id)
+{
+    const struct row *r = &rows[id];
+    bool el1 = j->mode & MODE_EL1, stored = is(r->read, "PLAIN") || is(r->read, "CONST");
+    unsigned p = 0;
+    if (el1 && stored &&
+        (is(r->access, "SR_RW1") || is(r->access, "SR_RO1") || is(r->access, "SR_ID") || is(r->access, "SR_RW0") ||
+         is(r->access, "SR_RO0") || is(r->access, "SR_R0W1")))
+        p |= READS;
+    if (!el1 && stored && (is(r->access, "SR_RW0") || is(r->access, "SR_R0W1")))
+        p |= READS;
+    if (el1 && is(r->write, "PLAIN") && quiet(id))
+        p |= WRITES;
+    if (!el1 && id == SYSREG_TPIDR_EL0)
+        p |= WRITES;
+    return p;
+}
+
+static xrm env_sr(int id) { return xm(RENV, (s32)(offsetof(struct cpu, sr) + 8 * (size_t)id) - CPU_BIAS); }
+static xrm env_sp0(void) { return xm(RENV, (s32)offsetof(struct cpu, sp_bank) - CPU_BIAS); }
+
+enum special { SP_NONE, SP_SP_EL0, SP_DAIF, SP_NZCV, SP_FPCR, SP_CURRENTEL };
+static enum special special(const struct jit *j, int id)
+{
+    bool el1 = j->mode & MODE_EL1;
+    switch (id) {
+    case SYSREG_SP_EL0: return el1 && j->mode & MODE_SPSEL ? SP_SP_EL0 : SP_NONE;
+    case SYSREG_DAIF: return el1 ? SP_DAIF : SP_NONE;
+    case SYSREG_NZCV: return SP_NZCV;
+    case SYSREG_FPCR: return j->mode & MODE_FP ? SP_FPCR : SP_NONE;
+    case SYSREG_CurrentEL: return el1 ? SP_CURRENTEL : SP_NONE;
+    default: return SP_NONE;
+    }
+}
+
+/* ---- reads ---- */
+
+/// rd <- NZCV register layout, from cpu.nzcv.
+static void read_nzcv(struct jit *j, int d)
+{
+    struct xbuf *b = &j->b;
+    x_rm(b, XI_MOVZX16, RAX, ENV(nzcv));
+    x_mov32(b, RCX, RAX);
+    x_alu_i(b, ALU_AND, 0, xr(RCX), FLAG_N | FLAG_Z);
+    x_shift_i(b, SH_SHL, 0, xr(RCX), 16);
+    x_mov32(b, RDX, RAX);
+    x_alu_i(b, ALU_AND, 0, xr(RDX), FLAG_C);
+    x_shift_i(b, SH_SHL, 0, xr(RDX), 21);
+    x_rr(b, XI_OR, RCX, RDX);
+    x_alu_i(b, ALU_AND, 0, xr(RAX), FLAG_V);
+    x_shift_i(b, SH_SHL, 0, xr(RAX), 28);
+    x_rr(b, XI_OR, RAX, RCX);
+    (void)d;
+}
+
+static int emit_mrs(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    int id = row_of(i->imm);
+    if (id < 0 || j->cfg.trace_sysreg)
+        return 0;
+    enum special s = special(j, id);
+    int d = jit_xwrite(j, i->rd, RAX);
+    if (s == SP_NZCV) {
+        jit_flags_to_env(j);
+        if (j->live_out[j->k])
+            j->fl = FL_NONE;
+        read_nzcv(j, RAX);
+        j->fl = FL_NONE;
+        jit_xdone(j, i->rd, RAX);
+        return 1;
+    }
+    if (s == SP_SP_EL0)
+        x_rm(b, XI_MOV | XW, d, env_sp0());
+    else if (s == SP_DAIF)
+        x_rm(b, XI_MOV, d, ENV(daif));
+    else if (s == SP_FPCR)
+        x_rm(b, XI_MOV, d, ENV(fpcr));
+    else if (s == SP_CURRENTEL)
+        x_mov_ri(b, d, 4);
+    else if (plain(j, id) & READS)
+        x_rm(b, XI_MOV | XW, d, env_sr(id));
+    else
+        return 0;
+    jit_xdone(j, i->rd, d);
+    return 1;
+}
+
+/* ---- writes ---- */
+
+/// After interrupts may have been unmasked: leaves when a wire is up.
+static void unmasked(struct jit *j)
+{
+    struct xbuf *b = &j->b;
+    x_alu_i(b, ALU_CMP, 0, xm(RENV, (s32)offsetof(struct cpu, irq_lines) - CPU_BIAS), 0);
+    struct xbuf *c = jit_cold_begin(j, CC_NE);
+    x_u8(c, 0xf0); // lock: other threads set bits too
+    x_alu_i(c, ALU_OR, 0, ENV(attention), ATT_IRQ);
+    jit_pc(j, c, RAX, j->off[j->k] + 4);
+    x_jmp(c, j->t_attention);
+}
+
+bool jit_sys_is_inline(const struct jit *j, const struct insn *i)
+{
+    if (j->cfg.no_inline || j->cfg.trace_sysreg || (i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi))
+        return false;
+    if (i->op == OP_MSR) {
+        int id = row_of(i->imm);
+        if (id < 0)
+            return false;
+        enum special s = special(j, id);
+        return s == SP_SP_EL0 || s == SP_DAIF || plain(j, id) & WRITES;
+    }
+    if (i->op == OP_MSR_i) { // DAIFSet and DAIFClr of A, I and F
+        u32 op1 = i->word >> 16 & 7, op2 = i->word >> 5 & 7, imm = i->word >> 8 & 15;
+        return op1 == 3 && op2 >= 6 && j->mode & MODE_EL1 && !(imm & 8);
+    }
+    return false;
+}
+
+static int emit_msr(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    if (!jit_sys_is_inline(j, i))
+        return 0;
+    int id = row_of(i->imm);
+    enum special s = special(j, id);
+    if (s == SP_DAIF) {
+        if (j->live_out[j->k])
+            jit_flags_to_env(j);
+        j->fl = FL_NONE;
+        x_mov(b, RAX, jit_xread(j, i->rd, RAX));
+        x_rm(b, XI_MOV, RCX, ENV(daif));
+        x_alu_i(b, ALU_AND, 0, xr(RAX), DAIF_D | DAIF_A | DAIF_I | DAIF_F);
+        x_rr(b, XI_XOR, RCX, RAX);
+        x_test_i(b, 0, xr(RCX), DAIF_D); // debug exceptions: the mode may change
+        u8 *debug = x_jcc(b, CC_NE, NULL);
+        x_op(b, XI_ST, RAX, ENV(daif), 0);
+        unmasked(j);
+        x_patch(debug, j->cold.p);
+        jit_cold_exec(j, i);
+        x_mov_ri(&j->cold, RCX, j->off[j->k] + 4u);
+        x_jmp(&j->cold, j->t_dispatch);
+        return 1;
+    }
+    int v = jit_xread(j, i->rd, RAX);
+    x_op(b, XI_ST | XW, v, s == SP_SP_EL0 ? env_sp0() : env_sr(id), 0);
+    return 1;
+}
+
+static int emit_msr_i(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    u32 op2 = i->word >> 5 & 7, imm = i->word >> 8 & 15;
+    if (!jit_sys_is_inline(j, i))
+        return 0;
+    if (j->live_out[j->k])
+        jit_flags_to_env(j);
+    j->fl = FL_NONE;
+    if (op2 == 6) {
+        x_alu_i(b, ALU_OR, 0, ENV(daif), (s32)(imm << 6));
+        return 1;
+    }
+    x_alu_i(b, ALU_AND, 0, ENV(daif), ~(s32)(imm << 6));
+    unmasked(j);
+    return 1;
+}
+
+/* ---- hints and barriers ---- */
+
+static int emit_hint(struct jit *j, const struct insn *i)
+{
+    unsigned crm_op2 = i->word >> 5 & 0x7f;
+    (void)j;
+    return crm_op2 != 4 && crm_op2 != 5; // SEV and SEVL set the event
+}
+
+/// The vCPUs of a machine share one thread, so barriers order nothing that it could see; device
+/// threads synchronise through the machine lock.
+static int emit_barrier(struct jit *j, const struct insn *i)
+{
+    (void)j, (void)i;
+    return 1;
+}
+
+static int emit_isb(struct jit *j, const struct insn *i)
+{
+    (void)i;
+    if (j->live_out[j->k])
+        jit_flags_to_env(j);
+    // code may have changed: no predicted return may be older
+    x_rm(&j->b, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
+    jit_exit_to(j, &j->b, j->off[j->k] + 4);
+    j->over = true;
+    return 1;
+}
+
+static int emit_clrex(struct jit *j, const struct insn *i)
+{
+    (void)i;
+    x_store_i(&j->b, XW, ENV(excl_va), -1);
+    return 1;
+}
+
+void jit_init_sys(jit_emit_fn **t)
+{
+    t[OP_MRS] = emit_mrs;
+    t[OP_MSR] = emit_msr;
+    t[OP_MSR_i] = emit_msr_i;
+    t[OP_HINT] = emit_hint;
+    t[OP_DMB] = t[OP_DSB] = emit_barrier;
+    t[OP_ISB] = emit_isb;
+    t[OP_CLREX] = emit_clrex;
+}

@@ -109,6 +109,7 @@ struct jit_config {
     unsigned slots;     ///< site slots in use
     const char *cpu_off; ///< host features not to use, names of struct x_features, commas; or NULL
     bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
+    bool trace_sysreg;  ///< system register accesses are being recorded
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
     unsigned flush_every; ///< flush the cache after so many translations
     unsigned skip_lo, skip_hi; ///< do not emit these operations, to bisect
@@ -199,6 +200,7 @@ void jit_init_int(jit_emit_fn **t);
 void jit_init_mem(jit_emit_fn **t);
 void jit_init_branch(jit_emit_fn **t);
 void jit_init_sys(jit_emit_fn **t);
+void jit_init_atomic(jit_emit_fn **t);
 void jit_init_fp(jit_emit_fn **t);
 void jit_init_simd(jit_emit_fn **t);
 /// Writes the constants of the SIMD emitters at the current place and sets vconst.

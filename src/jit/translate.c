@@ -16,6 +16,7 @@ void jit_init_tables(void)
     jit_init_mem(jit_emitters);
     jit_init_branch(jit_emitters);
     jit_init_sys(jit_emitters);
+    jit_init_atomic(jit_emitters);
     jit_init_fp(jit_emitters);
     jit_init_simd(jit_emitters);
     done = true;
@@ -78,7 +79,7 @@ static void decode_trace(struct jit *j, const u32 *page)
             off = to;
             continue;
         }
-        if ((i->flags & END) || (i->flags & BR && !is_cond_branch(i) && i->op != OP_BL && i->op != OP_BLR))
+        if (((i->flags & END) && !jit_sys_is_inline(j, i)) || (i->flags & BR && !is_cond_branch(i) && i->op != OP_BL && i->op != OP_BLR))
             return;
         if (i->op == OP_Bcond && (i->word & 15) >= 14)
             return;
@@ -235,8 +236,11 @@ void jit_exec(struct jit *j, const struct insn *i)
 
 void jit_cold_exec(struct jit *j, const struct insn *i)
 {
-    if (!j->cold_insn)
+    if (!j->cold_insn) { // in the way of the code being written: jump over it
+        u8 *over = x_jmp8(&j->cold);
         j->cold_insn = jit_put_insn(j, i);
+        x_patch8(over, j->cold.p);
+    }
     call_exec(j, &j->cold, j->cold_insn);
 }
 
@@ -509,6 +513,7 @@ struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u3
     j->blk = b;
     j->c = c;
     j->mode = mode;
+    j->cfg.trace_sysreg = c->trace != NULL;
     if (!mem_page_has_code(c->mem, pa))
         tlb_protect_page(c, pa);
     if (c->hooks.stale_code && mem_is_stale(c->mem, pa))

@@ -17,6 +17,8 @@ void jit_caches_reload(struct jit *j, struct xbuf *b);
 void jit_exit_to(struct jit *j, struct xbuf *b, s64 target);
 /// The same when x86 condition cc holds; saves flags on that path.
 void jit_exit_cc(struct jit *j, unsigned cc, s64 target);
+/// True for a system instruction that does not end the block because it is emitted in line.
+bool jit_sys_is_inline(const struct jit *j, const struct insn *i);
 /// Leaves through C for `target` when cpu.attention is set.
 void jit_attention_check(struct jit *j, struct xbuf *b, s64 target);
 /// BL to target.
