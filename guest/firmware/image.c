@@ -1,0 +1,326 @@
+/// Images: loading PE/COFF with relocation and page permissions, starting, leaving. Microsoft, "PE Format";
+/// UEFI, "Image Services".
+#include "fw.h"
+
+enum { PE_ARM64 = 0xaa64, SECTIONS_MAX = 96, REL_DIR64 = 10, REL_HIGHLOW = 3, SCN_EXECUTE = 0x20000000,
+       SCN_WRITE = 0x80000000 };
+enum { IMAGES_MAX = 16, NEST_MAX = 8 };
+
+struct image {
+    bool used, started;
+    efi_handle handle;
+    struct efi_loaded_image info;
+    u64 entry, pages;
+    struct fw_jump jump;
+    u64 exit_status;
+};
+static struct image images[IMAGES_MAX];
+static struct image *running[NEST_MAX];
+static u32 depth;
+static const struct efi_guid loaded_guid = EFI_GUID_LOADED_IMAGE, path_guid = EFI_GUID_DEVICE_PATH;
+static const struct efi_guid loaded_path_guid = {0xbc62157e, 0x3e33, 0x4fec, {0x99, 0x20, 0x2d, 0x3b, 0x36, 0xd7, 0x50, 0xdf}};
+
+struct pe {
+    const u8 *data;
+    u64 size;
+    const u8 *coff, *opt, *sections;
+    u32 section_count, opt_size;
+    u64 image_size, headers, base, entry;
+    u32 reloc_rva, reloc_size, section_align;
+};
+
+/// Reads and checks headers. why names what is wrong.
+static bool pe_parse(struct pe *p, const char **why)
+{
+    *why = "no MZ header: not an EFI application";
+    if (p->size < 64 || br_ld16(p->data) != 0x5a4d)
+        return false;
+    u64 at = br_ld32(p->data + 0x3c);
+    *why = "no PE header";
+    if (!br_range_ok(at, 24, p->size) || br_ld32(p->data + at) != 0x4550)
+        return false;
+    p->coff = p->data + at + 4;
+    *why = br_ld16(p->coff) == 0x8664   ? "built for x86-64, this machine is aarch64"
+           : br_ld16(p->coff) == 0x1c0 ? "built for 32-bit Arm, this machine is aarch64"
+                                       : "built for another processor, this machine is aarch64";
+    if (br_ld16(p->coff) != PE_ARM64)
+        return false;
+    p->section_count = br_ld16(p->coff + 2);
+    p->opt_size = br_ld16(p->coff + 16);
+    p->opt = p->coff + 20;
+    *why = "a damaged optional header";
+    if (!br_range_ok(at + 24, p->opt_size, p->size) || p->opt_size < 112 || br_ld16(p->opt) != 0x20b)
+        return false;
+    p->entry = br_ld32(p->opt + 16);
+    p->base = br_ld64(p->opt + 24);
+    p->section_align = br_ld32(p->opt + 32);
+    p->image_size = br_ld32(p->opt + 56);
+    p->headers = br_ld32(p->opt + 60);
+    u32 dirs = br_ld32(p->opt + 108);
+    if (dirs > 5 && p->opt_size >= 112 + 6 * 8) {
+        p->reloc_rva = br_ld32(p->opt + 112 + 40);
+        p->reloc_size = br_ld32(p->opt + 112 + 44);
+    }
+    p->sections = p->opt + p->opt_size;
+    *why = "headers or sections outside the file";
+    return p->section_count <= SECTIONS_MAX && p->headers <= p->size && p->headers <= p->image_size &&
+           br_range_ok((u64)(p->sections - p->data), 40ULL * p->section_count, p->size) && p->entry < p->image_size;
+}
+
+static bool copy_sections(const struct pe *p, u8 *to, const char **why)
+{
+    memset(to, 0, p->image_size);
+    memcpy(to, p->data, p->headers);
+    *why = "a section lies outside the image or the file";
+    for (u32 k = 0; k < p->section_count; k++) {
+        const u8 *s = p->sections + 40 * k;
+        u64 vsize = br_ld32(s + 8), rva = br_ld32(s + 12), raw = br_ld32(s + 16), off = br_ld32(s + 20);
+        u64 n = vsize && vsize < raw ? vsize : raw;
+        if (!br_range_ok(rva, vsize > n ? vsize : n, br_up(p->image_size, FW_PAGE)) || !br_range_ok(rva, n, p->image_size) ||
+            (n && !br_range_ok(off, n, p->size)))
+            return false;
+        memcpy(to + rva, p->data + off, n);
+    }
+    return true;
+}
+
+static bool relocate(const struct pe *p, u8 *to, const char **why)
+{
+    u64 delta = (u64)(uintptr_t)to - p->base;
+    *why = "a damaged relocation table";
+    if (!br_range_ok(p->reloc_rva, p->reloc_size, p->image_size))
+        return false;
+    for (u64 at = p->reloc_rva, end = at + p->reloc_size; at + 8 <= end;) {
+        u64 page = br_ld32(to + at), len = br_ld32(to + at + 4);
+        if (len < 8 || len > end - at)
+            return len == 0;
+        for (u64 k = at + 8; k + 2 <= at + len; k += 2) {
+            u32 type = br_ld16(to + k) >> 12, off = br_ld16(to + k) & 0xfff;
+            if (type == REL_DIR64) {
+                u64 v;
+                if (!br_range_ok(page + off, 8, p->image_size))
+                    return false;
+                memcpy(&v, to + page + off, 8);
+                v += delta;
+                memcpy(to + page + off, &v, 8);
+            } else if (type != 0) {
+                *why = "a relocation of a type that aarch64 images do not use";
+                return false;
+            }
+        }
+        at += len;
+    }
+    return true;
+}
+
+/// Code read-only and executable, the rest not executable, when sections have pages of their own.
+static void protect(const struct pe *p, u64 base)
+{
+    u64 pages = br_up(p->image_size, FW_PAGE) / FW_PAGE;
+    if (p->section_align < FW_PAGE) {
+        fw_pt_protect(base, pages, FW_W | FW_X);
+        return;
+    }
+    fw_pt_protect(base, pages, FW_W);
+    for (u32 k = 0; k < p->section_count; k++) {
+        const u8 *s = p->sections + 40 * k;
+        u64 vsize = br_ld32(s + 8), rva = br_ld32(s + 12), raw = br_ld32(s + 16);
+        u32 flags = br_ld32(s + 36), perm = (flags & SCN_EXECUTE ? FW_X : 0) | (flags & SCN_WRITE ? FW_W : 0);
+        u64 len = br_up(vsize > raw ? vsize : raw, FW_PAGE);
+        if (len && br_range_ok(rva, len, pages * FW_PAGE) && !(rva & (FW_PAGE - 1)))
+            fw_pt_protect(base + rva, len / FW_PAGE, perm);
+    }
+}
+
+static struct image *image_of(efi_handle h)
+{
+    for (u32 k = 0; k < IMAGES_MAX; k++)
+        if (images[k].used && images[k].handle == h)
+            return &images[k];
+    return NULL;
+}
+
+/// The volume's path followed by a file node.
+static struct efi_device_path *file_path(const char *path)
+{
+    efi_char name[256];
+    u64 n = fw_utf16(path, name, ARRAY_LEN(name)) + 1, head = fw_path_len(fw_volume_path) - 4;
+    for (u64 k = 0; k < n; k++)
+        name[k] = name[k] == '/' ? '\\' : name[k];
+    u8 *out = fw_pool(head + 4 + 2 * n + 4, EFI_BOOT_DATA);
+    if (out == NULL)
+        return NULL;
+    memcpy(out, fw_volume_path, head);
+    u8 *node = out + head;
+    u64 len = 4 + 2 * n;
+    node[0] = 4; /* media, file path */
+    node[1] = 4;
+    node[2] = (u8)len;
+    node[3] = (u8)(len >> 8);
+    memcpy(node + 4, name, 2 * n);
+    memcpy(node + len, "\x7f\xff\x04\x00", 4);
+    return (void *)out;
+}
+
+efi_status fw_load(const void *data, u64 size, const char *path, efi_handle *out)
+{
+    struct pe p = {.data = data, .size = size};
+    const char *why = NULL;
+    u64 base = 0;
+    struct image *im = NULL;
+    for (u32 k = 0; k < IMAGES_MAX && im == NULL; k++)
+        im = images[k].used ? NULL : &images[k];
+    if (im == NULL)
+        return EFI_OUT_OF_RESOURCES;
+    if (!pe_parse(&p, &why)) {
+        fw_print("firmware: %s: %s\n", path, why);
+        return EFI_UNSUPPORTED;
+    }
+    u64 pages = br_up(p.image_size, FW_PAGE) / FW_PAGE, align = p.section_align > FW_PAGE ? p.section_align : FW_PAGE;
+    efi_status s = fw_alloc_pages(EFI_ANY_PAGES, EFI_LOADER_CODE, pages + align / FW_PAGE, &base);
+    if (s != EFI_SUCCESS) {
+        fw_print("firmware: %s: no %lu pages of memory\n", path, pages);
+        return s;
+    }
+    base = br_up(base, align);
+    fw_pt_protect(base, pages, FW_W);
+    if (!copy_sections(&p, (u8 *)(uintptr_t)base, &why) || !relocate(&p, (u8 *)(uintptr_t)base, &why)) {
+        fw_print("firmware: %s: %s\n", path, why);
+        fw_free_pages(base, pages);
+        return EFI_LOAD_ERROR;
+    }
+    protect(&p, base);
+    fw_sync_code(base, p.image_size);
+    memset(im, 0, sizeof *im);
+    im->used = true;
+    im->entry = base + p.entry;
+    im->pages = pages;
+    im->info = (struct efi_loaded_image){.revision = 0x1000, .system_table = &fw_st, .device = fw_volume,
+                                         .image_base = (void *)(uintptr_t)base, .image_size = p.image_size,
+                                         .code_type = EFI_LOADER_CODE, .data_type = EFI_LOADER_DATA};
+    struct efi_device_path *full = file_path(path);
+    if (full)
+        im->info.file_path = (void *)((u8 *)full + fw_path_len(fw_volume_path) - 4);
+    fw_install(&im->handle, &loaded_guid, &im->info);
+    fw_install(&im->handle, &loaded_path_guid, full);
+    *out = im->handle;
+    fw_event(FWHOST_EV_IMAGE, base, p.image_size, im->entry, (u64)(uintptr_t)path);
+    return EFI_SUCCESS;
+}
+
+efi_status fw_start(efi_handle h)
+{
+    struct image *im = image_of(h);
+    if (im == NULL || im->started || depth == NEST_MAX)
+        return EFI_INVALID_PARAMETER;
+    im->started = true;
+    running[depth++] = im;
+    u64 s = fw_call_image(h, &fw_st, im->entry, &im->jump);
+    depth--;
+    fw_free_pages((u64)(uintptr_t)im->info.image_base, im->pages);
+    im->used = false;
+    return s;
+}
+
+/* ---- services ---- */
+
+static const efi_char *path_name(const struct efi_device_path *path, char *out, u64 size)
+{
+    u64 n = 0;
+    efi_char part[256];
+    for (u32 k = 0; k < 32 && path->type != 0x7f; k++) {
+        u64 len = br_ld16(path->len);
+        if (len < 4)
+            return NULL;
+        if (path->type == 4 && path->subtype == 4 && len - 4 < sizeof part) {
+            memset(part, 0, sizeof part);
+            memcpy(part, (const u8 *)path + 4, len - 4);
+            if (n && out[n - 1] != '/' && n + 1 < size)
+                out[n++] = '/';
+            n += fw_utf8(part, out + n, size - n);
+        }
+        path = (const void *)((const u8 *)path + len);
+    }
+    out[n] = '\0';
+    for (u64 k = 0; k < n; k++)
+        out[k] = out[k] == '\\' ? '/' : out[k];
+    return n ? (const efi_char *)(const void *)out : NULL;
+}
+static efi_status EFIAPI load_image(u8 boot_policy, efi_handle parent, struct efi_device_path *path, void *source,
+                                    u64 size, efi_handle *out)
+{
+    char name[512] = "(memory)";
+    void *file = NULL;
+    if (!fw_alive(FWHOST_SVC_LOAD_IMAGE, CALLER))
+        return EFI_UNSUPPORTED;
+    if (out == NULL || (source == NULL && path == NULL))
+        return EFI_INVALID_PARAMETER;
+    if (path)
+        path_name(path, name, sizeof name);
+    if (source == NULL) {
+        source = file = fw_read_file(name, EFI_BOOT_DATA, &size);
+        if (file == NULL)
+            return EFI_NOT_FOUND;
+    }
+    efi_status s = fw_load(source, size, name, out);
+    if (file)
+        fw_free_pages((u64)(uintptr_t)file, br_up(size ? size : 1, FW_PAGE) / FW_PAGE);
+    if (s == EFI_SUCCESS)
+        image_of(*out)->info.parent = parent;
+    fw_event(FWHOST_EV_MAP_CHANGED, fw_map_key(), CALLER, FWHOST_SVC_LOAD_IMAGE, 0);
+    return s;
+}
+static efi_status EFIAPI start_image(efi_handle h, u64 *exit_size, efi_char **exit_data)
+{
+    if (!fw_alive(FWHOST_SVC_START_IMAGE, CALLER))
+        return EFI_UNSUPPORTED;
+    if (exit_size)
+        *exit_size = 0;
+    return fw_start(h);
+}
+static efi_status EFIAPI leave(efi_handle h, efi_status status, u64 size, efi_char *data)
+{
+    struct image *im = image_of(h);
+    if (im == NULL || depth == 0 || running[depth - 1] != im)
+        return EFI_INVALID_PARAMETER;
+    fw_leave_image(&im->jump, status);
+}
+static efi_status EFIAPI unload_image(efi_handle h)
+{
+    struct image *im = image_of(h);
+    if (im == NULL || im->started)
+        return EFI_INVALID_PARAMETER;
+    fw_free_pages((u64)(uintptr_t)im->info.image_base, im->pages);
+    im->used = false;
+    return EFI_SUCCESS;
+}
+void fw_signal_exit(void);
+static efi_status EFIAPI exit_boot_services(efi_handle h, u64 key)
+{
+    static u32 refused;
+    if (!fw_alive(FWHOST_SVC_EXIT_BOOT_SERVICES, CALLER))
+        return EFI_UNSUPPORTED;
+    bool refuse = key == fw_map_key() && refused < fw_info.refuse_exits;
+    efi_status s = key != fw_map_key() || refuse ? EFI_INVALID_PARAMETER : EFI_SUCCESS;
+    fw_event(FWHOST_EV_EXIT_TRY, key, fw_map_key(), CALLER, s);
+    refused += refuse;
+    if (s != EFI_SUCCESS)
+        return s;
+    fw_signal_exit();
+    fw_exited = true;
+    fw_event(FWHOST_EV_PHASE, FWHOST_PHASE_EXITED, CALLER, 0, 0);
+    fw_st.con_in = NULL;
+    fw_st.con_out = fw_st.std_err = NULL;
+    fw_st.bs = NULL;
+    return EFI_SUCCESS;
+}
+
+void fw_image_services(void)
+{
+    fw_bs.load_image = load_image;
+    fw_bs.start_image = start_image;
+    fw_bs.exit = leave;
+    fw_bs.unload_image = unload_image;
+    fw_bs.exit_boot_services = exit_boot_services;
+    (void)path_guid;
+}
