@@ -88,6 +88,7 @@ struct bruin_vm {
     void *key_ctx;
     struct explain *explain; ///< NULL for bare machines
     struct symtab *symbols;
+    struct firmware *firmware; ///< of the last boot by firmware, or NULL
 };
 
 /// Loads job into the machine: copies, device tree, registers.
@@ -98,5 +99,11 @@ MUST_USE bool diagnose_loaded(bruin_vm *vm, const struct boot_job *job, struct e
 /// Runs the machine under the explainer. ret  the exit code
 int diagnose_run(bruin_vm *vm, struct machine_exit *x);
 void diagnose_free(bruin_vm *vm);
+
+/* firmware.c */
+/// True when the configuration asks for the tiny firmware, or names an EFI application.
+bool firmware_wanted(const bruin_vm *vm);
+MUST_USE bool firmware_boot(bruin_vm *vm, struct err *e);
+void firmware_free(bruin_vm *vm);
 
 #endif

@@ -150,6 +150,7 @@ void bruin_vm_free(bruin_vm *vm)
         return;
     diagnose_free(vm);
     machine_free(vm->machine);
+    firmware_free(vm);
     if (vm->serial)
         chr_free(vm->serial);
     bruin_config_free(vm->config);

@@ -1,0 +1,276 @@
+/// Booting through the tiny firmware: EFI applications, and kernels by their EFI stub. The firmware lies
+/// at the top of RAM, the device tree and the initrd below it.
+#include "lib/lib.h"
+#include "boot/fwhost.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/// What was seen of the application: for the hand-off findings U1..U4.
+struct firmware {
+    struct fwhost *host;
+    bruin_vm *vm;
+    char app[256];
+    u64 base, size;             ///< of the last image
+    u64 map_key, map_caller;    ///< last GetMemoryMap
+    u64 changed_key, changed_caller, changed_service;
+    bool exited, added;
+    bool said[4];
+};
+
+static const char *const service_name[] = {
+    "?", "AllocatePages", "FreePages", "AllocatePool", "FreePool", "GetMemoryMap", "LoadImage", "StartImage",
+    "a protocol service", "an event service", "the console", "ExitBootServices", "a boot service"};
+static const char *service(u64 n) { return n < ARRAY_LEN(service_name) ? service_name[n] : "a boot service"; }
+
+/// "app.efi+0x1234" for addresses in the image.
+static const char *where(const struct firmware *f, u64 pc, char *buf, size_t size)
+{
+    if (pc - f->base < f->size)
+        snprintf(buf, size, "%s+0x%llx", f->app, (unsigned long long)(pc - f->base));
+    else
+        snprintf(buf, size, "0x%llx", (unsigned long long)pc);
+    return buf;
+}
+
+static void say(struct firmware *f, const char *id, const char *text)
+{
+    if (f->vm->mc.lint != MACHINE_LINT_OFF && f->vm->message)
+        f->vm->message(f->vm->message_ctx, id, text);
+}
+
+static void on_exit_try(struct firmware *f, const u64 a[6])
+{
+    char text[1280], w[3][280];
+    if (a[1] == a[2] || f->said[0])
+        return;
+    f->said[0] = true;
+    snprintf(text, sizeof text, "ExitBootServices at %s: MapKey 0x%llx is stale: %s at %s changed the map after GetMemoryMap at %s. "
+             "Get the map again and call ExitBootServices with nothing in between.",
+             where(f, a[3], w[0], sizeof w[0]), (unsigned long long)a[1], service(f->changed_service),
+             where(f, f->changed_caller, w[1], sizeof w[1]), where(f, f->map_caller, w[2], sizeof w[2]));
+    say(f, "U1", text);
+}
+
+static void on_fault(struct firmware *f, const u64 a[6])
+{
+    char text[400], w[280];
+    snprintf(text, sizeof text, "exception in boot services time at %s: ESR 0x%llx (EC 0x%llx), FAR 0x%llx",
+             where(f, a[2], w, sizeof w), (unsigned long long)a[1], (unsigned long long)(a[1] >> 26 & 63), (unsigned long long)a[3]);
+    say(f, "U3", text);
+}
+
+static void on_event(void *ctx, const u64 a[6], const char *name)
+{
+    struct firmware *f = ctx;
+    char text[400], w[280];
+    switch (a[0]) {
+    case FWHOST_EV_IMAGE:
+        snprintf(f->app, sizeof f->app, "%s", name[0] == '/' ? name + 1 : name);
+        f->base = a[1];
+        f->size = a[2];
+        break;
+    case FWHOST_EV_MAP:
+        f->map_key = a[1];
+        f->map_caller = a[2];
+        break;
+    case FWHOST_EV_MAP_CHANGED:
+        f->changed_key = a[1];
+        f->changed_caller = a[2];
+        f->changed_service = a[3];
+        break;
+    case FWHOST_EV_EXIT_TRY: on_exit_try(f, a); break;
+    case FWHOST_EV_AFTER_EXIT:
+        if (f->said[1])
+            break;
+        f->said[1] = true;
+        snprintf(text, sizeof text, "%s was called at %s after ExitBootServices: boot services are gone then", service(a[1]),
+                 where(f, a[2], w, sizeof w));
+        say(f, "U2", text);
+        break;
+    case FWHOST_EV_FAULT: on_fault(f, a); break;
+    default: break;
+    }
+}
+
+/// The knobs of a chaos seed: what real firmware does differently, picked at random but repeatably.
+static void make_chaos(struct fwhost_bootinfo *i, u64 seed)
+{
+    u64 s = seed * 0x9e3779b97f4a7c15ULL | 1;
+    static const u32 sizes[4] = {48, 40, 56, 64};
+    for (int k = 0; k < 8; k++)
+        rng_next(&s);
+    i->refuse_exits = (u32)(rng_next(&s) >> 32) % 4;
+    i->descriptor_size = sizes[(rng_next(&s) >> 32) % 4];
+    i->strict_nx = (rng_next(&s) >> 40) & 1;
+    i->t0sz = 16 + (u32)(rng_next(&s) >> 32) % 13;
+    i->poison = (rng_next(&s) >> 40) & 1;
+    i->hole_count = (u32)(rng_next(&s) >> 32) % 4;
+    for (u32 k = 0; k < i->hole_count; k++) {
+        u64 size = (1 + (rng_next(&s) >> 32) % 4) * MIB;
+        u64 at = (rng_next(&s) >> 33) % 3 == 0 ? 0 : (rng_next(&s) >> 20) % (i->ram_size / 2);
+        i->hole[k][0] = i->ram_base + align_down(at, 2 * MIB) + k * 16 * MIB;
+        i->hole[k][1] = size;
+    }
+}
+
+/// Joins --append words, or takes --cmdline whole.
+static void make_options(const bruin_vm *vm, bool is_linux, char *buf, size_t size)
+{
+    const char *whole = bruin_config_get(vm->config, "cmdline"), *part;
+    size_t n = 0;
+    buf[0] = '\0';
+    if (whole) {
+        snprintf(buf, size, "%s", whole);
+        return;
+    }
+    if (is_linux)
+        n = (size_t)snprintf(buf, size, "console=ttyAMA0 earlycon");
+    for (size_t i = 0; (part = bruin_config_get_at(vm->config, "append", i)) != NULL && n < size; i++)
+        n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " " : "", part);
+}
+
+static bool put_initrds(bruin_vm *vm, struct fwhost_bootinfo *i, gpa_t *top, struct err *e)
+{
+    u64 total = 0;
+    const char *path;
+    struct blob b[BOOT_INITRDS_MAX];
+    unsigned n = 0;
+    bool ok = true;
+    while (ok && n < BOOT_INITRDS_MAX && (path = bruin_config_get_at(vm->config, "initrd", n)) != NULL) {
+        ok = blob_open(&b[n], path, e);
+        if (ok)
+            total += align_up(b[n++].len, 4);
+    }
+    if (ok && total > *top - i->ram_base - 64 * MIB && total)
+        ok = err_set(e, ERR_FORMAT, "initrd: %llu bytes do not fit below the firmware in %llu MiB of RAM",
+                     (unsigned long long)total, (unsigned long long)(i->ram_size / MIB));
+    if (ok && total) {
+        *top = align_down(*top - total, 2 * MIB);
+        i->initrd = *top;
+        i->initrd_size = total;
+        gpa_t at = *top;
+        for (unsigned k = 0; k < n && ok; k++) {
+            ok = mem_load(machine_mem(vm->machine), at, b[k].data, b[k].len) || err_set(e, ERR_FORMAT, "initrd: not RAM");
+            at += align_up(b[k].len, 4);
+        }
+    }
+    for (unsigned k = 0; k < n; k++)
+        blob_free(&b[k]);
+    return ok;
+}
+
+static bool put_dtb(bruin_vm *vm, struct fwhost_bootinfo *i, gpa_t *top, struct err *e)
+{
+    struct machine_chosen chosen = {0};
+    void *buf = xcalloc(1, BOOT_DTB_MAX);
+    u64 size = 0;
+    bool ok = machine_fdt(vm->machine, &chosen, buf, BOOT_DTB_MAX, &size, e);
+    *top = align_down(*top - align_up(size, 64 * KIB), 64 * KIB);
+    ok = ok && (mem_load(machine_mem(vm->machine), *top, buf, size) || err_set(e, ERR_FORMAT, "device tree: not RAM"));
+    i->dtb = *top;
+    i->dtb_size = size;
+    vm->dtb_addr = *top;
+    free(buf);
+    return ok;
+}
+
+bool firmware_wanted(const bruin_vm *vm)
+{
+    const char *kernel = bruin_config_get(vm->config, "kernel");
+    struct blob b;
+    struct err e;
+    bool efi = false;
+    if (config_choice_is(vm->config, "firmware", "tiny") || (kernel == NULL && bruin_config_get(vm->config, "esp")))
+        return true;
+    if (bruin_config_get(vm->config, "firmware") || vm->kernel_bytes || kernel == NULL || !blob_open(&b, kernel, &e))
+        return false;
+    efi = boot_detect(b.data, b.len, NULL) == BOOT_EFI;
+    blob_free(&b);
+    return efi;
+}
+
+static bool is_linux_image(const char *path)
+{
+    struct blob b;
+    struct err e;
+    if (path == NULL || !blob_open(&b, path, &e))
+        return false;
+    enum boot_format f = boot_detect(b.data, b.len, NULL);
+    blob_free(&b);
+    return f == BOOT_IMAGE || f == BOOT_ZBOOT;
+}
+
+static bool add_device(struct firmware *f, const struct fwhost_config *cfg, struct err *e)
+{
+    struct fwhost *host = fwhost_new(machine_mem(f->vm->machine), cfg, e);
+    if (host == NULL)
+        return false;
+    if (f->host) { /* a reset: the device stays on the bus, its state is new */
+        fwhost_swap(f->host, host);
+        fwhost_free(host);
+        return true;
+    }
+    f->host = host;
+    return machine_add_mmio(f->vm->machine, FWHOST_BASE, FWHOST_SIZE, "firmware-host", &fwhost_mmio, host, e);
+}
+
+bool firmware_boot(bruin_vm *vm, struct err *e)
+{
+    const char *kernel = bruin_config_get(vm->config, "kernel"), *chaos = bruin_config_get(vm->config, "chaos");
+    const char *dir = bruin_config_get(vm->config, "esp");
+    struct fwhost_config cfg = {.dir = dir, .app_file = kernel, .event = on_event};
+    struct fwhost_bootinfo *i = &cfg.info;
+    size_t len;
+    const u8 *image = firmware_image(&len);
+    char *own_dir = NULL;
+    if (firmware_span() == 0)
+        return err_set(e, ERR_USAGE, "firmware: this build has none (clang and lld were missing)");
+    if (kernel == NULL && dir == NULL)
+        return err_set(e, ERR_USAGE, "firmware: nothing to boot: name an EFI application or --esp DIR");
+    if (vm->firmware == NULL)
+        vm->firmware = xcalloc(1, sizeof *vm->firmware);
+    struct firmware *f = vm->firmware;
+    *f = (struct firmware){.host = f->host, .vm = vm};
+    cfg.event_ctx = f;
+    i->ram_base = vm->mc.ram_base;
+    i->ram_size = vm->mc.ram_size;
+    i->seed = vm->mc.seed ? vm->mc.seed : 0x42;
+    gpa_t base = align_down(i->ram_base + i->ram_size - firmware_span(), 64 * KIB), top = base;
+    if (i->ram_size < 64 * MIB)
+        return err_set(e, ERR_FORMAT, "firmware: %llu MiB of RAM; 64 MiB are wanted", (unsigned long long)(i->ram_size / MIB));
+    if (kernel) {
+        char *copy = xstrdup(kernel);
+        snprintf(i->app, sizeof i->app, "/%s", basename(copy));
+        free(copy);
+        if (dir == NULL) {
+            copy = xstrdup(kernel);
+            own_dir = xstrdup(dirname(copy));
+            cfg.dir = own_dir;
+            free(copy);
+        }
+    }
+    make_options(vm, is_linux_image(kernel), i->options, sizeof i->options);
+    if (chaos)
+        make_chaos(i, config_number(vm->config, "chaos", 0));
+    for (unsigned k = 0; k < vm->mc.disk_count; k++) {
+        cfg.disk[cfg.disk_count] = vm->mc.disk[k].path;
+        cfg.disk_read_only[cfg.disk_count++] = vm->mc.disk[k].read_only;
+    }
+    bool ok = put_dtb(vm, i, &top, e) && put_initrds(vm, i, &top, e) && add_device(f, &cfg, e) &&
+              (mem_load(machine_mem(vm->machine), base, image, len) || err_set(e, ERR_FORMAT, "firmware: not RAM"));
+    free(own_dir);
+    if (ok) {
+        machine_set_entry(vm->machine, base, base, 0, 0, 0);
+        snprintf(vm->loaded, sizeof vm->loaded, "EFI application %.120s by the tiny firmware", kernel ? kernel : "of the ESP");
+    }
+    return ok;
+}
+
+void firmware_free(bruin_vm *vm)
+{
+    if (vm->firmware)
+        fwhost_free(vm->firmware->host);
+    free(vm->firmware);
+}
