@@ -140,6 +140,11 @@ bool mmu_translate(struct cpu *c, gva_t va, enum access acc, unsigned flags, str
 {
     bool user = c->el == 0 || (flags & ACCF_UNPRIV), ok;
     c->walks++;
+    if (UNLIKELY(user && (c->mode & MODE_MMU) && bit(c->sr[SYSREG_TCR_EL1], bit(va, 55) ? 56 : 55))) { /* E0PDn */
+        memset(x, 0, sizeof *x);
+        *fsc = x->fault = FSC_TRANSLATION;
+        return false;
+    }
     if (!mmu_walk(c, va, x)) {
         *fsc = x->fault;
         return false;
