@@ -73,7 +73,7 @@ bool bruin_boot(bruin_vm *vm, struct bruin_error *err)
     struct err e = {0};
     if (firmware_wanted(vm)) {
         vm->is_booted = true;
-        return firmware_boot(vm, &e) || err_out(err, &e);
+        return (firmware_boot(vm, &e) && diagnose_loaded(vm, NULL, &e)) || err_out(err, &e);
     }
     bool ok = boot_job_prepare(&job, vm->config, &bytes, &e) && vm_load(vm, &job, &e) &&
               diagnose_loaded(vm, &job, &e);

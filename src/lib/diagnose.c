@@ -15,11 +15,12 @@ static void say(void *ctx, const char *id, const char *text)
 static bool load_symbols(bruin_vm *vm, const struct boot_job *job, struct err *e)
 {
     const char *path = bruin_config_get(vm->config, "symbols");
-    const struct blob *k = &job->req.kernel;
+    static const struct blob none;
+    const struct blob *k = job ? &job->req.kernel : &none;
     symtab_free(vm->symbols);
     vm->symbols = NULL;
     if (path == NULL) {
-        if (job->plan.kind == BOOT_KIND_ELF || (k->len > 4 && memcmp(k->data, "\177ELF", 4) == 0))
+        if ((job && job->plan.kind == BOOT_KIND_ELF) || (k->len > 4 && memcmp(k->data, "\177ELF", 4) == 0))
             vm->symbols = symtab_load(k->data, k->len, k->name ? k->name : "kernel", e);
         return true; /* a kernel without readable symbols still boots */
     }
@@ -59,7 +60,7 @@ bool diagnose_loaded(bruin_vm *vm, const struct boot_job *job, struct err *e)
         return false;
     cfg.symbols = vm->symbols;
     vm->explain = explain_new(vm->machine, &cfg);
-    explain_loaded(vm->explain, &job->plan, job->cmdline);
+    explain_loaded(vm->explain, job ? &job->plan : NULL, job ? job->cmdline : NULL);
     return true;
 }
 

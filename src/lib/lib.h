@@ -94,7 +94,8 @@ struct bruin_vm {
 /// Loads job into the machine: copies, device tree, registers.
 MUST_USE bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e);
 
-/// diagnose.c: the explainer around loads and runs. diagnose_loaded is called once a boot is in memory.
+/// diagnose.c: the explainer around loads and runs. diagnose_loaded is called once a boot is in memory;
+/// job NULL: the firmware does the booting.
 MUST_USE bool diagnose_loaded(bruin_vm *vm, const struct boot_job *job, struct err *e);
 /// Runs the machine under the explainer. ret  the exit code
 int diagnose_run(bruin_vm *vm, struct machine_exit *x);
