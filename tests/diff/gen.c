@@ -349,6 +349,8 @@ static bool piece_word(struct gen *g, u64 pc, unsigned at, bool is_narrow, u32 *
             w = with_field(w, 16, 5, INDEX_FIRST + below(&g->rng, INDEX_LAST - INDEX_FIRST + 1));
         if (row->fmt == FMT_UIMM)
             w = with_field(w, 10, 12, below(&g->rng, 16));
+        if ((row->flags & NW) && strchr(row->pattern, 'm') != NULL) /* post-index by a register */
+            w = with_field(w, 16, 5, below(&g->rng, 2) ? 31 : INDEX_FIRST + below(&g->rng, 2));
     } else if (row->flags & BR) {
         if (row->fmt == FMT_NONE)
             return false;

@@ -6,9 +6,12 @@ usage: boot.py SCENARIO --bruin PROGRAM [--accel interp|jit] [--gic 2|3] [--time
 import argparse
 import os
 import re
+import subprocess
 import sys
+import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
 from console import Console, Failure  # noqa: E402
 
 CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
@@ -85,6 +88,16 @@ def shell(o):
     c.type('echo $((6*7)) > /tmp/f; cxt\b\b\x7fat /tmp/f\n'.replace('cxt\b\b\x7f', 'cx\x7f'))
     c.expect(r'\n42\n')
     c.expect(r'bruin:/# ')
+    c.type('grep Features /proc/cpuinfo\n')
+    features = c.expect(r'\nFeatures\s*:[^\n]*\n')[0].decode()
+    c.expect(r'bruin:/# ')
+    if o.features:
+        with tempfile.NamedTemporaryFile('w', suffix='.txt') as f:
+            f.write(features)
+            f.flush()
+            p = subprocess.run([sys.executable, f'{HERE}/../diff/features.py', o.features, '--cpuinfo', f.name],
+                               stdout=subprocess.PIPE, text=True, check=False)
+        want(p.returncode == 0, p.stdout, c)
     c.type('poweroff -f\n')
     want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
     want(c.modes() == c.modes_before, 'the terminal modes were not restored', c)
@@ -109,6 +122,7 @@ def main():
     p.add_argument('scenario', choices=SCENARIOS)
     p.add_argument('--bruin', required=True)
     p.add_argument('--accel', default='')
+    p.add_argument('--features', help='shell: the program of tests/diff/features.py')
     p.add_argument('--gic', default='3')
     p.add_argument('--timeout', type=float, default=150)
     o = p.parse_args()
