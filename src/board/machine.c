@@ -119,6 +119,14 @@ static void serial_ready(void *ctx)
 static void lock_devices(void *ctx) { os_mutex_lock(&((struct machine *)ctx)->lock); }
 static void unlock_devices(void *ctx) { os_mutex_unlock(&((struct machine *)ctx)->lock); }
 
+/// Flash went into or out of command mode.
+static void map_changed(void *ctx)
+{
+    struct machine *m = ctx;
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        tlb_flush_all(m->vcpu[i].cpu);
+}
+
 static unsigned current_cpu(void *ctx) { return ((struct machine *)ctx)->current; }
 
 static u64 wall_s(void *ctx)
@@ -229,6 +237,8 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *e)
     m->mem->lock = lock_devices;
     m->mem->unlock = unlock_devices;
     m->mem->lock_ctx = m;
+    m->mem->map_changed = map_changed;
+    m->mem->map_ctx = m;
     m->host = (struct dev_host){m, board_now_ns, wall_s, timers_changed, NULL};
     seed(m);
     if (!build(m, e)) {

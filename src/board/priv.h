@@ -8,6 +8,7 @@
 
 #include "board/machine.h"
 #include "dev/dev.h"
+#include "dev/cfi_flash.h"
 #include "dev/fw_cfg.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
@@ -57,6 +58,7 @@ struct machine {
     struct board_device device[BOARD_DEVICES_MAX];
     unsigned device_count, virtio_count;
     void *net_card;
+    struct cfi_flash *flash[2];
     struct pl011 *uart;
     struct pl061 *gpio;
     struct fw_cfg *fw_cfg;

@@ -138,9 +138,30 @@ static bool add_virtio_devices(struct machine *m, struct err *e)
     return add_net(m, e) && add_virtio(m, &virtio_rng_ops, virtio_rng_new(&m->rng), e);
 }
 
+/* ---- flash: code at 0, variables after it ---- */
+
+static void flash_gone(void *dev) { cfi_flash_free(dev); }
+
+static bool add_flash(struct machine *m, struct err *e)
+{
+    static const char *const name[2] = {"flash-code", "flash-vars"};
+    for (unsigned i = 0; m->cfg.flash && i < 2; i++) {
+        gpa_t base = i * CFI_FLASH_SIZE;
+        struct board_device *d = &m->device[m->device_count++];
+        m->flash[i] = cfi_flash_new(m->mem);
+        *d = (struct board_device){.name = name[i], .ops = &cfi_flash_ops, .dev = m->flash[i],
+                                   .base = base, .size = CFI_FLASH_SIZE, .spi = -1,
+                                   .free = flash_gone};
+        if (!mem_add_flash(m->mem, base, CFI_FLASH_SIZE, name[i], &cfi_flash_ops.io, m->flash[i], e))
+            return false;
+        cfi_flash_attach(m->flash[i], mem_host(m->mem, base, CFI_FLASH_SIZE));
+    }
+    return !m->cfg.flash || !m->cfg.flash_vars || cfi_flash_open(m->flash[1], m->cfg.flash_vars, e);
+}
+
 bool virt_build(struct machine *m, struct err *e)
 {
-    if (!add_chip(m, e))
+    if (!add_chip(m, e) || !add_flash(m, e))
         return false;
     for (unsigned i = 0; i < ARRAY_LEN(map); i++) {
         struct board_device *d = &m->device[m->device_count++];

@@ -242,7 +242,7 @@ void gic_reset(struct gic *g)
         c->bpr[1] = GIC_BPR1_MIN;
         c->group_on[0] = c->group_on[1] = false;
         c->eoi_split = c->cbpr = c->fiq_enabled = c->ack_ctl = false;
-        c->asleep = g->version == 3;
+        c->asleep = false; /* as after EL3 firmware: EDK2 does not wake redistributors itself */
     }
     gic_update(g);
     os_mutex_unlock(&g->lock);

@@ -98,6 +98,29 @@ bool mem_add_mmio(struct mem *m, gpa_t base, u64 size, const char *name, const s
     return insert(m, &r, e) != NULL;
 }
 
+bool mem_add_flash(struct mem *m, gpa_t base, u64 size, const char *name, const struct mmio_ops *ops,
+                   void *dev, struct err *e)
+{
+    if (!mem_add_rom(m, base, size, name, e))
+        return false;
+    struct mem_region *r = mem_find(m, base);
+    r->ops = ops;
+    r->dev = dev;
+    return true;
+}
+
+void mem_flash_mode(struct mem *m, const void *dev, bool is_command)
+{
+    for (unsigned k = 0; k < m->region_count; k++) {
+        struct mem_region *r = &m->region[k];
+        if (r->kind != MEM_ROM || r->dev != dev || r->is_command == is_command)
+            continue;
+        r->is_command = is_command;
+        if (m->map_changed)
+            m->map_changed(m->map_ctx);
+    }
+}
+
 struct mem_region *mem_find(const struct mem *m, gpa_t gpa)
 {
     unsigned lo = 0, hi = m->region_count;
@@ -119,7 +142,7 @@ struct mem_region *mem_find(const struct mem *m, gpa_t gpa)
 void *mem_host(const struct mem *m, gpa_t gpa, u64 len)
 {
     struct mem_region *r = mem_find(m, gpa);
-    if (r == NULL || r->host == NULL || !range_ok(gpa - r->base, len, r->size))
+    if (r == NULL || r->host == NULL || r->is_command || !range_ok(gpa - r->base, len, r->size))
         return NULL;
     return r->host + (gpa - r->base);
 }
@@ -169,7 +192,7 @@ static struct mem_region *find_mmio(struct mem *m, gpa_t gpa, unsigned size)
     struct mem_region *r = m->last_mmio;
     if (r == NULL || gpa - r->base >= r->size) {
         r = mem_find(m, gpa);
-        if (r == NULL || r->kind != MEM_MMIO)
+        if (r == NULL || r->ops == NULL)
             return NULL;
         m->last_mmio = r;
     }

@@ -29,6 +29,7 @@ struct mem_region {
     u8 *host;                   ///< RAM and ROM: host address of base
     const struct mmio_ops *ops; ///< MMIO
     void *dev;
+    bool is_command; ///< ROM with ops (flash): reads go to the device, not to host
     u64 *code_lines; ///< RAM: per 4 KiB page, one bit for each 64-byte line that holds known code
     u64 *stale_lines; ///< RAM: lines that held code when they were written, until IC IVAU
     u8 *code_suspect; ///< RAM: per page, 1 when the explainer wants to see its code before it runs
@@ -55,6 +56,9 @@ struct mem {
     void (*unlock)(void *ctx);
     void *lock_ctx;
     u64 unhandled_reads, unhandled_writes;
+    /// A region began or ceased to be read by the device: vCPUs must forget what they translated.
+    void (*map_changed)(void *ctx);
+    void *map_ctx;
 };
 
 struct mem *mem_new(void);
@@ -66,6 +70,12 @@ MUST_USE bool mem_add_ram(struct mem *m, gpa_t base, u64 size, const char *name,
 MUST_USE bool mem_add_rom(struct mem *m, gpa_t base, u64 size, const char *name, struct err *e);
 MUST_USE bool mem_add_mmio(struct mem *m, gpa_t base, u64 size, const char *name,
                            const struct mmio_ops *ops, void *dev, struct err *e);
+
+/// Adds flash: memory that guests read, execute and do not write; writes are commands to dev, and
+/// while mem_flash_mode says so, so are reads.
+MUST_USE bool mem_add_flash(struct mem *m, gpa_t base, u64 size, const char *name,
+                            const struct mmio_ops *ops, void *dev, struct err *e);
+void mem_flash_mode(struct mem *m, const void *dev, bool is_command);
 
 /// The region that contains gpa, or NULL.
 struct mem_region *mem_find(const struct mem *m, gpa_t gpa);

@@ -236,6 +236,30 @@ long os_write(int fd, const void *buf, size_t len)
     return io_result(n);
 }
 
+bool os_write_at(int fd, u64 off, const void *buf, size_t len)
+{
+    const u8 *p = buf;
+    while (len) {
+        ssize_t n = pwrite(fd, p, len, (off_t)off);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        p += n;
+        off += (u64)n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+int os_open_rw(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        err_set(e, ERR_NOT_FOUND, "%s: cannot be written: %s", path, strerror(errno));
+    return fd;
+}
+
 void os_set_nonblock(int fd, bool on)
 {
     int fl = fcntl(fd, F_GETFL);

@@ -129,6 +129,10 @@ void os_child_end(int pid);
 long os_read(int fd, void *buf, size_t len);
 /// Bytes written, -1 when the descriptor would block, -2 on an error. Retries EINTR.
 long os_write(int fd, const void *buf, size_t len);
+/// Writes all of it at an offset. ret  false on an error
+bool os_write_at(int fd, u64 off, const void *buf, size_t len);
+/// Opens an existing file for reading and writing. ret  -1 with a message
+int os_open_rw(const char *path, struct err *e);
 void os_set_nonblock(int fd, bool on);
 void os_close(int fd);
 

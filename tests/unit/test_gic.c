@@ -124,7 +124,7 @@ static void v3_identifies_itself(void **state)
     assert_int_equal(get(f, SECOND, redist(0, 0xffe8), 4), 0x3b);
     assert_int_equal(get(f, SECOND, redist(0, 8), 8), 0);
     assert_int_equal(get(f, SECOND, redist(2, 8), 8), 0x100ULL << 32 | 2 << 8 | 1 << 4);
-    assert_int_equal(get(f, SECOND, redist(1, 0x14), 4), 6); /* asleep */
+    assert_int_equal(get(f, SECOND, redist(1, 0x14), 4), 0); /* awake */
     assert_int_equal(icc(f, 0, ICC_SRE), 7);
     assert_int_equal(icc(f, 0, ICC_CTLR) >> 8 & 7, 4);
     assert_int_equal(icc(f, 0, ICC_RPR), 0xff);
