@@ -102,6 +102,29 @@ struct boot_elf {
 };
 MUST_USE bool boot_elf_parse(const struct blob *in, struct boot_elf *elf, struct err *e);
 
+/// PE/COFF: EFI applications.
+struct boot_pe {
+    u16 machine, subsystem;
+    const char *machine_name, *kind; ///< for people
+};
+MUST_USE bool boot_pe_parse(const struct blob *in, struct boot_pe *pe, struct err *e);
+
+/// A disk image: its partitions, and what firmware would start from it.
+struct boot_part {
+    u64 off, len; ///< bytes
+    const char *kind;
+    bool is_esp;
+};
+struct boot_disk {
+    const char *table;
+    struct boot_part part[32];
+    unsigned part_count;
+    bool is_bootable;   ///< an AArch64 loader stands where firmware looks
+    char verdict[160];  ///< that loader, or what is missing
+};
+/// ret  false when there is neither a partition table nor a FAT volume
+bool boot_disk_parse(const struct blob *in, struct boot_disk *d);
+
 /// Bytes at an address: --load FILE@ADDR, or a flat kernel.
 struct boot_flat {
     struct blob blob;

@@ -197,11 +197,17 @@ static bool refuse(const struct boot_request *r, enum boot_format fmt, const cha
     const char *name = r->kernel.name;
     switch (fmt) {
     case BOOT_EMPTY: return err_set(e, ERR_FORMAT, "%s: empty file (0 bytes)", name);
-    case BOOT_EFI:
+    case BOOT_EFI: {
+        struct boot_pe pe;
+        if (!boot_pe_parse(&r->kernel, &pe, e))
+            return false;
+        if (pe.machine != 0xaa64)
+            return err_set(e, ERR_FORMAT, "%s: %s for %s; wanted AArch64", name, pe.kind, pe.machine_name);
         return err_set(e, ERR_FORMAT,
                        "%s: an EFI application: it needs firmware to start it (--firmware FILE); only "
                        "EFI files that carry an arm64 Image start without",
                        name);
+    }
     case BOOT_DISK:
     case BOOT_QCOW2:
         return err_set(e, ERR_FORMAT,

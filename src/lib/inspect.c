@@ -109,6 +109,31 @@ static void describe_plan(cJSON *root, const struct boot_job *job)
     add_range(a, "RAM", job->req.ram_base, job->req.ram_size);
 }
 
+static void describe_pe(cJSON *root, const struct blob *in)
+{
+    struct boot_pe pe;
+    struct err unused;
+    if (!boot_pe_parse(in, &pe, &unused))
+        return;
+    cJSON *o = cJSON_AddObjectToObject(root, "pe");
+    cJSON_AddStringToObject(o, "kind", pe.kind);
+    cJSON_AddStringToObject(o, "processor", pe.machine_name);
+}
+
+static void describe_disk(cJSON *root, const struct blob *in)
+{
+    struct boot_disk d;
+    if (!boot_disk_parse(in, &d))
+        return;
+    cJSON *o = cJSON_AddObjectToObject(root, "disk");
+    cJSON_AddStringToObject(o, "partition_table", d.table);
+    cJSON *a = cJSON_AddArrayToObject(o, "partitions");
+    for (unsigned i = 0; i < d.part_count; i++)
+        add_range(a, d.part[i].kind, d.part[i].off, d.part[i].len);
+    cJSON_AddBoolToObject(o, "firmware_finds_a_loader", d.is_bootable);
+    cJSON_AddStringToObject(o, "loader", d.verdict);
+}
+
 static void collect(void *ctx, const char *id, const char *msg)
 {
     cJSON *o = cJSON_CreateObject();
@@ -174,6 +199,10 @@ static bool describe_content(cJSON *root, const struct blob *in, struct err *e)
             describe_elf(root, elf, in);
         free(elf);
         return ok;
+    } else if (fmt == BOOT_EFI) {
+        describe_pe(root, in);
+    } else if (fmt == BOOT_DISK || fmt == BOOT_RAW) {
+        describe_disk(root, in);
     }
     return true;
 }
@@ -190,15 +219,23 @@ static void print_value(struct text *t, const cJSON *v)
         put(t, "%.0f", v->valuedouble);
 }
 
-/// An array element on one line: "Image 0x40000000 0x41ffffff ...".
+/// An array element on one line: a range, a segment or a warning.
 static void print_row(struct text *t, const char *key, const cJSON *row)
 {
-    put(t, "%-14s", key);
+    const cJSON *start = cJSON_GetObjectItem(row, "start"), *what = cJSON_GetObjectItem(row, "what");
+    put(t, "%-14s ", key);
+    if (start) {
+        double bytes = cJSON_GetNumberValue(cJSON_GetObjectItem(row, "bytes"));
+        put(t, "%s-%s %8.1f %s  %s\n", start->valuestring,
+            cJSON_GetStringValue(cJSON_GetObjectItem(row, "end")), bytes / (bytes < 1048576 ? 1024 : 1048576),
+            bytes < 1048576 ? "KiB" : "MiB", what->valuestring);
+        return;
+    }
     for (const cJSON *f = row->child; f; f = f->next) {
-        put(t, "%s", f == row->child ? " " : f->prev == row->child ? ": " : ", ");
-        if (!(strcmp(f->string, "what") == 0 || strcmp(f->string, "id") == 0 ||
-              strcmp(f->string, "text") == 0 || strcmp(f->string, "start") == 0 ||
-              strcmp(f->string, "access") == 0))
+        bool is_named = strcmp(f->string, "what") && strcmp(f->string, "id") && strcmp(f->string, "text") &&
+                        strcmp(f->string, "access");
+        put(t, f == row->child ? "" : " ");
+        if (is_named)
             put(t, "%s ", f->string);
         print_value(t, f);
     }

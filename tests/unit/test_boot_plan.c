@@ -179,7 +179,7 @@ static void raw_code_goes_to_the_customary_address(void **state)
 static void what_is_no_kernel_is_refused_with_the_way_out(void **state)
 {
     struct { const char *bytes; u64 len; const char *want; } cases[] = {
-        {"", 0, "empty file"},       {"#!/bin/sh\n", 10, "text file"},   {"MZ\0\0\0\0\0\0\0", 9, "--firmware"},
+        {"", 0, "empty file"},       {"#!/bin/sh\n", 10, "text file"},   {"MZ\0\0\0\0\0\0\0", 9, "not a PE file"},
         {"0707010000", 10, "with -i"}, {"\xd0\x0d\xfe\xed\0\0\0", 7, "--dtb"}, {"QFI\xfb\0", 5, "disk"},
         {"PK\x03\x04", 4, "zip"},      {"\x01\x02", 2, "2 bytes"},
     };
