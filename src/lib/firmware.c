@@ -180,13 +180,15 @@ bool firmware_wanted(const bruin_vm *vm)
 {
     const char *kernel = bruin_config_get(vm->config, "kernel");
     struct blob b;
+    struct boot_pe pe;
     struct err e;
     bool efi = false;
     if (config_choice_is(vm->config, "firmware", "tiny") || (kernel == NULL && bruin_config_get(vm->config, "esp")))
         return true;
     if (bruin_config_get(vm->config, "firmware") || vm->kernel_bytes || kernel == NULL || !blob_open(&b, kernel, &e))
         return false;
-    efi = boot_detect(b.data, b.len, NULL) == BOOT_EFI;
+    /* One for another processor is left to the planner, which refuses it by name. */
+    efi = boot_detect(b.data, b.len, NULL) == BOOT_EFI && boot_pe_parse(&b, &pe, &e) && pe.machine == 0xaa64;
     blob_free(&b);
     return efi;
 }

@@ -210,7 +210,6 @@ def elf_outside_ram():
 
 @test
 def efi_application_and_disks():
-    refused(126, 'EFI application', 'firmware', args=['run', write('app.efi', pe())])
     disk = bytes(510) + b'\x55\xaa' + b'EFI PART' + bytes(1000)
     refused(126, 'GPT disk image', args=['run', write('disk.img', disk)])
 
