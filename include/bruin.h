@@ -222,6 +222,17 @@ char *bruin_inspect(const bruin_config *config, const char *path, bool json, str
 /// The load plan of a configuration and the QEMU command that comes nearest; to be freed.
 char *bruin_plan(const bruin_config *config, struct bruin_error *err);
 
+/* ---- looking inside ---- */
+
+/// Executes one line of the monitor ("info registers", "x/4i $pc", "b start_kernel", "help"). While
+/// bruin_run runs on another thread, the machine is stopped for it; "stop" holds it until "c".
+/// ret  the answer, to be freed with bruin_free
+char *bruin_monitor(bruin_vm *vm, const char *line);
+/// Gives the console to the monitor until `c` is typed there. For key handlers.
+void bruin_monitor_console(bruin_vm *vm);
+/// The events recorded (configuration key `events`), as text or as a JSON object a line; to be freed.
+char *bruin_trace(bruin_vm *vm, bool json);
+
 #ifdef __cplusplus
 }
 #endif

@@ -104,7 +104,7 @@ static void run(struct cpu *c)
                 return;
             if (!step(c))
                 return;
-            if (c->single) {
+            if (c->single || (c->dbg_watching && c->dbg_hit.id)) {
                 c->exit.kind = EXIT_DEBUG;
                 c->exit.addr = c->pc;
             }

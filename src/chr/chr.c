@@ -40,6 +40,8 @@ struct chr {
     bool had_ctrl_a;
     bool (*escape)(void *ctx, u8 key);
     void *escape_ctx;
+    void (*capture)(void *ctx, u8 byte);
+    void *capture_ctx;
     struct os_poll *poll;
     struct os_timer *timer;
     bool timer_set;
@@ -292,6 +294,13 @@ static void take_terminal(struct chr *c, const u8 *data, size_t len)
             os_mutex_unlock(&c->lock);
         }
         os_mutex_lock(&c->lock);
+        void (*capture)(void *, u8) = c->capture;
+        os_mutex_unlock(&c->lock);
+        if (capture) {
+            capture(c->capture_ctx, b);
+            continue;
+        }
+        os_mutex_lock(&c->lock);
         queue_put(&c->in, &b, 1); /* a guest that does not read loses keys, not the escape */
         os_mutex_unlock(&c->lock);
     }
@@ -516,6 +525,14 @@ void chr_set_escape(struct chr *c, bool (*fn)(void *ctx, u8 key), void *ctx)
     os_mutex_lock(&c->lock);
     c->escape = fn;
     c->escape_ctx = ctx;
+    os_mutex_unlock(&c->lock);
+}
+
+void chr_set_capture(struct chr *c, void (*fn)(void *ctx, u8 byte), void *ctx)
+{
+    os_mutex_lock(&c->lock);
+    c->capture_ctx = ctx;
+    c->capture = fn;
     os_mutex_unlock(&c->lock);
 }
 

@@ -47,6 +47,8 @@ void chr_poll(struct chr *c);
 /// Keys after Ctrl-A, on a terminal only; Ctrl-A Ctrl-A sends one Ctrl-A. Called from the polling
 /// loop. ret of fn  false: not a command, both bytes go to the guest
 void chr_set_escape(struct chr *c, bool (*fn)(void *ctx, u8 key), void *ctx);
+/// Takes every byte of input away from the guest (fn NULL: gives it back). Called from the polling loop.
+void chr_set_capture(struct chr *c, void (*fn)(void *ctx, u8 byte), void *ctx);
 
 /// Ring only: bytes for the guest. ret  bytes accepted (the input queue is bounded)
 size_t chr_ring_input(struct chr *c, const u8 *data, size_t len);

@@ -21,7 +21,7 @@ static void on_message(void *ctx, const char *id, const char *text)
 
 static void key_help(void)
 {
-    fprintf(stderr, "\nbruin: Ctrl-A x leave   Ctrl-A p power button   Ctrl-A h this help   Ctrl-A Ctrl-A sends Ctrl-A\n");
+    fprintf(stderr, "\nbruin: Ctrl-A x leave   Ctrl-A c monitor   Ctrl-A p power button   Ctrl-A h this help   Ctrl-A Ctrl-A sends Ctrl-A\n");
 }
 
 static bool on_key(void *ctx, char key)
@@ -33,6 +33,7 @@ static bool on_key(void *ctx, char key)
         s->left_by_key = true;
         bruin_stop(s->vm, 0);
         return true;
+    case 'c': bruin_monitor_console(s->vm); return true;
     case 'p': bruin_power_button(s->vm); return true;
     case 'h':
     case '?': key_help(); return true;
@@ -117,6 +118,24 @@ static void write_json(struct cli *cli, const bruin_vm *vm, const struct bruin_e
         fclose(f);
 }
 
+/// The recorded events, to --output or stderr; JSON lines when the file's name ends in .json.
+static void write_trace(struct cli *cli, bruin_vm *vm)
+{
+    const char *path = bruin_config_get(cli->config, "output");
+    if (!bruin_config_get(cli->config, "events"))
+        return;
+    size_t n = path ? strlen(path) : 0;
+    char *text = bruin_trace(vm, n > 5 && strcmp(path + n - 5, ".json") == 0);
+    FILE *f = path ? fopen(path, "w") : stderr;
+    if (f == NULL)
+        fprintf(stderr, "bruin: %s: cannot be written\n", path);
+    else
+        fputs(text, f);
+    if (f && f != stderr)
+        fclose(f);
+    bruin_free(text);
+}
+
 static int refuse(struct cli *cli, bruin_vm *vm, const struct bruin_error *err)
 {
     write_json(cli, vm, NULL, err, 0);
@@ -163,6 +182,7 @@ int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
     if (!ok)
         return refuse(cli, s.vm, &err);
     write_json(cli, s.vm, &x, NULL, seconds);
+    write_trace(cli, s.vm);
     char *report = bruin_report(s.vm, false) ? strdup(bruin_report(s.vm, false)) : NULL;
     bruin_vm_free(s.vm); /* flushes the console and restores the terminal */
     if (report)

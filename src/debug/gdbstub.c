@@ -49,6 +49,7 @@ void gdbstub_free(struct gdbstub *g)
     free(g);
 }
 unsigned gdbstub_port(const struct gdbstub *g) { return g->port; }
+int gdbstub_listener(const struct gdbstub *g) { return g->listener; }
 
 /* ---- packets ---- */
 

@@ -11,6 +11,7 @@ struct gdbstub;
 struct gdbstub *gdbstub_new(struct debugger *d, unsigned port, const char *path, struct err *e);
 void gdbstub_free(struct gdbstub *g);
 unsigned gdbstub_port(const struct gdbstub *g);
+int gdbstub_listener(const struct gdbstub *g);
 
 enum gdb_result {
     GDB_DETACHED, ///< let the machine run on without a debugger

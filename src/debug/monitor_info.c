@@ -203,7 +203,7 @@ void monitor_walk(struct debugger *d, gva_t va, struct text *out)
         text_add(out, "  %s, level %d\n", x.fault / 4 < 6 ? kinds[x.fault / 4] : "fault", x.level);
         return;
     }
-    struct range r = {va, x.pa, x.page_size, x.attr, x.sh, perm_of(&x)};
+    struct range r = {va & ~(x.page_size - 1), x.pa & ~(x.page_size - 1), x.page_size, x.attr, x.sh, perm_of(&x)};
     text_add(out, "  PA 0x%llx, page of %llu KiB\n  ", (unsigned long long)x.pa, (unsigned long long)(x.page_size / KIB));
     print_range(&r, out);
 }
@@ -257,12 +257,12 @@ static void info_irq(struct debugger *d, struct text *out)
                  (unsigned long long)cpu_counter(c));
     }
     for (unsigned k = 0; machine_device(d->machine, k, &dev); k++) {
-        if (strncmp(dev.name, "gicr", 4) == 0) {
+        if (strstr(dev.name, "redist")) {
             text_add(out, "%s (SGIs and PPIs)\n", dev.name);
             gic_bits(d, dev.base + 0x10000, 0x100, "  enabled", 1, out);
             gic_bits(d, dev.base + 0x10000, 0x200, "  pending", 1, out);
             gic_bits(d, dev.base + 0x10000, 0x300, "  active", 1, out);
-        } else if (strncmp(dev.name, "gicd", 4) == 0 || strncmp(dev.name, "gic-d", 5) == 0) {
+        } else if (strstr(dev.name, "-dist")) {
             text_add(out, "%s\n", dev.name);
             gic_bits(d, dev.base, 0x100, "  enabled", 9, out);
             gic_bits(d, dev.base, 0x200, "  pending", 9, out);

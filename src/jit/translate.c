@@ -1,5 +1,6 @@
 // The translation of one superblock: decode along the fall-through path, one backward pass for
 // live flags, choice of cached registers, forward emission.
+#include "cpu/dbg.h"
 #include "jit/jit.h"
 #include "jit/translate.h"
 
@@ -64,7 +65,7 @@ static void decode_trace(struct jit *j, const u32 *page)
     j->is_loop = false;
     while (off < GUEST_PAGE && j->n < j->cfg.block_max) {
         struct insn *i = &j->in[j->n];
-        insn_decode(page[off / 4], i);
+        dbg_decode(j->c, j->blk->page + (gpa_t)off, page[off / 4], i);
         j->off[j->n++] = (u16)off;
         j->blk->lines |= 1ULL << (off / 64);
         if ((i->flags & FP) && !(j->mode & MODE_FP))

@@ -88,6 +88,7 @@ struct bruin_vm {
     void *key_ctx;
     struct explain *explain; ///< NULL for bare machines
     struct symtab *symbols;
+    struct vm_debug *debug;    ///< monitor, gdb, trace; NULL until wanted
     struct firmware *firmware; ///< of the last boot by firmware, or NULL
 };
 
@@ -106,5 +107,17 @@ void diagnose_free(bruin_vm *vm);
 bool firmware_wanted(const bruin_vm *vm);
 MUST_USE bool firmware_boot(bruin_vm *vm, struct err *e);
 void firmware_free(bruin_vm *vm);
+
+/* debug.c */
+enum debug_next { DEBUG_ENDED, DEBUG_RUN, DEBUG_RESET, DEBUG_QUIT };
+/// Starts what the configuration asks for: gdb, monitor socket, trace.
+MUST_USE bool debug_start(bruin_vm *vm, struct err *e);
+/// True when the first run waits for gdb.
+bool debug_waits(const bruin_vm *vm);
+/// After a run: serves monitor requests and gdb. ret  DEBUG_ENDED when the end is not ours
+enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x);
+enum debug_next debug_gdb(bruin_vm *vm, struct machine_exit *x);
+void debug_ended(bruin_vm *vm);
+void debug_free(bruin_vm *vm);
 
 #endif

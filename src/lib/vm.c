@@ -149,6 +149,7 @@ void bruin_vm_free(bruin_vm *vm)
     if (vm == NULL)
         return;
     diagnose_free(vm);
+    debug_free(vm);
     machine_free(vm->machine);
     firmware_free(vm);
     if (vm->serial)
@@ -269,14 +270,31 @@ bool bruin_run(bruin_vm *vm, struct bruin_exit *exit, struct bruin_error *err)
 {
     struct err e = {0};
     struct machine_exit x;
-    int status;
-    for (;;) {
+    int status = 0;
+    enum debug_next next = DEBUG_RUN;
+    if (!debug_start(vm, &e))
+        return err_from(err, &e);
+    if (debug_waits(vm)) {
+        next = debug_gdb(vm, &x);
+        status = machine_exit_status(&x);
+    }
+    while (next != DEBUG_ENDED) {
+        if (next == DEBUG_QUIT) {
+            x = (struct machine_exit){.kind = MACHINE_STOPPED};
+            status = 0;
+            break;
+        }
+        if (next == DEBUG_RESET && !boot_again(vm, err))
+            return false;
         status = diagnose_run(vm, &x);
+        next = debug_stopped(vm, &x);
+        if (next != DEBUG_ENDED)
+            continue;
         if (x.kind != MACHINE_RESET || config_flag(vm->config, "no-reboot") || !vm->is_booted)
             break;
-        if (!boot_again(vm, err))
-            return false;
+        next = DEBUG_RESET;
     }
+    debug_ended(vm);
     fill_exit(vm, &x, status, exit);
     if (x.kind != MACHINE_FAIL)
         return true;
