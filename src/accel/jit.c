@@ -28,6 +28,7 @@ static void read_knobs(struct jit_config *cfg)
     cfg->slots = (unsigned)knob("BRUIN_JIT_SLOTS");
     cfg->flush_every = (unsigned)knob("BRUIN_JIT_FLUSH");
     cfg->cpu_off = getenv("BRUIN_JIT_CPU_OFF");
+    cfg->v_through = knob("BRUIN_JIT_VTHROUGH");
     cfg->no_link = knob("BRUIN_JIT_NOLINK");
     cfg->no_inline = knob("BRUIN_JIT_NOINLINE");
     cfg->no_lookahead = knob("BRUIN_JIT_NOLOOKAHEAD");

@@ -57,6 +57,7 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     u8 *insn = jit_put_insn(j, i);
     j->cold_insn = insn;
     x_patch(j->mem_probe, c->p);
+    jit_vspill(j, c, j->vdirty_cold);
     x_rm(c, XI_LEA | XW, RDX, xm(j->mem_addr.base, (s32)j->mem_addr.off));
     x_mov_ri(c, RCX, j->mem_key);
     x_call(c, j->mem_write ? j->t_store : j->t_load);

@@ -108,6 +108,7 @@ struct jit_config {
     unsigned block_max; ///< instructions a block
     unsigned slots;     ///< site slots in use
     const char *cpu_off; ///< host features not to use, names of struct x_features, commas; or NULL
+    bool v_through; ///< V registers are stored at once
     bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
     bool trace_sysreg;  ///< system register accesses are being recorded
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
@@ -175,6 +176,9 @@ struct jit {
     bool xloaded[REG_COUNT];
     s8 vmap[32];
     bool vloaded[32];
+    u32 vdirty;      ///< V registers whose cached value is newer than cpu.v
+    u32 vdirty_top;  ///< the same at loop_top
+    u32 vdirty_cold; ///< what cold code of the present instruction has to store
     u8 vclass[32]; ///< bytes of each V register the block uses: 4, 8 (with zeros above) or 16
     u32 slot_next;
     struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];
@@ -226,6 +230,10 @@ void jit_xset(struct jit *j, unsigned n, int r);
 int jit_vread(struct jit *j, unsigned n, int scratch);
 int jit_vwrite(struct jit *j, unsigned n, int scratch);
 void jit_vdone(struct jit *j, unsigned n, int x);
+/// Stores cached V registers of a mask to cpu.v: in b, all of them; in hot code, the newer ones,
+/// which are clean then.
+void jit_vspill(struct jit *j, struct xbuf *b, u32 mask);
+void jit_vflush(struct jit *j, u32 mask);
 
 /* ---- floating point (emit_fp.c, fpstate.c) ---- */
 

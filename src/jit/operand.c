@@ -1,5 +1,7 @@
-// Guest registers as host operands: pinned registers, registers cached within a block (written
-// through, so that cpu.x and cpu.v are always right except for the pinned ones), memory.
+// Guest registers as host operands: pinned registers, registers cached within a block, memory.
+// Cached general registers are written through, so that cpu.x is right except for the pinned ones.
+// Cached V registers are stored when the block is left or C code runs (jit.vdirty), unless the
+// block uses only their low part.
 #include "jit/jit.h"
 
 static bool is_cache(int r) { return r == XCACHE_A || r == XCACHE_B; }
@@ -68,8 +70,26 @@ void jit_vdone(struct jit *j, unsigned n, int x)
     int home = j->vmap[n];
     if (home >= 0 && home != x)
         x_v(&j->b, XV_MOVAPS, home, 0, xr(x));
-    x_v(&j->b, XV_MOVAPS_ST, x, 0, ENV_V(n));
     j->vloaded[n] = home >= 0;
+    j->vdirty &= ~(1u << n);
+    if (home >= 0 && j->vclass[n] == 16 && !j->cfg.v_through)
+        j->vdirty |= 1u << n;
+    else
+        x_v(&j->b, XV_MOVAPS_ST, x, 0, ENV_V(n));
+}
+
+void jit_vspill(struct jit *j, struct xbuf *b, u32 mask)
+{
+    for (; mask; mask &= mask - 1) {
+        unsigned n = (unsigned)__builtin_ctz(mask);
+        x_v(b, XV_MOVAPS_ST, j->vmap[n], 0, ENV_V(n));
+    }
+}
+
+void jit_vflush(struct jit *j, u32 mask)
+{
+    jit_vspill(j, &j->b, j->vdirty & mask);
+    j->vdirty &= ~mask;
 }
 
 void jit_pc(struct jit *j, struct xbuf *b, int reg, s64 off)

@@ -179,6 +179,7 @@ void jit_caches_drop(struct jit *j)
         if (j->xmap[n] == XCACHE_A || j->xmap[n] == XCACHE_B)
             j->xloaded[n] = false;
     memset(j->vloaded, 0, sizeof j->vloaded);
+    j->vdirty = 0;
     j->sp_aligned = false;
 }
 
@@ -226,6 +227,7 @@ void jit_exec(struct jit *j, const struct insn *i)
 {
     if (j->live_in[j->k])
         jit_flags_to_env(j);
+    jit_vflush(j, ~0u);
     call_exec(j, &j->b, jit_put_insn(j, i));
     jit_caches_drop(j);
     j->fl = FL_NONE;
@@ -242,6 +244,7 @@ void jit_cold_exec(struct jit *j, const struct insn *i)
         j->cold_insn = jit_put_insn(j, i);
         x_patch8(over, j->cold.p);
     }
+    jit_vspill(j, &j->cold, j->vdirty_cold);
     call_exec(j, &j->cold, j->cold_insn);
 }
 
@@ -293,13 +296,15 @@ void jit_attention_check(struct jit *j, struct xbuf *b, s64 target)
 {
     x_alu_i(b, ALU_CMP, 0, ENV(attention), 0);
     if (b == &j->cold) {
-        u8 *skip = x_jcc8(b, CC_E);
+        u8 *skip = x_jcc(b, CC_E, NULL);
+        jit_vspill(j, b, j->vdirty);
         jit_pc(j, b, RAX, target);
         x_jmp(b, j->t_attention);
-        x_patch8(skip, b->p);
+        x_patch(skip, b->p);
         return;
     }
     x_jcc(b, CC_NE, j->cold.p);
+    jit_vspill(j, &j->cold, j->vdirty);
     jit_pc(j, &j->cold, RAX, target);
     x_jmp(&j->cold, j->t_attention);
 }
@@ -333,10 +338,12 @@ void jit_exit_to(struct jit *j, struct xbuf *b, s64 target)
     if (target <= here || j->cfg.attention_always)
         jit_attention_check(j, b, target);
     if (j->loop_top && target == j->blk->off) {
+        jit_vspill(j, b, j->vdirty & ~j->vdirty_top);
         jit_caches_fill(j, b);
         x_jmp(b, j->loop_top);
         return;
     }
+    jit_vspill(j, b, j->vdirty);
     struct jit_link *l = new_link(j, target);
     if (l->delta == 0) {
         link_jump(j, b, l, false);
@@ -356,7 +363,7 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
 {
     s64 here = j->off[j->k];
     bool save = j->live_taken[j->k] && !j->fl_env && j->fl != FL_NONE;
-    bool plain = target > here && target < GUEST_PAGE && !save && !j->cfg.attention_always;
+    bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->cfg.attention_always;
     if (plain) { // straight to the link
         struct jit_link *l = new_link(j, target);
         l->site = x_jcc(&j->b, cc, NULL);
@@ -422,8 +429,43 @@ void jit_landing(struct jit *j)
 
 /* ---- the driver ---- */
 
+/// Cached V registers that the block writes whole. At the top of a loop they count as newer than
+/// cpu.v, since they are after the first round. (Of lists of registers this names the first.)
+static u32 v_written(const struct jit *j)
+{
+    u32 mask = 0;
+    for (unsigned k = 0; k < j->n; k++) {
+        const struct insn *i = &j->in[k];
+        if ((i->flags & VD) && (i->flags & DW) && j->vmap[i->rd] >= 0 && j->vclass[i->rd] == 16 && !j->cfg.v_through)
+            mask |= 1u << i->rd;
+    }
+    return mask;
+}
+
+/// The V registers of an instruction.
+static u32 v_operands(const struct insn *i)
+{
+    u32 f = i->flags;
+    return (f & VD ? 1u << i->rd : 0) | (f & VN ? 1u << i->rn : 0) | (f & VM ? 1u << i->rm : 0) |
+           (f & VA ? 1u << i->ra : 0);
+}
+
+/// Before an instruction is emitted: stores V registers that could not be stored in its course.
+static void settle_v(struct jit *j, const struct insn *i)
+{
+    // The repair of floating-point results starts over from cpu.v when the result has been written.
+    bool fp = i->op >= OP_FMOV_s && i->op <= OP_FCMLA_es;
+    bool leaves = (i->flags & (BR | END)) && !is_cond_branch(i) && i->op != OP_B;
+    if (fp)
+        jit_vflush(j, v_operands(i));
+    if (leaves)
+        jit_vflush(j, ~0u);
+    j->vdirty_cold = j->vdirty;
+}
+
 static void begin(struct jit *j)
 {
+    j->vdirty = j->vdirty_top = j->vdirty_cold = 0;
     j->fl = FL_NONE;
     j->fl_env = true;
     j->sp_aligned = false;
@@ -448,6 +490,7 @@ static void begin(struct jit *j)
         for (unsigned n = 0; n < 32; n++)
             j->vloaded[n] = j->vmap[n] >= 0;
         j->loop_top = j->b.p;
+        j->vdirty = j->vdirty_top = v_written(j);
     }
 }
 
@@ -460,6 +503,7 @@ static bool emit_one(struct jit *j)
         return true;
     bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
     jit_emit_fn *fn = trap || no_vec || skip || j->cfg.no_inline ? NULL : jit_emitters[i->op];
+    settle_v(j, i);
     if (fn && fn(j, i))
         return !j->over;
     jit_exec(j, i);
@@ -478,6 +522,7 @@ static void emit(struct jit *j)
         if (j->over)
             return;
         // not taken, or a change of state: find out in C where to go on
+        jit_vspill(j, &j->b, j->vdirty);
         x_mov_ri(&j->b, RCX, j->off[j->k] + 4u);
         x_jmp(&j->b, j->t_dispatch);
         if (is_cond_branch(i) || i->op == OP_BL || i->op == OP_BLR)
