@@ -98,9 +98,15 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
     if (x->code_pages == 0)
         return;
     switch (enc) {
-    case 0: refresh_all(x, true, true); return;
+    case 0:
+        refresh_all(x, true, true);
+        x->code_pending.line = 0;
+        return;
     case SYSREG_ENC(1, 0, 7, 1, 0):
-    case SYSREG_ENC(1, 0, 7, 5, 0): refresh_all(x, true, false); return;
+    case SYSREG_ENC(1, 0, 7, 5, 0):
+        refresh_all(x, true, false);
+        x->code_pending.line = 0;
+        return;
     case SYSREG_ENC(1, 0, 7, 10, 2):
     case SYSREG_ENC(1, 0, 7, 14, 2): refresh_all(x, false, true); return;
     case SYSREG_ENC(1, 0, 7, 6, 1):
@@ -111,6 +117,8 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
         return;
     struct code_page **p = find(x, w.pa);
     bool ic = enc == SYSREG_ENC(1, 3, 7, 5, 1);
+    if (ic && x->code_pending.line == align_down(w.pa, LINE))
+        x->code_pending.line = 0;
     if (p && *p)
         refresh(x, *p, align_down(w.pa % GUEST_PAGE, LINE), LINE, ic, !ic);
 }
@@ -145,9 +153,27 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
         char w[96];
         snprintf(by, sizeof by, " by pc=%s", name_full(x, p->writer_pc, w, sizeof w));
     }
-    explain_say(x, c, "F06", true,
-                "executing %s (PA 0x%llx), modified%s with no %s since: silicon may run the old bytes; after writing "
-                "code: dc cvau, dsb ish, ic ivau, dsb ish, isb",
-                at, (unsigned long long)pa, by, stale ? "IC IVAU" : "DC CVAU");
-    refresh(x, p, 0, GUEST_PAGE, true, true);
+    char text[400];
+    snprintf(text, sizeof text,
+             "executing %s (PA 0x%llx), modified%s with no %s since: silicon may run the old bytes; after writing code: "
+             "dc cvau, dsb ish, ic ivau, dsb ish, isb",
+             at, (unsigned long long)pa, by, stale ? "IC IVAU" : "DC CVAU");
+    if (!x->is_linux) {
+        explain_say(x, c, "F06", true, "%s", text);
+        refresh(x, p, 0, GUEST_PAGE, true, true);
+    } else if (x->code_pending.line == 0) {
+        x->code_pending.line = align_down(pa, LINE);
+        x->code_pending.samples = 0;
+        memcpy(x->code_pending.text, text, sizeof text);
+    }
+}
+
+/// Linux patches functions that it uses while patching (__set_fixmap) and does the maintenance right
+/// after: what it runs in between is its own business.
+void lint_code_sample(struct explain *x, struct cpu *c)
+{
+    if (x->code_pending.line == 0 || ++x->code_pending.samples < 2)
+        return;
+    x->code_pending.line = 0;
+    explain_say(x, c, "F06", true, "%s", x->code_pending.text);
 }

@@ -95,6 +95,11 @@ struct explain {
     struct cpu *sim; ///< rehearsals (rehearse.c)
     struct code_page **code_page;
     unsigned code_pages;
+    struct {
+        gpa_t line; ///< 0: none
+        unsigned samples;
+        char text[400];
+    } code_pending; ///< a finding of lint_code.c that maintenance may still take back
     struct symtab *kallsyms; ///< found in guest memory
     char *log_tail;          ///< last lines of a printk ring found in guest memory
 
@@ -177,6 +182,7 @@ void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 att
 void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa);
 void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va);
 void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa);
+void lint_code_sample(struct explain *x, struct cpu *c);
 void lint_code_free(struct explain *x);
 
 /* ---- why.c: from evidence to a catalogue entry ---- */

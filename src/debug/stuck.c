@@ -51,6 +51,7 @@ void stuck_sample(struct explain *x, struct cpu *c)
     w->is_stuck = false;
     if (x->doomed)
         return;
+    lint_code_sample(x, c);
     if (x->is_linux)
         look_for_panic(x, c);
     if (c->el == 0)
