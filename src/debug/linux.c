@@ -53,6 +53,11 @@ bool linux_has_panic(struct explain *x)
 static void add_line(char **lines, unsigned n_max, unsigned *n, const u8 *text, size_t len)
 {
     len = strnlen((const char *)text, len);
+    while (len && text[len - 1] <= ' ')
+        len--;
+    /* The level in front was cut off by moving the text: two bytes of its end are there twice. */
+    if (len >= 4 && memcmp(text + len - 2, text + len - 4, 2) == 0)
+        len -= 2;
     if (*n == n_max) {
         free(lines[0]);
         memmove(lines, lines + 1, (n_max - 1) * sizeof *lines);
