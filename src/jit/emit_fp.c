@@ -118,6 +118,14 @@ int fp_src(struct jit *j, unsigned n, unsigned fmt, int scratch)
 
 xrm fp_opnd(struct jit *j, unsigned n) { return j->vmap[n] >= 0 ? xr(jit_vread(j, n, X1)) : ENV_V(n); }
 
+int fp_dest(struct jit *j, const struct insn *i)
+{
+    int home = j->vmap[i->rd];
+    u32 f = i->flags;
+    bool is_source = (f & DR) || ((f & VN) && i->rn == i->rd) || ((f & VM) && i->rm == i->rd) || ((f & VA) && i->ra == i->rd);
+    return home < 0 || (is_source && j->vdirty >> i->rd & 1) ? X2 : home;
+}
+
 void fp_done(struct jit *j, unsigned n, int x) { jit_vdone(j, n, x); }
 
 /* ---- repair ---- */
@@ -174,7 +182,7 @@ static int binary(struct jit *j, const struct insn *i, unsigned byte, bool commu
     }
     int a = fp_src(j, n, fmt, X0);
     xrm o = fp_opnd(j, m);
-    int d = jit_vwrite(j, i->rd, X2);
+    int d = fp_dest(j, i);
     x_v(&j->b, fp_op_scalar(fmt, byte), d, a, o);
     return finish(j, i, d, fp_check(j, fmt, d, tiny));
 }
@@ -220,7 +228,7 @@ static int emit_fsqrt(struct jit *j, const struct insn *i)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int a = fp_src(j, i->rn, i->p, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = fp_src(j, i->rn, i->p, X0), d = fp_dest(j, i);
     x_v(&j->b, fp_op_scalar(i->p, 0x51), d, a, xr(a));
     return finish(j, i, d, fp_check(j, i->p, d, false));
 }
@@ -232,7 +240,7 @@ static int fused(struct jit *j, const struct insn *i, unsigned byte)
     if (fp_flush(j) || !j->cpu.fma)
         return 0;
     jit_clobber(j);
-    int d = j->vmap[i->rd] >= 0 && i->rd != i->rn && i->rd != i->rm ? j->vmap[i->rd] : X2;
+    int d = i->rd == i->rn || i->rd == i->rm ? X2 : fp_dest(j, i);
     int a = fp_src(j, i->ra, fmt, d), n = jit_vread(j, i->rn, X0);
     xrm m = fp_opnd(j, i->rm);
     if (a != d)
@@ -331,7 +339,10 @@ static int emit_fmov_top_to_gpr(struct jit *j, const struct insn *i)
     int r = jit_xwrite(j, i->rd, RAX);
     xrm m = ENV_V(i->rn);
     m.disp += 8;
-    x_rm(&j->b, XI_MOV | XW, r, m);
+    if (j->vmap[i->rn] >= 0)
+        x_vi(&j->b, XV_PEXTRD | XW, jit_vread(j, i->rn, X0), 0, xr(r), 1);
+    else
+        x_rm(&j->b, XI_MOV | XW, r, m);
     jit_xdone(j, i->rd, r);
     return 1;
 }

@@ -13,7 +13,7 @@ static int emit_fcvt_ds(struct jit *j, const struct insn *i)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int a = fp_src(j, i->rn, FP_S, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = fp_src(j, i->rn, FP_S, X0), d = fp_dest(j, i);
     x_v(&j->b, XV_CVTSS2SD, d, a, xr(a));
     unsigned cc = fp_check(j, FP_D, d, false);
     fp_repair_begin(j, i, cc);
@@ -28,7 +28,7 @@ static int emit_fcvt_sd(struct jit *j, const struct insn *i)
         return 0;
     jit_clobber(j);
     xrm o = fp_opnd(j, i->rn);
-    int d = jit_vwrite(j, i->rd, X2);
+    int d = fp_dest(j, i);
     x_v(&j->b, XV_XORPS, X3, X3, xr(X3));
     x_v(&j->b, XV_CVTSD2SS, d, X3, o);
     unsigned cc = fp_check(j, FP_S, d, true);
@@ -45,7 +45,7 @@ static int rint_to(struct jit *j, const struct insn *i, unsigned imm)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int a = fp_src(j, i->rn, i->p, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = fp_src(j, i->rn, i->p, X0), d = fp_dest(j, i);
     x_vi(&j->b, round_op(i->p), d, a, xr(a), imm);
     unsigned cc = fp_check(j, i->p, d, false);
     fp_repair_begin(j, i, cc);

@@ -62,7 +62,7 @@ static int binary(struct jit *j, const struct insn *i, unsigned byte, bool tiny)
         x_v(&j->b, XV_MOVHPS, X1, m.reg, FP_CONST(j, ones[0]));
         m = xr(X1);
     }
-    int d = jit_vwrite(j, i->rd, X2);
+    int d = fp_dest(j, i);
     x_v(&j->b, fp_op_packed(fmt, byte), d, a, m);
     if (!is_q(i) && fp_rmode_of(j) == FPR_NEGINF) // 0 - 0 is -0
         x_v(&j->b, XV_MOVQ, d, 0, xr(d));
@@ -97,7 +97,7 @@ static int fused(struct jit *j, const struct insn *i, unsigned byte, xrm m)
     int n = vsrc(j, i, i->rn, X0), d = X2;
     if (is_q(i)) {
         int old = jit_vread(j, i->rd, X2);
-        d = jit_vwrite(j, i->rd, X2);
+        d = fp_dest(j, i);
         if (d != old)
             x_v(b, XV_MOVAPS, d, 0, xr(old));
     } else {
@@ -153,7 +153,7 @@ static int emit_faddp_v(struct jit *j, const struct insn *i)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int a = jit_vread(j, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = jit_vread(j, i->rn, X0), d = fp_dest(j, i);
     xrm m = fp_opnd(j, i->rm);
     if (is_q(i)) {
         x_v(b, hadd, d, a, m);
@@ -170,7 +170,7 @@ static int emit_faddp(struct jit *j, const struct insn *i)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int n = jit_vread(j, i->rn, X1), d = jit_vwrite(j, i->rd, X2);
+    int n = jit_vread(j, i->rn, X1), d = fp_dest(j, i);
     int a = fp_src(j, i->rn, i->p, X0);
     x_vi(&j->b, XV_PSHUFD, X1, 0, xr(n), i->p == FP_D ? 0xee : 0x55);
     x_v(&j->b, fp_op_scalar(i->p, 0x58), d, a, xr(X1));
@@ -193,7 +193,7 @@ static int emit_fmul_e(struct jit *j, const struct insn *i)
         return 0;
     jit_clobber(j);
     broadcast(j, i);
-    int a = vsrc(j, i, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
     x_v(&j->b, fp_op_packed(i->p, 0x59), d, a, xr(X1));
     return vfinish(j, i, d, vcheck(j, i->p, d, true));
 }
@@ -223,7 +223,7 @@ static int scalar_e(struct jit *j, const struct insn *i, unsigned byte)
     }
     int d = X2, n = fp_src(j, i->rn, fmt, X0);
     if (byte == 0x59) {
-        d = jit_vwrite(j, i->rd, X2);
+        d = fp_dest(j, i);
         x_v(b, fp_op_scalar(fmt, byte), d, n, m);
     } else {
         int old = fp_src(j, i->rd, fmt, X2);
@@ -313,7 +313,7 @@ static int emit_fsqrt_v(struct jit *j, const struct insn *i)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int a = vsrc(j, i, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
     x_v(&j->b, fp_op_packed(i->p, 0x51), d, 0, xr(a));
     return vfinish(j, i, d, vcheck(j, i->p, d, false));
 }
@@ -323,7 +323,7 @@ static int rint_v(struct jit *j, const struct insn *i, unsigned imm)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int a = vsrc(j, i, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
     x_vi(&j->b, i->p == FP_D ? XV_ROUNDPD : XV_ROUNDPS, d, 0, xr(a), imm);
     return vfinish(j, i, d, vcheck(j, i->p, d, false));
 }
@@ -380,7 +380,7 @@ static int emit_fcvtzs_v(struct jit *j, const struct insn *i)
     if (fp_flush(j) || (d64 && !(j->cpu.avx512dq && j->cpu.avx512vl)))
         return 0;
     jit_clobber(j);
-    int a = vsrc(j, i, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
     if (d64)
         x_ev(&j->b, XO(1, 1, 0x7a) | XW, d, 0, xr(a)); // vcvttpd2qq
     else
@@ -399,7 +399,7 @@ static int emit_fcvtl(struct jit *j, const struct insn *i)
         x_vi(&j->b, XV_PSHUFD, X1, 0, m, 0xee);
         m = xr(X1);
     }
-    int d = jit_vwrite(j, i->rd, X2);
+    int d = fp_dest(j, i);
     x_v(&j->b, XV_CVTPS2PD, d, 0, m);
     return vfinish(j, i, d, vcheck(j, FP_D, d, false));
 }
@@ -409,7 +409,7 @@ static int emit_fcvtn(struct jit *j, const struct insn *i)
     if (fp_flush(j))
         return 0;
     jit_clobber(j);
-    int a = jit_vread(j, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
+    int a = jit_vread(j, i->rn, X0), d = fp_dest(j, i);
     if (!is_q(i)) {
         x_v(&j->b, XV_CVTPD2PS, d, 0, xr(a));
         return vfinish(j, i, d, vcheck(j, FP_S, d, true));
@@ -417,6 +417,7 @@ static int emit_fcvtn(struct jit *j, const struct insn *i)
     x_v(&j->b, XV_CVTPD2PS, X2, 0, xr(a));
     unsigned cc = vcheck(j, FP_S, X2, true);
     fp_repair_begin(j, i, cc);
+    d = jit_vwrite(j, i->rd, X2);
     x_v(&j->b, XV_MOVLHPS, d, jit_vread(j, i->rd, X1), xr(X2));
     jit_vdone(j, i->rd, d);
     fp_repair_end(j, i);

@@ -47,6 +47,9 @@ void jit_init_fp_vec(jit_emit_fn **t);
 int fp_src(struct jit *j, unsigned n, unsigned fmt, int scratch);
 /// Source as a register or memory operand; bits above the format are anything.
 xrm fp_opnd(struct jit *j, unsigned n);
+/// Where to compute a result that is checked before it counts: Vd's own register unless the repair
+/// needs its old value and cpu.v does not have it.
+int fp_dest(struct jit *j, const struct insn *i);
 /// Result x, bits above the format zero.
 void fp_done(struct jit *j, unsigned n, int x);
 /// EFLAGS <- the check of result x; ret  the condition for repair. tiny: also when x is the smallest

@@ -1,7 +1,6 @@
 // Guest registers as host operands: pinned registers, registers cached within a block, memory.
 // Cached general registers are written through, so that cpu.x is right except for the pinned ones.
-// Cached V registers are stored when the block is left or C code runs (jit.vdirty), unless the
-// block uses only their low part.
+// Cached V registers are stored when the block is left or C code runs (jit.vdirty).
 #include "jit/jit.h"
 
 static bool is_cache(int r) { return r == XCACHE_A || r == XCACHE_B; }
@@ -72,7 +71,7 @@ void jit_vdone(struct jit *j, unsigned n, int x)
         x_v(&j->b, XV_MOVAPS, home, 0, xr(x));
     j->vloaded[n] = home >= 0;
     j->vdirty &= ~(1u << n);
-    if (home >= 0 && j->vclass[n] == 16 && !j->cfg.v_through)
+    if (home >= 0 && !j->cfg.v_through)
         j->vdirty |= 1u << n;
     else
         x_v(&j->b, XV_MOVAPS_ST, x, 0, ENV_V(n));

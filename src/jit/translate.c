@@ -436,28 +436,46 @@ static u32 v_written(const struct jit *j)
     u32 mask = 0;
     for (unsigned k = 0; k < j->n; k++) {
         const struct insn *i = &j->in[k];
-        if ((i->flags & VD) && (i->flags & DW) && j->vmap[i->rd] >= 0 && j->vclass[i->rd] == 16 && !j->cfg.v_through)
+        if ((i->flags & VD) && (i->flags & DW) && j->vmap[i->rd] >= 0 && !j->cfg.v_through)
             mask |= 1u << i->rd;
     }
     return mask;
 }
 
-/// The V registers of an instruction.
-static u32 v_operands(const struct insn *i)
+/// Of registers used in their low part only, the top of a loop loads no more than that, but counts
+/// them as newer than cpu.v: right only if the rest is zero there, which it is unless vector code used
+/// them last. Else runs one instruction and looks for another way round.
+static void check_tops(struct jit *j, u32 written)
 {
-    u32 f = i->flags;
-    return (f & VD ? 1u << i->rd : 0) | (f & VN ? 1u << i->rn : 0) | (f & VM ? 1u << i->rm : 0) |
-           (f & VA ? 1u << i->ra : 0);
+    struct xbuf *b = &j->b;
+    u8 *insn = NULL, *other = NULL;
+    for (; written; written &= written - 1) {
+        unsigned n = (unsigned)__builtin_ctz(written);
+        xrm high = ENV_V(n), mid = ENV_V(n);
+        if (j->vclass[n] == 16)
+            continue;
+        if (!insn) {
+            insn = jit_put_insn(j, &j->in[0]);
+            other = j->cold.p;
+            call_exec(j, &j->cold, insn);
+            x_mov_ri(&j->cold, RCX, j->off[0] + 4u);
+            x_jmp(&j->cold, j->t_dispatch);
+        }
+        high.disp += 8;
+        mid.disp += 4;
+        x_alu_i(b, ALU_CMP, XW, high, 0);
+        x_jcc(b, CC_NE, other);
+        if (j->vclass[n] == 4) {
+            x_alu_i(b, ALU_CMP, 0, mid, 0);
+            x_jcc(b, CC_NE, other);
+        }
+    }
 }
 
 /// Before an instruction is emitted: stores V registers that could not be stored in its course.
 static void settle_v(struct jit *j, const struct insn *i)
 {
-    // The repair of floating-point results starts over from cpu.v when the result has been written.
-    bool fp = i->op >= OP_FMOV_s && i->op <= OP_FCMLA_es;
     bool leaves = (i->flags & (BR | END)) && !is_cond_branch(i) && i->op != OP_B;
-    if (fp)
-        jit_vflush(j, v_operands(i));
     if (leaves)
         jit_vflush(j, ~0u);
     j->vdirty_cold = j->vdirty;
@@ -484,6 +502,8 @@ static void begin(struct jit *j)
         x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
     }
     if (j->is_loop && !j->cfg.no_link) {
+        j->k = 0;
+        check_tops(j, v_written(j));
         jit_caches_fill(j, &j->b);
         for (unsigned n = 0; n < 31; n++)
             j->xloaded[n] = j->xmap[n] >= 0;
