@@ -405,6 +405,11 @@ static int dc_zva(struct cpu *c, gva_t va)
         return trap(c, SYSREG_ENC(1, 3, 7, 4, 1), false);
     struct xlat x;
     u8 fsc;
+    const struct tlb_ent *e = &c->ctx->w[base >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
+    if (LIKELY(e->tag == (base & ~0xfffULL) && (c->mode & MODE_MMU))) { /* Normal memory, writable */
+        memset((void *)(uintptr_t)(base + e->addend), 0, 64);
+        return EXEC_NEXT;
+    }
     if (!mmu_translate(c, base, ACC_STORE, 0, &x, &fsc))
         return cpu_raise_far(c, c->el ? EC_DABT : EC_DABT_LOW, fsc | 1u << 6, va, c->pc);
     if (x.device) /* an alignment fault on any Device memory */
