@@ -1,7 +1,7 @@
 /// From a kernel file to a machine state that may be entered. docs/boot-protocol.md is the text.
 #include "bbp_build.h"
 
-enum { KIB_64 = 65536, STACK_MAX = 16 << 20 };
+enum { KIB_64 = 65536, STACK_MAX = 16 << 20, LOW_TABLES = 16 };
 typedef unsigned long long ull;
 
 /// --- deciding ---------------------------------------------------------------------------------
@@ -11,10 +11,14 @@ static bool read_want(struct bbp_plan *p, struct br_why *why)
     u32 len = 0;
     const u8 *note = br_elf_note(&p->elf, BBP_NOTE_NAME, BBP_NOTE_TYPE, &len);
     struct bbp_want *w = &p->want;
+    if (p->env.want) {
+        *w = *p->env.want;
+        return true;
+    }
     if (!note)
         return br_fail(why, "the kernel carries no BBP note, so nothing says how to enter it: put a "
-                       "struct bbp_want into section .note.bbp (PT_NOTE), or choose another "
-                       "protocol in the configuration");
+                       "struct bbp_want into section .note.bbp (PT_NOTE), or Limine requests into its "
+                       "data, or choose another protocol in the configuration");
     memset(w, 0, sizeof *w);
     memcpy(w, note, len < sizeof *w ? len : sizeof *w);
     if (len < 16 || w->size < 16 || w->size > len)
@@ -183,11 +187,13 @@ u64 bbp_pool_len(const struct bbp_plan *p, const struct br_memmap *map)
     // Roots, and per mapped range at most two chains of tables below the root for its two ends.
     u64 ranges = map->count + 2 * (p->elf.count + 10u);
     u64 tables = 2 + ranges * 2 * (p->levels - 1u);
+    if (p->env.want)
+        tables += ranges * (p->levels - 1u); // a one-to-one mapping beside the direct map
     // x86_64 has no 1 GiB blocks: one table of 2 MiB blocks per GiB of RAM.
     for (u32 i = 0; i < map->count; i++)
         if (br_mem_is_ram(map->v[i].type))
             tables += map->v[i].len >> (p->granule_shift == 12 ? 30 : 35);
-    return tables << p->granule_shift;
+    return (tables + LOW_TABLES) << p->granule_shift;
 }
 
 /// One call of bbp_map, to keep argument lists short.
@@ -264,6 +270,40 @@ static bool is_mapped(const struct mapper *m, u64 va)
     return br_pt_walk(m->pt, va, &w);
 }
 
+/// Fills what is still unmapped in [va, va + len) with one-to-one blocks.
+static bool fill_holes(const struct mapper *m, u64 va, u64 pa, u64 len, u32 flags)
+{
+    u64 g = 1ULL << m->p->granule_shift, block = g << (m->p->granule_shift - 3u);
+    for (u64 off = 0; off < len;) {
+        struct br_walk w;
+        bool whole = !((va + off) & (block - 1)) && len - off >= block;
+        bool mapped = br_pt_walk(m->pt, va + off, &w);
+        // A walk that ends above the last level speaks for the whole block, free or mapped.
+        u64 step = whole && w.level < (m->p->levels > 4 ? 4 : 3) ? block : g;
+        if (!mapped && !map_range(m, "low memory", va + off, pa + off, step, flags))
+            return false;
+        off += step;
+    }
+    return true;
+}
+
+static bool map_low(const struct mapper *m, const struct br_memmap *map,
+                    const struct bbp_places *at)
+{
+    u64 g = 1ULL << m->p->granule_shift;
+    if (at->cover_4g &&
+        !fill_holes(m, m->p->hhdm_base, 0, 4ULL << 30, BR_MAP_W | BR_MAP_DEVICE))
+        return false;
+    for (u32 i = 0; at->identity && i < map->count; i++) {
+        u64 from = br_down(map->v[i].base, g), to = br_up(map->v[i].base + map->v[i].len, g);
+        from = from ? from : g; // address 0 stays unmapped
+        if (br_mem_is_ram(map->v[i].type) && from < to &&
+            !fill_holes(m, from, from, to - from, BR_MAP_W | BR_MAP_X))
+            return false;
+    }
+    return !at->identity || fill_holes(m, g, g, (4ULL << 30) - g, BR_MAP_W | BR_MAP_DEVICE);
+}
+
 static bool map_extras(const struct mapper *m, const struct bbp_places *at)
 {
     u64 hhdm = m->p->hhdm_base;
@@ -318,7 +358,7 @@ bool bbp_map(const struct bbp_plan *p, const struct br_memmap *map, const struct
     if (!br_pt_init(pt, p->env.arch, p->granule_shift, p->levels, pool))
         return br_fail(why, "0x%llx+0x%llx is no usable pool for page tables", (ull)pool.phys,
                        (ull)pool.len);
-    if (!map_image(&m) || !map_hhdm(&m, map) || !map_extras(&m, at))
+    if (!map_image(&m) || !map_hhdm(&m, map) || !map_extras(&m, at) || !map_low(&m, map, at))
         return false;
     entry->pc = p->elf.entry + p->slide;
     entry->sp = p->hhdm_base + at->stack.phys + at->stack.len;

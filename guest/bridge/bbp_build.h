@@ -23,6 +23,7 @@ struct bbp_env {
     bool has_dtb, has_acpi, has_fb;
     bool kaslr;      ///< allowed by the configuration
     u64 random;      ///< for KASLR; 0 = none available
+    const struct bbp_want *want; ///< wishes of a kernel without a note; NULL = read the note
 };
 
 struct bbp_plan {
@@ -59,6 +60,8 @@ struct bbp_places {
     u64 device[4];  ///< pages mapped as device memory at hhdm_base + address; 0 = none
     u64 fb_phys, fb_len;
     u64 dtb_phys, dtb_len;
+    bool cover_4g;    ///< the direct map has no holes below 4 GiB: what is no RAM is device memory
+    bool identity;    ///< everything is also mapped one to one, writable and executable
 };
 
 /// Bytes of table pool that certainly suffice for this plan and map.

@@ -55,4 +55,15 @@ $(eval $(call kernel_variant,aarch64,kernel-phys.elf,-DWANT_FLAGS='(BBP_WANT_PHY
 $(eval $(call kernel_variant,aarch64,kernel-noram.elf,-DWANT_FLAGS=BBP_WANT_PHYS_LINK,0x10000000,))
 $(eval $(call kernel_variant,aarch64,kernel-occupied.elf,-DWANT_FLAGS=BBP_WANT_PHYS_LINK,0x5f000000,))
 
+# Kernels for the Limine protocol: $(1) arch, $(2) name, $(3) base revision.
+define limine_kernel
+KERNELS += $(OUT)/kernel-limine$(3)-$(2).elf
+$(OUT)/kernel-limine$(3)-$(2).elf: $(HERE)/kernel/limine.c $(OUT)/obj/kernel-$(1)/def.o $(OUT)/obj/kernel-$(1)/mem.o $(HERE)/kernel/kernel.ld
+	$$(Q)$$(CLANG) $$(KERNEL_$(1)) $$(KERNEL_CC) -DREVISION=$(3) -c $(HERE)/kernel/limine.c -o $$@.o
+	$$(Q)$$(LD_LLD) $$(call KLD,$(1)) --defsym=LINK_BASE=$(LINK_HIGH) -pie -o $$@ $$@.o $(OUT)/obj/kernel-$(1)/def.o $(OUT)/obj/kernel-$(1)/mem.o
+	$$(Q)rm -f $$@.o
+endef
+$(foreach r,0 3 4,$(eval $(call limine_kernel,aarch64,aarch64,$(r))))
+$(foreach r,0 3,$(eval $(call limine_kernel,x86_64,x86-64,$(r))))
+
 kernel: $(KERNELS)

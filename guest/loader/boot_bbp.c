@@ -1,6 +1,8 @@
-/// Boots a kernel that carries a BBP note: the UEFI side of guest/bridge/bbp_build.h.
+/// Boots a kernel that carries a BBP note, or Limine requests: the UEFI side of
+/// guest/bridge/bbp_build.h and guest/bridge/limine.h.
 #include "loader.h"
 #include "../bridge/hash.h"
+#include "../bridge/limine.h"
 
 enum { MODULES_MAX = 16, SLACK_DESCRIPTORS = 16 };
 typedef unsigned long long ull;
@@ -26,6 +28,11 @@ struct job {
     u64 efi_cap;
     struct bbp_times *times;
     struct bbp_entry_state *state;
+    bool is_limine;
+    struct limine limine;
+    struct bbp_want limine_want;
+    struct br_area answers;
+    struct bbp_framebuffer fb;
 };
 
 static const char *value_of(const struct boot_entry *e, const char *key)
@@ -101,6 +108,11 @@ static bool make_plan(struct job *j)
     env.has_fb = j->gop != NULL;
     env.kaslr = j->e->index < 0 || conf_yes(j->e->conf, j->e->index, "kaslr", true);
     random_bytes((u8 *)&env.random, sizeof env.random);
+    if (j->is_limine) {
+        env.want = &j->limine_want;
+        if (!limine_want(j->file.bytes, j->file_len, LOADER_ARCH, &j->limine_want, &j->limine, &why))
+            return complain("%s: %s", j->e->path, why.msg);
+    }
     return bbp_plan_make(&j->plan, j->file.bytes, j->file_len, &env, &why) ||
            complain("%s: %s", j->e->path, why.msg);
 }
@@ -165,7 +177,9 @@ static bool build_tables(struct job *j)
     struct br_why why;
     struct bbp_places at = {.stack = j->stack, .info_phys = j->info.phys,
                             .trampoline = (u64)(uintptr_t)handoff_page,
-                            .dtb_phys = j->dtb.phys, .dtb_len = j->dtb_len};
+                            .dtb_phys = j->dtb.phys, .dtb_len = j->dtb_len,
+                            .cover_4g = j->is_limine && j->limine.revision < 3,
+                            .identity = j->is_limine && j->limine.revision == 0};
     u32 cap = (u32)(j->map.size / j->map.desc_size) * 2 + 2 * MODULES_MAX + 64;
     struct br_area scratch = alloc_pages(cap * sizeof(struct bbp_mem), 4096);
     struct br_memmap map = {(struct bbp_mem *)(void *)scratch.bytes, 0, cap};
@@ -204,16 +218,11 @@ static void shift_of(u32 mask, u8 *shift, u8 *bits)
     }
 }
 
-static void write_framebuffer(struct job *j)
+static void describe_framebuffer(struct job *j)
 {
     const struct efi_gop_mode *m = j->gop->mode;
     const struct efi_gop_info *g = m->info;
-    struct bbp_list *list = bbp_write_tag(&j->w, BBP_TAG_FRAMEBUFFER,
-                                          sizeof *list + sizeof(struct bbp_framebuffer));
-    if (!list)
-        return;
-    *list = (struct bbp_list){sizeof(struct bbp_framebuffer), 1};
-    struct bbp_framebuffer *f = (void *)(list + 1);
+    struct bbp_framebuffer *f = &j->fb;
     u32 red = g->format == 0 ? 0xFF : 0xFF0000, blue = g->format == 0 ? 0xFF0000 : 0xFF;
     f->phys = m->fb_base;
     f->len = m->fb_size;
@@ -224,6 +233,15 @@ static void write_framebuffer(struct job *j)
     shift_of(g->format == 2 ? g->red_mask : red, &f->red_shift, &f->red_bits);
     shift_of(g->format == 2 ? g->green_mask : 0xFF00, &f->green_shift, &f->green_bits);
     shift_of(g->format == 2 ? g->blue_mask : blue, &f->blue_shift, &f->blue_bits);
+}
+
+static void write_framebuffer(struct job *j)
+{
+    struct bbp_list *list = bbp_write_tag(&j->w, BBP_TAG_FRAMEBUFFER, sizeof *list + sizeof j->fb);
+    if (!list)
+        return;
+    *list = (struct bbp_list){sizeof j->fb, 1};
+    memcpy(list + 1, &j->fb, sizeof j->fb);
 }
 
 static void write_modules(struct job *j)
@@ -288,8 +306,10 @@ static void write_facts(struct job *j)
     bbp_write_blob(w, BBP_TAG_DTB, j->dtb.phys, j->dtb_len);
     bbp_write_blob(w, BBP_TAG_EFI_ST, (u64)(uintptr_t)ld.st, sizeof *ld.st);
     bbp_write_blob(w, BBP_TAG_KERNEL_FILE, j->file.phys, j->file_len);
-    if (j->gop)
+    if (j->gop) {
+        describe_framebuffer(j);
         write_framebuffer(j);
+    }
     write_modules(j);
     write_cpus(j);
     if (j->plan.want.flags & BBP_WANT_SYMS)
@@ -313,6 +333,44 @@ static void write_facts(struct job *j)
     j->times = bbp_write_tag(w, BBP_TAG_TIMES, sizeof *j->times);
     if (j->times)
         *j->times = (struct bbp_times){cpu_tick_hz(), ld.entry_ticks, 0, 0, wall_clock()};
+}
+
+/// The answers to Limine requests, all but the memory map.
+static bool answer_limine(struct job *j)
+{
+    static const struct efi_guid smbios3 = EFI_GUID_SMBIOS3, smbios = EFI_GUID_SMBIOS;
+    static struct conf_path kernel, path[MODULES_MAX];
+    struct br_why why;
+    struct limine_facts f = {
+        .cmdline = j->e->cmdline ? j->e->cmdline : "", .kernel_file = j->file.phys,
+        .kernel_file_len = j->file_len, .rsdp = j->rsdp, .efi_table = (u64)(uintptr_t)ld.st,
+        .smbios32 = (u64)(uintptr_t)config_table(&smbios),
+        .smbios64 = (u64)(uintptr_t)config_table(&smbios3), .dtb = j->dtb.phys,
+        .wall_clock_s = wall_clock(), .fb = j->gop ? &j->fb : NULL, .modules = j->modules,
+        .memmap_entries = j->final_map.cap, .efi_map = j->info.phys +
+            (u64)((u8 *)(j->efi_tag + 1) - j->info.bytes), .efi_desc_size = j->map.desc_size,
+        .efi_desc_version = j->map.desc_version};
+    bool ok = conf_path_parse(j->e->path, &kernel, &why);
+    f.kernel_path = kernel.path;
+    for (u32 i = 0; ok && i < j->modules; i++) {
+        ok = conf_path_parse(conf_get(j->e->conf, j->e->index, "module_path", i), &path[i], &why);
+        f.module[i].path = path[i].path;
+        f.module[i].string = conf_module_string(j->e->conf, j->e->index, i);
+        f.module[i].phys = j->module[i].phys;
+        f.module[i].len = j->module_len[i];
+    }
+    j->answers = alloc_pages(65536 + j->final_map.cap * 32ULL, 1ULL << j->plan.granule_shift);
+    if (!j->answers.bytes)
+        return complain("no memory for the answers to Limine requests");
+    ok = ok && limine_answer(&j->limine, j->image.bytes, &j->plan, &f, j->answers, &why);
+    struct br_walk w;
+    u64 entry = j->limine.entry ? j->limine.entry : j->entry.pc;
+    if (ok && (!br_pt_walk(&j->pt, entry, &w) || !(w.flags & BR_MAP_X)))
+        ok = br_fail(&why, "the entry point request names 0x%llx, which is not mapped executable",
+                     (ull)entry);
+    j->entry.pc = entry;
+    j->entry.arg = 0;
+    return ok || complain("%s: %s", j->e->path, why.msg);
 }
 
 /// Allocates the block with room for both maps as they may be at the very end.
@@ -360,6 +418,8 @@ static void finish(struct job *j)
         !overlay(j, &j->final_map))
         stop_visibly("the final memory map has more entries than room was reserved for");
     *j->memmap_tag = (struct bbp_list){sizeof(struct bbp_mem), j->final_map.count};
+    if (j->is_limine && !limine_memmap(&j->limine, &j->final_map, j->map.size))
+        stop_visibly("the final memory map does not fit into the Limine answer");
     cpu_quiet_devices(&j->hw);
     j->times->jump = cpu_ticks();
     if (!bbp_write_end(&j->w, p, features) || bbp_check(j->info.bytes, j->info.len))
@@ -370,6 +430,8 @@ static void finish(struct job *j)
     cpu_clean(j->file.bytes, j->file.len);
     if (j->pool.bytes)
         cpu_clean(j->pool.bytes, j->pool.len);
+    if (j->answers.bytes)
+        cpu_clean(j->answers.bytes, j->answers.len);
     if (j->dtb_len)
         cpu_clean(j->dtb.bytes, j->dtb_len);
     for (u32 i = 0; i < j->modules; i++)
@@ -379,11 +441,33 @@ static void finish(struct job *j)
     cpu_jump(&h);
 }
 
+static void announce(const struct job *j)
+{
+    const struct bbp_plan *p = &j->plan;
+    say("%s: %s %u.%u, image 0x%llx at 0x%llx (virtual 0x%llx, slide 0x%llx), entry 0x%llx, MMU %s, "
+        "EL%u%s", j->e->path, j->is_limine ? "Limine" : "BBP", j->is_limine ? 0 : p->want.major,
+        j->is_limine ? (u32)j->limine.revision : p->want.minor, (ull)p->image_len, (ull)p->phys,
+        (ull)p->virt, (ull)p->slide, (ull)j->entry.pc, p->mmu_on ? "on" : "off",
+        j->state ? j->state->entry_el : 0, p->vhe ? " VHE" : "");
+}
+
+/// True for a kernel without a note that holds Limine requests.
+static bool speaks_limine(const struct job *j)
+{
+    u32 len;
+    struct br_elf elf;
+    struct br_why why;
+    return br_elf_check(j->file.bytes, j->file_len, LOADER_ARCH, &elf, &why) &&
+           !br_elf_note(&elf, BBP_NOTE_NAME, BBP_NOTE_TYPE, &len) &&
+           limine_is(j->file.bytes, j->file_len);
+}
+
 static bool prepare(struct job *j)
 {
     if (!read_modules(j))
         return false;
     gather(j);
+    j->is_limine = speaks_limine(j);
     if (!make_plan(j) || !place_image(j))
         return false;
     u64 granule = 1ULL << j->plan.granule_shift;
@@ -394,11 +478,9 @@ static bool prepare(struct job *j)
     if (!get_map(&j->map) || !begin_info(j) || !build_tables(j))
         return false;
     write_facts(j);
-    say("%s: BBP %u.%u, image 0x%llx at 0x%llx (virtual 0x%llx, slide 0x%llx), entry 0x%llx, "
-        "MMU %s, EL%u%s", j->e->path, j->plan.want.major, j->plan.want.minor,
-        (ull)j->plan.image_len, (ull)j->plan.phys, (ull)j->plan.virt, (ull)j->plan.slide,
-        (ull)j->entry.pc, j->plan.mmu_on ? "on" : "off", j->state ? j->state->entry_el : 0,
-        j->plan.vhe ? " VHE" : "");
+    announce(j);
+    if (j->is_limine && !answer_limine(j))
+        return false;
     bbp_write_bytes(&j->w, BBP_TAG_LOG, ld.log, ld.log_len + 1);
     int missing = bbp_missing_tag(&j->w, &j->plan.want);
     if (missing >= 0)
@@ -422,6 +504,7 @@ bool boot_bbp(const struct boot_entry *e)
     free_area(&job.info);
     free_area(&job.pool);
     free_area(&job.arch_page);
+    free_area(&job.answers);
     free_area(&job.map.area);
     for (u32 i = 0; i < job.modules; i++)
         free_area(&job.module[i]);

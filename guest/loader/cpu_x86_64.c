@@ -115,10 +115,13 @@ void cpu_quiet_devices(const struct hw *hw)
     }
 }
 
-/// Null, 64-bit code, data.
+/// Null, then code and data of 16, 32 and 64 bits: the order the Limine protocol fixes.
 void cpu_fill_page(u8 *page)
 {
-    static const u64 gdt[3] = {0, 0x00AF9B000000FFFFULL, 0x00CF93000000FFFFULL};
+    static const u64 gdt[7] = {0,
+                               0x00009B000000FFFFULL, 0x000093000000FFFFULL,
+                               0x00CF9B000000FFFFULL, 0x00CF93000000FFFFULL,
+                               0x00AF9B000000FFFFULL, 0x00CF93000000FFFFULL};
     memcpy(page, gdt, sizeof gdt);
 }
 

@@ -35,14 +35,14 @@ handoff_page:
 
     push r12             // lgdt takes limit and base from memory: use the new stack
     sub rsp, 8
-    mov word ptr [rsp + 6], 23
+    mov word ptr [rsp + 6], 55
     lgdt [rsp + 6]
     mov rax, 0
     mov [rsp], rax
     mov [rsp + 8], rax
     lidt [rsp]           // no IDT: an exception before the kernel has one resets the machine
     add rsp, 16
-    mov eax, 16
+    mov eax, 0x30
     mov ds, eax
     mov es, eax
     mov ss, eax
@@ -52,7 +52,7 @@ handoff_page:
     lldt ax
 
     push 0               // a return address of zero: rsp % 16 == 8 as after a call
-    push 8
+    push 0x28
     push r9
     xor ebx, ebx
     xor ecx, ecx

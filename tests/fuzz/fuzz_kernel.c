@@ -1,7 +1,7 @@
-/// A kernel for the boot protocol, through every step before the jump.
+/// A kernel for either boot protocol, through every step before the jump.
 #include "fuzz.h"
 
-#include "bbp_build.h"
+#include "limine.h"
 
 enum { IMAGE_MAX = 1 << 20, POOL_MAX = 4 << 20 };
 
@@ -20,11 +20,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bbp_env env = {.arch = elf.arch, .granules = 7, .pa_range = 5, .levels = 4, .at_el2 = true,
                           .has_vhe = true, .has_dtb = true, .has_acpi = true, .kaslr = true,
                           .random = size * 0x9E3779B97F4A7C15ULL};
+    struct limine l;
+    struct bbp_want want;
+    bool is_limine = limine_is(data, size);
+    if (is_limine && limine_want(data, size, elf.arch, &want, &l, &why))
+        env.want = &want;
     if (!bbp_plan_make(&p, data, size, &env, &why) || p.image_len > IMAGE_MAX)
         return 0;
     struct br_area img = {image, p.needs_phys ? p.phys : 1ULL << 30, sizeof image};
     if (!bbp_place(&p, img, &why) || !br_memmap_set(&map, 1 << 30, 1 << 30, BBP_MEM_USABLE, 7, 8))
         return 0;
+    static _Alignas(4096) u8 answers[16384];
+    struct limine_facts facts = {.cmdline = "x", .kernel_path = "/k", .rsdp = 4096, .memmap_entries = 32};
+    if (env.want && limine_answer(&l, image, &p, &facts, (struct br_area){answers, 4096, sizeof answers}, &why))
+        (void)!limine_memmap(&l, &map, 0);
+    memset(answers, 0, sizeof answers);
     (void)!br_memmap_retype(&map, img.phys, p.image_len, BBP_MEM_KERNEL);
     struct bbp_places at = {.stack = {stack, (1ULL << 30) + (64 << 20), sizeof stack},
                             .info_phys = (1ULL << 30) + (80 << 20),

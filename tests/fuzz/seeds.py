@@ -61,6 +61,21 @@ def bbp_kernel(machine, flags, kind=3):
     return bytes(f)
 
 
+def limine_kernel():
+    """The same without a note, with a base revision and requests in its data."""
+    f = bytearray(bbp_kernel(183, 0))
+    f[0x200:0x240] = bytes(0x40)
+    words = [0xf6b8f4b39de7d1ae, 0xfab91a6940fcb9cf, 0x785c6ed015d3e316, 0x181e920a7852b9d9,
+             0xf9562b2d5c95a6c8, 0x6a7b384944536bdc, 3]
+    for a, b in ((0x67cf3d9d378a806f, 0xe304acdfc50c3c62), (0x48dcf1cb8ad2b852, 0x63984e959a98244b),
+                 (0x4b161536e598651e, 0xb390ad4a2f1f303a), (0x13d86c035a1cd3e1, 0x2b0caa89d8f3026a)):
+        words += [0xc7b1dd30df4c8b88, 0x0a82e883a194f07b, a, b, 0, 0, 0xffffffff80000010]
+    data = struct.pack(f'<{len(words)}Q', *words)
+    f[0xa00:0xa00 + len(data)] = data
+    struct.pack_into('<QQ', f, 64 + 56 + 32, 0x400, 0x3000)
+    return bytes(f)
+
+
 def fat12():
     """Eight sectors: boot, FAT, root directory, five clusters; a directory and a file with a long name."""
     v = bytearray(4096)
@@ -120,7 +135,7 @@ def main():
         put('devices', f'device-{device}', bytes([device]) + bytes(rng.randrange(256) for _ in range(1500)))
     put('devices', 'gic2-enable', bytes([0]) + bytes.fromhex('025500000001000000') * 20)
     for name, data in {'aarch64': bbp_kernel(183, 8), 'mmu-off': bbp_kernel(183, 1), 'phys': bbp_kernel(183, 0x401, 2),
-                       'x86_64': bbp_kernel(62, 0), 'none': elf()}.items():
+                       'x86_64': bbp_kernel(62, 0), 'none': elf(), 'limine': limine_kernel()}.items():
         put('kernel', name, data)
     put('config', 'new', b'timeout: 3\n${D}=/boot\n/+Dir\n//One\nprotocol: bbp\npath: boot():${D}/k-${ARCH}.elf#' + b'0a' * 32 +
         b'\nmodule_path: /m\nmodule_string: x\nkaslr: no\n# end\n')

@@ -175,6 +175,13 @@ def config_cells(out):
             data = f.read()
         yield Cell(f'chain-{fw}', fw, cpu='qemu64' if fw == 'ovmf' else 'cortex-a72',
                    config=hello.format(arch), files={f'hello-{arch}.efi': data}, expect=chained)
+    for fw, arch, revision in (('aavmf', 'aarch64', 0), ('aavmf', 'aarch64', 3), ('uboot', 'aarch64', 4),
+                               ('ovmf', 'x86-64', 0), ('ovmf', 'x86-64', 3)):
+        yield Cell(f'limine-{fw}-revision-{revision}', fw, (fw, revision) == ('aavmf', 3),
+                   cpu='qemu64' if fw == 'ovmf' else 'cortex-a72', el2=fw == 'uboot',
+                   config=conf(f'kernel-limine{revision}-{arch}.elf', 'hello limine',
+                               extra='    module_path: /one\n').replace('bbp', 'limine'),
+                   files={'one': b'module one'}, expect=['LIMINE PASS'], forbid=['LIMINE FAIL'])
     yield from linux_cells()
 
 
@@ -248,6 +255,9 @@ def watch(cell, process, deadline):
             at = m.end()
             seen += 1
         bad = next((f for f in ('SELFTEST FAIL', 'loader: STOP', *cell.forbid) if f in text), None)
+        if not bad and 'nothing was booted' in text and not cell.keys and \
+                not any('returning' in e or 'returned' in e for e in cell.expect):
+            bad = 'nothing was booted'
         if bad:
             return f'saw "{bad}"', text
         if seen == len(cell.expect):
