@@ -1,5 +1,5 @@
 /// Runs one bare-metal guest on a machine and compares how it ended:
-/// run_guest FILE.bin EXIT_STATUS [gic=2|3] [cpus=N] [det] [out=TEXT]
+/// run_guest FILE.bin EXIT_STATUS [gic=2|3] [cpus=N] [det] [accel=NAME] [out=TEXT]
 #include "board/machine.h"
 
 #include <stdio.h>
@@ -21,6 +21,8 @@ int main(int argc, char **argv)
             cfg.gic = (unsigned)atoi(argv[i] + 4);
         else if (!strncmp(argv[i], "cpus=", 5))
             cfg.cpus = (unsigned)atoi(argv[i] + 5);
+        else if (!strncmp(argv[i], "accel=", 6))
+            cfg.accel = argv[i] + 6;
         else if (!strncmp(argv[i], "out=", 4))
             want_out = argv[i] + 4;
         else if (!strcmp(argv[i], "det"))
