@@ -202,7 +202,8 @@ int verb_run(struct cli *cli)
     if (cli->word_count == 1 && !bruin_config_set(cli->config, "kernel", cli->word[0], &err))
         return cli_fail(cli, &err);
     if (!bruin_config_get(cli->config, "kernel") && !bruin_config_get(cli->config, "load") &&
-        !bruin_config_get(cli->config, "firmware") && !bruin_config_get(cli->config, "esp"))
+        !bruin_config_get(cli->config, "firmware") && !bruin_config_get(cli->config, "esp") &&
+        !bruin_config_get(cli->config, "flash") && !bruin_config_get(cli->config, "disk"))
         return cli_usage(cli, "nothing to boot: bruin run [options] KERNEL [-- CMDLINE]");
     return run_config(cli);
 }

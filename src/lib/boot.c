@@ -71,6 +71,11 @@ bool bruin_boot(bruin_vm *vm, struct bruin_error *err)
                                .entry = vm->kernel_entry};
     struct boot_job job;
     struct err e = {0};
+    const char *flash = vm->mc.flash && !vm->kernel_bytes ? flash_file(vm->config) : NULL;
+    if (flash) {
+        vm->is_booted = true;
+        return (flash_boot(vm, flash, &e) && diagnose_loaded(vm, NULL, &e)) || err_out(err, &e);
+    }
     if (firmware_wanted(vm)) {
         vm->is_booted = true;
         return (firmware_boot(vm, &e) && diagnose_loaded(vm, NULL, &e)) || err_out(err, &e);

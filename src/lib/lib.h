@@ -102,6 +102,12 @@ MUST_USE bool diagnose_loaded(bruin_vm *vm, const struct boot_job *job, struct e
 int diagnose_run(bruin_vm *vm, struct machine_exit *x);
 void diagnose_free(bruin_vm *vm);
 
+/* flash.c */
+/// The file that goes into flash: as configured, or the host's EDK2 when there is only a disk to boot.
+/// ret  NULL when booting does not go through flash
+const char *flash_file(const bruin_config *c);
+MUST_USE bool flash_boot(bruin_vm *vm, const char *path, struct err *e);
+
 /* firmware.c */
 /// True when the configuration asks for the tiny firmware, or names an EFI application.
 bool firmware_wanted(const bruin_vm *vm);

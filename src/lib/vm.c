@@ -76,6 +76,8 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
     for (size_t i = 0; (v = bruin_config_get_at(c, "publish", i)) != NULL; i++)
         add_forward(vm, v);
     mc->net_forward = vm->net_forward;
+    mc->flash = flash_file(c) != NULL;
+    mc->flash_vars = bruin_config_get(c, "flash-vars");
     if (mc->cpus < 1 || mc->cpus > MACHINE_CPUS_MAX)
         return err_set(e, ERR_USAGE, "cpus: %u; 1 to %d are possible", mc->cpus, MACHINE_CPUS_MAX);
     return true;
