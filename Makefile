@@ -11,7 +11,8 @@ all: build
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-run: deps-run guest build ## boot a stock Debian arm64 kernel to a shell
+run: deps-run guest $(BUILD)/build.ninja ## boot a stock Debian arm64 kernel to a shell
+	@ninja -C $(BUILD) bruin
 	$(BUILD)/bruin run $(RUN_ARGS) -i $(GUEST)/initramfs.cpio.gz $(GUEST)/Image
 
 build: deps-run $(BUILD)/build.ninja ## build/bruin and build/libbruin.{a,so}
@@ -29,8 +30,14 @@ deps-%:
 guest: ## fetch Debian's arm64 kernels and BusyBox into the cache
 	@scripts/fetch-guest.sh
 
-check: deps-check guest build ## every test; the last line says how many passed and failed
+check: deps-check guest $(BUILD)/.with-tests ## every test; the last line says how many passed and failed
+	@ninja -C $(BUILD)
 	@tests/check.py $(BUILD)
+
+# A build directory made before the test tools were there does not know the tests that need them.
+$(BUILD)/.with-tests: | $(BUILD)/build.ninja
+	@meson setup --reconfigure $(BUILD) >$(BUILD)/reconfigure.log 2>&1 || { cat $(BUILD)/reconfigure.log; exit 1; }
+	@touch $@
 
 check-asan: deps-check guest ## the unit tests and a boot under ASan and UBSan
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
@@ -39,6 +46,12 @@ check-asan: deps-check guest ## the unit tests and a boot under ASan and UBSan
 
 install: build ## program, library, header and pkg-config file (DESTDIR and prefix as meson has them)
 	@meson install -C $(BUILD)
+
+demo-uefi: deps-uefi build ## the tiny firmware starts the loader, which starts the demonstration kernel
+	@$(MAKE) --no-print-directory -C guest OUT=$(abspath $(BUILD))/guest loader kernel
+	@mkdir -p $(BUILD)/esp/EFI/BOOT
+	@cp $(BUILD)/guest/BOOTAA64.EFI $(BUILD)/esp/EFI/BOOT/ && cp $(BUILD)/guest/kernel-aarch64.elf $(BUILD)/esp/kernel.elf
+	$(BUILD)/bruin run --firmware tiny --esp $(BUILD)/esp $(BUILD)/esp/EFI/BOOT/BOOTAA64.EFI
 
 bench: deps-bench build ## the benchmark kit against QEMU, interleaved, as a table of ratios
 	@bench/build.sh
@@ -49,7 +62,7 @@ soak-gcc: deps-bench guest build ## GCC's own 1951 run-time tests in the guest, 
 	@tests/integration/boot.py gcc-testsuite --bruin $(BUILD)/bruin --timeout 3600
 
 SOAK_CASES ?= 1000000
-soak-diff: deps-check build ## SOAK_CASES random cases of each family and engine against qemu-aarch64
+soak-diff: deps-check $(BUILD)/.with-tests build ## SOAK_CASES random cases of each family and engine against qemu-aarch64
 	@tests/diff/soak.sh $(BUILD) $(SOAK_CASES)
 
 FUZZ_SECONDS ?= 60

@@ -1,21 +1,22 @@
 #!/bin/sh
 # Installs the Debian packages that are missing; does nothing, and asks for nothing, when all are there.
-# usage: deps.sh run | check | fuzz | bench        each for the make target of that name
+# usage: deps.sh run | check | fuzz | uefi | bench        each for the make target of that name
 set -eu
 here=$(dirname "$(realpath "$0")")
 . "$here/common.sh"
 
 build='gcc libc6-dev meson ninja-build pkgconf python3 libfdt-dev zlib1g-dev libzstd-dev liblz4-dev
- liblzma-dev libcjson-dev'
-tests='libcmocka-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross binutils-aarch64-linux-gnu qemu-user
- device-tree-compiler git binutils'
+ liblzma-dev libcjson-dev gcc-aarch64-linux-gnu'
+tests='libcmocka-dev libc6-dev-arm64-cross binutils-aarch64-linux-gnu qemu-user
+ device-tree-compiler git binutils passt qemu-system-arm qemu-efi-aarch64 u-boot-qemu'
 guest='clang lld llvm mtools dosfstools'
 case ${1:-run} in
 run) want=$build ;;
 check) want="$build $tests $guest" ;;
 fuzz) want="$build $tests clang libclang-rt-14-dev" ;;
+uefi) want="$build clang lld" ;;
 bench) want="$build $tests qemu-system-arm cpio" ;;
-*) die "$1: run, check, fuzz or bench is wanted" ;;
+*) die "$1: run, check, fuzz, uefi or bench is wanted" ;;
 esac
 
 missing=
