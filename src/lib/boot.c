@@ -19,7 +19,7 @@ static void lint(bruin_vm *vm, const struct boot_job *job)
     struct boot_lint_in in = {.req = &job->req, .plan = &job->plan, .cmdline = job->cmdline,
                               .has_disk = vm->mc.disk_count != 0};
     u64 mmfr0 = 0;
-    if (vm->mc.lint == MACHINE_LINT_OFF)
+    if (vm->mc.lint == MACHINE_LINT_OFF || job->is_bbp)
         return;
     sysreg_get(machine_cpu(vm->machine, 0), "ID_AA64MMFR0_EL1", &mmfr0);
     in.mmfr0 = mmfr0;
@@ -51,6 +51,10 @@ static bool load_dtb(bruin_vm *vm, struct boot_job *job, struct err *e)
 
 bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e)
 {
+    if (job->is_bbp && !vm->mc.bare)
+        return bbp_boot(vm, job, e);
+    if (job->is_bbp && !boot_plan(&job->req, &job->plan, e))
+        return false;
     if (!boot_load(&job->req, &job->plan, machine_mem(vm->machine), e))
         return false;
     vm->dtb_addr = 0;

@@ -95,6 +95,10 @@ static void describe_plan(cJSON *root, const struct boot_job *job)
 {
     cJSON *o = cJSON_AddObjectToObject(root, "plan");
     const struct boot_plan *p = &job->plan;
+    if (job->is_bbp) {
+        cJSON_AddStringToObject(o, "protocol", "BBP: placed, mapped and described to the kernel when it is booted");
+        return;
+    }
     add_hex(o, "entry", p->entry);
     if (job->cmdline)
         cJSON_AddStringToObject(o, "cmdline", job->cmdline);
@@ -160,6 +164,8 @@ static u64 model_mmfr0(void)
 
 static void describe_warnings(cJSON *root, const struct boot_job *job, const bruin_config *c)
 {
+    if (job->is_bbp)
+        return;
     struct boot_lint_in in = {.req = &job->req, .plan = &job->plan, .cmdline = job->cmdline,
                               .mmfr0 = model_mmfr0(), .has_disk = bruin_config_get(c, "disk") != NULL};
     boot_lint(&in, collect, cJSON_AddArrayToObject(root, "warnings"));

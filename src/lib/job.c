@@ -167,7 +167,10 @@ static bool prepare(struct boot_job *job, const bruin_config *c, const struct bo
             job->req.kernel_addr = bytes->entry;
         }
     }
-    if (!boot_plan(&job->req, &job->plan, e))
+    job->is_bbp = job->req.kernel.name && !job->req.has_entry && !job->req.kernel_has_addr && job->dtb.len == 0 &&
+                  bbp_is_kernel(&job->req.kernel);
+    job->plan.kind = BOOT_KIND_ELF;
+    if (!job->is_bbp && !boot_plan(&job->req, &job->plan, e))
         return false;
     make_cmdline(job, c);
     return true;

@@ -35,6 +35,7 @@ struct boot_job {
     struct blob unpacked;
     struct blob dtb;
     struct boot_plan plan;
+    bool is_bbp;        ///< the kernel asks for the boot protocol; there is no plan until it is loaded
     char how[96];       ///< how the kernel was packed
     char *cmdline;      ///< as the kernel will see it
     char *names[BOOT_FLATS_MAX]; ///< owned file names of --load
@@ -91,6 +92,11 @@ struct bruin_vm {
     struct vm_debug *debug;    ///< monitor, gdb, trace; NULL until wanted
     struct firmware *firmware; ///< of the last boot by firmware, or NULL
 };
+
+/// True for an AArch64 ELF with a BBP note (docs/boot-protocol.md).
+bool bbp_is_kernel(const struct blob *kernel);
+/// Starts such a kernel: places it, builds tables and information block, sets the registers.
+MUST_USE bool bbp_boot(bruin_vm *vm, struct boot_job *job, struct err *e);
 
 /// Loads job into the machine: copies, device tree, registers.
 MUST_USE bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e);
