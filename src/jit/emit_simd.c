@@ -196,20 +196,24 @@ void simd_unzip(struct jit *j, unsigned lg, bool odd, int d, int a, int b)
     }
 }
 
+void simd_qc_any(struct jit *j, int x)
+{
+    jit_clobber(j);
+    v2(j, XV_PTEST, x, x);
+    struct xbuf *c = jit_cold_begin(j, CC_NE);
+    x_alu_i(c, ALU_OR, 0, ENV(fpsr), FPSR_QC);
+    jit_cold_end(j);
+}
+
 void simd_qc_if(struct jit *j, const struct insn *i, int x)
 {
     static const enum simd_const low[3] = {SK_LOW_B, SK_LOW_H, SK_LOW_S};
     unsigned width = simd_width(i);
-    jit_clobber(j);
     if (width == 8)
         v2(j, XV_MOVQ, x, x);
     if (width < 8)
-        x_v(&j->b, XV_PTEST, x, 0, simd_k(j, low[__builtin_ctz(width)]));
-    else
-        v2(j, XV_PTEST, x, x);
-    struct xbuf *c = jit_cold_begin(j, CC_NE);
-    x_alu_i(c, ALU_OR, 0, ENV(fpsr), FPSR_QC);
-    jit_cold_end(j);
+        v3m(j, XV_PAND, x, x, simd_k(j, low[__builtin_ctz(width)]));
+    simd_qc_any(j, x);
 }
 
 void jit_init_simd(jit_emit_fn **t)

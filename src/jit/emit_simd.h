@@ -83,6 +83,8 @@ void simd_extend(struct jit *j, const struct insn *i, unsigned lg, bool is_signe
 void simd_unzip(struct jit *j, unsigned lg, bool odd, int d, int a, int b);
 /// Sets FPSR.QC when any of the low simd_width bytes of x is not zero. Changes x and EFLAGS.
 void simd_qc_if(struct jit *j, const struct insn *i, int x);
+/// The same for all of x. Changes EFLAGS.
+void simd_qc_any(struct jit *j, int x);
 
 void simd_init_same(jit_emit_fn **t);
 void simd_init_misc(jit_emit_fn **t);

@@ -54,6 +54,40 @@ LONG_E(MULL, LONG_MUL)
 LONG_E(MLAL, LONG_MLA)
 LONG_E(MLSL, LONG_MLS)
 
+/* Saturating doubling products: only the most negative number twice overflows. */
+
+/// X2 <- saturated doubled products; X3 <- mask of those that saturated.
+static void doubled(struct jit *j, const struct insn *i, int m)
+{
+    unsigned lg = simd_size(i->word);
+    simd_extend(j, i, lg, true, X1, m);
+    simd_extend(j, i, lg, true, X2, simd_n(j, i));
+    mul_extended(j, lg, false, X2, X2, X1);
+    v3(j, simd_padd[lg + 1], X2, X2, X2);
+    v3m(j, simd_pcmpeq[lg + 1], X3, X2, simd_k(j, lg == 1 ? SK_S80 : SK_D80));
+    v3(j, XV_PXOR, X2, X2, X3);
+}
+static int finish_doubled(struct jit *j, const struct insn *i)
+{
+    unsigned lg = simd_size(i->word);
+    if (simd_is_scalar(i->word)) {
+        v3m(j, XV_PAND, X3, X3, lg == 1 ? simd_k(j, SK_LOW_S) : simd_const128(j, ~0ULL, 0));
+        v3m(j, XV_PAND, X2, X2, lg == 1 ? simd_k(j, SK_LOW_S) : simd_const128(j, ~0ULL, 0));
+    }
+    simd_qc_any(j, X3);
+    return simd_finish_clean(j, i, X2);
+}
+static int emit_SQDMULL(struct jit *j, const struct insn *i)
+{
+    doubled(j, i, simd_m(j, i));
+    return finish_doubled(j, i);
+}
+static int emit_SQDMULL_e(struct jit *j, const struct insn *i)
+{
+    simd_broadcast(j, simd_size(i->word), X1, simd_m(j, i), (unsigned)i->imm);
+    doubled(j, i, X1);
+    return finish_doubled(j, i);
+}
 static int wide(struct jit *j, const struct insn *i, const u32 *op)
 {
     unsigned lg = simd_size(i->word);
@@ -109,4 +143,6 @@ void simd_init_diff(jit_emit_fn **t)
     t[OP_SABDL_v] = t[OP_UABDL_v] = emit_ABDL;
     t[OP_SABAL_v] = t[OP_UABAL_v] = emit_ABAL;
     t[OP_PMULL_v] = emit_PMULL;
+    t[OP_SQDMULL_v] = t[OP_SQDMULL_s] = emit_SQDMULL;
+    t[OP_SQDMULL_ve] = t[OP_SQDMULL_se] = emit_SQDMULL_e;
 }

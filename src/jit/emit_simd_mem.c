@@ -58,6 +58,57 @@ static int emit_1x2(struct jit *j, const struct insn *i) { return whole(j, i, 2)
 static int emit_1x3(struct jit *j, const struct insn *i) { return whole(j, i, 3); }
 static int emit_1x4(struct jit *j, const struct insn *i) { return whole(j, i, 4); }
 
+/* Any interleaving, by byte shuffles: three registers, and four of 64 bits. */
+
+/// pshufb control that moves, of a transfer of `regs` registers with elements of 1 << lg bytes,
+/// what register k and 16-byte block t have in common: into the register, or into the block.
+static xrm shuffle(struct jit *j, unsigned regs, unsigned bytes, unsigned lg, unsigned k, unsigned t, bool load)
+{
+    union vreg to_reg, to_block;
+    memset(&to_reg, 0x80, sizeof to_reg);
+    memset(&to_block, 0x80, sizeof to_block);
+    for (unsigned b = 0; b < bytes; b++) {
+        unsigned at = (((b >> lg) * regs + k) << lg) + (b & ((1u << lg) - 1));
+        if (at / 16 != t)
+            continue;
+        to_reg.b[b] = at % 16;
+        to_block.b[at % 16] = (u8)b;
+    }
+    const union vreg *v = load ? &to_reg : &to_block;
+    return simd_const128(j, v->d[0], v->d[1]);
+}
+static int emit_shuffled(struct jit *j, const struct insn *i, unsigned regs)
+{
+    unsigned lg = (unsigned)bits(i->word, 11, 10), bytes = simd_q(i->word) ? 16 : 8, total = regs * bytes;
+    unsigned blocks = (total + 15) / 16, outer = is_load(i) ? regs : blocks, inner = is_load(i) ? blocks : regs;
+    xrm m[REGS_MAX], block[REGS_MAX];
+    access_list(j, i, regs, bytes, lg, m);
+    for (unsigned t = 0; t < blocks; t++) {
+        block[t] = m[0];
+        block[t].disp += (s32)(16 * t);
+    }
+    for (unsigned o = 0; o < outer; o++) {
+        for (unsigned n = 0; n < inner; n++) {
+            unsigned k = is_load(i) ? o : n, t = is_load(i) ? n : o;
+            bool half = total - 16 * t < 16;
+            int source = X0;
+            if (is_load(i))
+                v3m(j, half ? XV_MOVSD : XV_MOVUPS, X0, 0, block[t]);
+            else
+                source = jit_vread(j, list_reg(i, k), X0);
+            v3m(j, XV_PSHUFB, n ? X1 : X2, source, shuffle(j, regs, bytes, lg, k, t, is_load(i)));
+            if (n)
+                v3(j, XV_POR, X2, X2, X1);
+        }
+        if (is_load(i))
+            jit_vdone(j, list_reg(i, o), X2);
+        else
+            v3m(j, total - 16 * o < 16 ? XV_MOVSD_ST : XV_MOVUPS_ST, X2, 0, block[o]);
+    }
+    return finish(j, i, total);
+}
+static int emit_3(struct jit *j, const struct insn *i) { return emit_shuffled(j, i, 3); }
+
 /* Interleaved by two and four. */
 
 static void set_v(struct jit *j, const struct insn *i, unsigned k, int x)
@@ -100,7 +151,7 @@ static int emit_LD4(struct jit *j, const struct insn *i)
     unsigned lg = (unsigned)bits(i->word, 11, 10);
     xrm m[4];
     if (!simd_q(i->word))
-        return 0;
+        return emit_shuffled(j, i, 4);
     access_list(j, i, 4, 16, lg, m);
     for (unsigned odd = 0; odd < 2; odd++) { /* registers 0 and 2, then 1 and 3 */
         v3m(j, XV_MOVUPS, X0, 0, m[0]);
@@ -121,7 +172,7 @@ static int emit_ST4(struct jit *j, const struct insn *i)
     unsigned lg = (unsigned)bits(i->word, 11, 10);
     xrm m[4];
     if (!simd_q(i->word))
-        return 0;
+        return emit_shuffled(j, i, 4);
     access_list(j, i, 4, 16, lg, m);
     for (unsigned upper = 0; upper < 2; upper++) {
         const u32 *zip = upper ? simd_punpckh : simd_punpckl;
@@ -183,6 +234,7 @@ void simd_init_mem(jit_emit_fn **t)
     BOTH(LD1x3, emit_1x3) BOTH(ST1x3, emit_1x3)
     BOTH(LD1x4, emit_1x4) BOTH(ST1x4, emit_1x4)
     BOTH(LD2, emit_LD2) BOTH(ST2, emit_ST2)
+    BOTH(LD3, emit_3) BOTH(ST3, emit_3)
     BOTH(LD4, emit_LD4) BOTH(ST4, emit_ST4)
     LANES(LD1_) LANES(LD2_) LANES(LD3_) LANES(LD4_)
     LANES(ST1_) LANES(ST2_) LANES(ST3_) LANES(ST4_)

@@ -216,11 +216,7 @@ static int narrow(struct jit *j, const struct insn *i, unsigned lg, int x, enum 
         v2(j, how == NARROW_SS ? from_s[lg] : from_u[lg], X3, X1);
         v3(j, XV_PXOR, X3, X3, x);
     }
-    jit_clobber(j);
-    v2(j, XV_PTEST, X3, X3);
-    struct xbuf *c = jit_cold_begin(j, CC_NE);
-    x_alu_i(c, ALU_OR, 0, ENV(fpsr), FPSR_QC);
-    jit_cold_end(j);
+    simd_qc_any(j, X3);
     int d = simd_d(j, i);
     if (simd_is_scalar(i->word)) {
         v3m(j, XV_PAND, d, X1, simd_k(j, lg ? SK_LOW_H : SK_LOW_B));
