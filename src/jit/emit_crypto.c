@@ -277,8 +277,43 @@ static int emit_XAR(struct jit *j, const struct insn *i)
     return simd_finish_clean(j, i, right ? X2 : X0);
 }
 
+/* CRC32 with the IEEE polynomial, bit-reflected: a Barrett reduction of 64 bits. The quotient by P
+ * is the low half of a product with floor(x^95 / P); the remainder is the high half of its product
+ * with P. Shorter data stand at the top, and what they do not reach of the old value is added. */
+
+static int emit_CRC32(struct jit *j, const struct insn *i)
+{
+    unsigned width = 8u << i->p;
+    if (!j->cpu.pclmul || !j->cpu.avx2)
+        return 0;
+    if (i->rd == REG_SINK)
+        return 1;
+    x_v(&j->b, XV_MOVD, X0, 0, xr(jit_xread(j, i->rn, RAX)));
+    x_v(&j->b, XV_MOVD | (width == 64 ? XW : 0), X1, 0, xr(jit_xread(j, i->rm, RDX)));
+    if (width < 32)
+        x_vshift_i(&j->b, XV_PSHIFT_Q, 2, X3, X0, width);
+    v3(j, XV_PXOR, X0, X0, X1);
+    if (width < 64)
+        x_vshift_i(&j->b, XV_PSHIFT_Q, 6, X0, X0, 64 - width);
+    xrm k = simd_const128(j, 0xb4e5b025f7011641, 0x1db710641);
+    x_vi(&j->b, XV_PCLMULQDQ, X0, X0, k, 0x00);
+    x_vi(&j->b, XV_PCLMULQDQ, X0, X0, k, 0x10);
+    if (width < 32) {
+        v_bytes_right(j, X0, X0, 8);
+        v3(j, XV_PXOR, X0, X0, X3);
+    }
+    int d = jit_xwrite(j, i->rd, RAX);
+    if (width < 32)
+        x_v(&j->b, XV_MOVD_ST, X0, 0, xr(d));
+    else
+        x_vi(&j->b, XV_PEXTRD, X0, 0, xr(d), 2);
+    jit_xdone(j, i->rd, d);
+    return 1;
+}
+
 void simd_init_crypto(jit_emit_fn **t)
 {
+    t[OP_CRC32B] = t[OP_CRC32H] = t[OP_CRC32W] = t[OP_CRC32X] = emit_CRC32;
     t[OP_AESE] = emit_AESE;
     t[OP_AESD] = emit_AESD;
     t[OP_AESMC] = emit_AESMC;
