@@ -166,13 +166,13 @@ static bool is_unpredictable(const struct insn *i)
 
 /// Registers of a straight piece: small indices, bases into the window that stay aligned (qemu-user
 /// does not check the alignment of atomics), bases that writeback moves.
-enum { INDEX_FIRST = 22, INDEX_LAST = 23, FIXED_FIRST = 24, FIXED_LAST = 25, BASE_FIRST = 26, BASE_LAST = 28 };
+enum { LOOP_COUNTER = 21, INDEX_FIRST = 22, INDEX_LAST = 23, FIXED_FIRST = 24, FIXED_LAST = 25, BASE_FIRST = 26, BASE_LAST = 28 };
 
 static bool clobbers_reserved(const struct insn *i)
 {
     unsigned d = i->word & 31, m = i->word >> 16 & 31, a = i->word >> 10 & 31;
     u32 f = i->flags;
-#define RESERVED(r) ((r) >= INDEX_FIRST && ((r) <= BASE_LAST || (r) == 31))
+#define RESERVED(r) ((r) >= LOOP_COUNTER && ((r) <= BASE_LAST || (r) == 31))
     if (i->op == OP_CASPw || i->op == OP_CASPx)
         return true;
     return ((f & DW) && !(f & VD) && (RESERVED(d) && (d != 31 || (f & DSP)))) || ((f & AW) && !(f & VA) && RESERVED(a)) ||
@@ -263,7 +263,7 @@ static bool is_store_exclusive(u32 flags) { return (flags & (MW | ST | LD)) == (
 static bool pair_exclusive(u64 *rng, u32 before, u32 *out)
 {
     struct insn i;
-    u32 w = with_field(before & ~(1u << 22), 16, 5, below(rng, 22));
+    u32 w = with_field(before & ~(1u << 22), 16, 5, below(rng, LOOP_COUNTER));
     w = with_field(w, 0, 5, below(rng, 32));
     insn_decode(w, &i);
     *out = w;
@@ -273,7 +273,7 @@ static bool pair_exclusive(u64 *rng, u32 before, u32 *out)
 /// System instructions that a process may use, for the translator's inline forms.
 static u32 system_word(u64 *rng)
 {
-    u32 t = (u32)below(rng, 22);
+    u32 t = (u32)below(rng, LOOP_COUNTER);
     switch (below(rng, 6)) { /* no DC ZVA: qemu's block is larger */
     case 0: return 0xd53b4200 | t;                  /* mrs xt, nzcv */
     case 1: return 0xd51b4200 | t;                  /* msr nzcv, xt */
@@ -377,10 +377,17 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
     for (unsigned r = INDEX_FIRST; r <= INDEX_LAST; r++)
         s->x[r] = below(&g->rng, 16);
     unsigned length = 2 + (unsigned)below(&g->rng, length_max - 1);
-    bool is_narrow = below(&g->rng, 2);
-    for (unsigned at = 0; at < length;) {
+    bool is_narrow = below(&g->rng, 2), is_loop = below(&g->rng, 4) == 0;
+    unsigned first = 0;
+    if (is_loop) { /* counted at the top, which no branch of a piece can pass over */
+        s->x[LOOP_COUNTER] = 1 + below(&g->rng, 4);
+        words[first++] = GEN_LOOP_TOP;
+        length = length < CASE_WORDS - 2 ? length + 1 : CASE_WORDS - 2;
+        words[length] = with_field(0xb5000000 | LOOP_COUNTER, 5, 19, 0 - (u64)length); /* cbnz x21, top */
+    }
+    for (unsigned at = first; at < length;) {
         u32 w;
-        if (at > 0 && below(&g->rng, 4) && pair_exclusive(&g->rng, words[at - 1], &w))
+        if (at > first && below(&g->rng, 4) && pair_exclusive(&g->rng, words[at - 1], &w))
             words[at++] = w;
         else if (below(&g->rng, 24) == 0)
             words[at++] = system_word(&g->rng);

@@ -17,6 +17,9 @@ bool gen_is_testable(enum insn_op op);
 /// A word of the row with random fields. ret  false when no try decoded to the row.
 bool gen_word(u64 *rng, enum insn_op op, u32 *word);
 
+/// First word of a piece that is a loop: sub x21, x21, #1. Without it the loop does not end.
+#define GEN_LOOP_TOP 0xd10006b5u
+
 struct gen {
     u64 rng;
     const u16 *ops; ///< rows to choose from
