@@ -166,6 +166,10 @@ static bool overlay(const struct job *j, struct br_memmap *map)
     bool ok = br_memmap_retype(map, j->image.phys, j->image.len, BBP_MEM_KERNEL);
     for (u32 i = 0; i < j->modules; i++)
         ok = ok && br_memmap_retype(map, j->module[i].phys, j->module[i].len, BBP_MEM_MODULE);
+    // A device tree in memory that the map calls free must survive until the kernel has read it.
+    const struct bbp_mem *m = j->dtb_len ? br_memmap_find(map, j->dtb.phys) : NULL;
+    if (m && m->type == BBP_MEM_USABLE)
+        ok = ok && br_memmap_retype(map, j->dtb.phys, j->dtb_len, BBP_MEM_LOADER);
     if (j->gop)
         ok = ok && br_memmap_set(map, j->gop->mode->fb_base, j->gop->mode->fb_size,
                                  BBP_MEM_FRAMEBUFFER, BR_NO_EFI_TYPE, 0);
