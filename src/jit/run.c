@@ -133,6 +133,39 @@ void jit_run(struct cpu *c)
     jit_fp_left(c);
 }
 
+/// The blocks that executed most instructions, with their guest and host code.
+static void print_top(const struct jit *j)
+{
+    enum { TOP = 16 };
+    const struct jit_block *top[TOP] = {0};
+    for (const struct jit_block *b = j->all; b; b = b->all_next) {
+        const struct jit_block *in = b;
+        for (unsigned k = 0; k < TOP && in; k++)
+            if (!top[k] || in->runs * in->insns > top[k]->runs * top[k]->insns) {
+                const struct jit_block *t = top[k];
+                top[k] = in;
+                in = t;
+            }
+    }
+    for (unsigned k = 0; k < TOP && top[k]; k++) {
+        const struct jit_block *b = top[k];
+        fprintf(stderr, "jit: top %u: %llu runs of %u instructions at %llx, mode %x, %u bytes\n", k,
+                (unsigned long long)b->runs, b->insns, (unsigned long long)b->page + b->off, b->mode, b->code_len);
+        for (unsigned n = 0; n < b->insns; n++) {
+            const u32 *w = mem_host(j->mem, b->page + b->off + 4 * n, 4);
+            char text[96];
+            if (!w || b->off + 4 * n >= GUEST_PAGE)
+                break;
+            insn_disas(*w, b->off + 4 * n, text, sizeof text);
+            fprintf(stderr, "jit:    %3x  %s\n", b->off + 4 * n, text);
+        }
+        fprintf(stderr, "jit:    code");
+        for (unsigned n = 0; n < b->code_len; n++)
+            fprintf(stderr, " %02x", b->entry[n]);
+        fprintf(stderr, "\n");
+    }
+}
+
 void jit_stats_print(const struct jit *j)
 {
     double n = j->st_insns ? (double)j->st_insns : 1;
@@ -156,4 +189,6 @@ void jit_stats_print(const struct jit *j)
         seen[best] = 0;
     }
     fprintf(stderr, "\n");
+    if (j->cfg.count_runs)
+        print_top(j);
 }

@@ -511,6 +511,10 @@ static void begin(struct jit *j)
             j->vloaded[n] = j->vmap[n] >= 0;
         j->loop_top = j->b.p;
         j->vdirty = j->vdirty_top = v_written(j);
+        if (j->cfg.count_runs) {
+            x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);
+            x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
+        }
     }
 }
 
