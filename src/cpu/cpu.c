@@ -14,7 +14,7 @@ static struct mmuctx *ctx_new(u8 el, bool pan)
     struct mmuctx *x = xcalloc(1, sizeof *x);
     x->el = el;
     x->pan = pan;
-    x->used_r = x->used_w = x->used_x = 0xffff;
+    x->used_r = x->used_w = x->used_x = ~0ULL;
     mmuctx_flush(x);
     return x;
 }

@@ -72,7 +72,7 @@ struct tlb_ent {
     u64 addend;
 };
 #define TLB_EMPTY (~0ULL)
-enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 1024, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
+enum { TLB_BITS = 12, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 1024, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
 
 /// What a soft-TLB entry maps to, for slow paths: parallel to mmuctx.r, .w and .x.
 struct tlb_info {
@@ -99,7 +99,8 @@ struct mmuctx {
     bool has_nonglobal; ///< EL1: an nG=1 entry was put here
     bool has_high;      ///< holds addresses of the upper half
     bool stale;         ///< must be emptied before it is selected again
-    u16 used_r, used_w, used_x; ///< groups of 64 entries that may hold something
+    u64 used_r, used_w, used_x; ///< groups of TLB_SIZE / 64 entries that may hold something
+    bool x_lost;        ///< an execution entry was replaced by another: its page may run without one
     struct { u64 lo, hi; } block[CTX_BLOCKS]; ///< ranges that hold pieces of block mappings
     u8 block_count;
     u8 el;

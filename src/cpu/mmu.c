@@ -206,12 +206,14 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
         return;
     struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
     struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
+    if (acc == ACC_FETCH && e->tag != TLB_EMPTY && e->tag != (va & ~0xfffULL))
+        t->x_lost = true;
     e->tag = va & ~0xfffULL;
     e->addend = (u64)(uintptr_t)host - va;
     n->pa = x->pa & ~0xfffULL;
     n->device = x->device;
     n->global = x->global;
-    *(acc == ACC_LOAD ? &t->used_r : acc == ACC_STORE ? &t->used_w : &t->used_x) |= (u16)(1u << k / (TLB_SIZE / 16));
+    *(acc == ACC_LOAD ? &t->used_r : acc == ACC_STORE ? &t->used_w : &t->used_x) |= 1ULL << k / (TLB_SIZE / 64);
     t->has_nonglobal |= !x->global;
     t->has_high |= bit(va, 55);
     c->tlb_fills++;
@@ -228,11 +230,11 @@ static void fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct x
     fill(c, t, va, x, ACC_STORE, r->host + (x->pa - r->base));
 }
 
-enum { GROUP = TLB_SIZE / 16 };
-static void clear_used(struct tlb_ent *e, u16 *used)
+enum { GROUP = TLB_SIZE / 64 };
+static void clear_used(struct tlb_ent *e, u64 *used)
 {
-    for (unsigned left = *used; left; left &= left - 1)
-        memset(e + (unsigned)__builtin_ctz(left) * GROUP, 0xff, GROUP * sizeof *e);
+    for (u64 left = *used; left; left &= left - 1)
+        memset(e + (unsigned)__builtin_ctzll(left) * GROUP, 0xff, GROUP * sizeof *e);
     *used = 0;
 }
 void mmuctx_flush(struct mmuctx *t)
@@ -242,7 +244,7 @@ void mmuctx_flush(struct mmuctx *t)
     clear_used(t->w, &t->used_w);
     clear_used(t->x, &t->used_x);
     t->block_count = 0;
-    t->has_nonglobal = t->has_high = t->stale = false;
+    t->has_nonglobal = t->has_high = t->stale = t->x_lost = false;
     t->code_gen++;
 }
 /// Drops the entries of the low half (user addresses) from an EL1 context.
@@ -338,6 +340,8 @@ static void flush_page(struct mmuctx *t, gva_t page)
     if (same_page(t->x[k].tag, page)) {
         t->x[k].tag = TLB_EMPTY;
         t->code_gen++;
+    } else if (t->x_lost) {
+        t->code_gen++; /* translated code of the page may still run */
     }
     slot_drop_va(t, page);
 }
@@ -369,11 +373,16 @@ static void protect(struct mmuctx *t, gpa_t page)
 {
     if (t->used_w == 0)
         return;
-    for (unsigned k = 0; k < TLB_SIZE; k++)
+    for (unsigned k = 0; k < TLB_SIZE; k++) {
+        if (!(t->used_w >> k / GROUP & 1)) {
+            k += GROUP - 1;
+            continue;
+        }
         if (t->w[k].tag != TLB_EMPTY && t->wi[k].pa == page) {
             slot_drop_host(t, (const void *)(uintptr_t)(t->w[k].tag + t->w[k].addend));
             t->w[k].tag = TLB_EMPTY;
         }
+    }
 }
 void tlb_protect_page(struct cpu *c, gpa_t pa)
 {

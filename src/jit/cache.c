@@ -6,6 +6,8 @@
 
 enum { PAGE_HASH = 1 << 12 };
 
+enum { HOT_SITES = 1 << 13 };
+
 static unsigned block_slot(gpa_t pa, u32 mode)
 {
     u64 h = (pa >> 2) * 0x9e3779b97f4a7c15ULL ^ mode * 0x85ebca6bULL;
@@ -42,6 +44,7 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     j->hash = xcalloc(BLOCK_HASH, sizeof *j->hash);
     j->page_hash = xcalloc(PAGE_HASH, sizeof *j->page_hash);
     j->jc = xcalloc((size_t)JC_SIZE * JC_TABLES, sizeof *j->jc);
+    j->hot_sites = xcalloc(HOT_SITES, sizeof *j->hot_sites);
     x_detect(&j->cpu);
     x_disable(&j->cpu, j->cfg.cpu_off);
     jit_init_tables();
@@ -75,6 +78,7 @@ void jit_free(struct jit *j)
     free(j->hash);
     free(j->page_hash);
     free(j->link_of);
+    free(j->hot_sites);
     free(j->jc);
     free(j);
 }
@@ -174,7 +178,30 @@ static void kill_block(struct jit *j, struct jit_block *b)
         jit_unlink(j, &b->links[k]);
     struct xbuf at = {b->entry, b->entry + 16};
     x_jmp(&at, b->dead_stub);
+    if (b->loop_top) {
+        at.p = b->loop_top;
+        x_jmp(&at, b->dead_stub);
+    }
     j->st_invalidated++;
+}
+
+static u64 *site_slot(const struct jit *j, gpa_t pa)
+{
+    unsigned k = (unsigned)((pa >> 2) * 0x9e3779b97f4a7c15ULL >> 40) & (HOT_SITES - 1);
+    while (j->hot_sites[k] && j->hot_sites[k] != pa + 1)
+        k = (k + 1) & (HOT_SITES - 1);
+    return &j->hot_sites[k];
+}
+bool jit_site_is_hot(const struct jit *j, gpa_t pa) { return *site_slot(j, pa) != 0; }
+void jit_site_set_hot(struct jit *j, gpa_t pa)
+{
+    if (j->hot_count > HOT_SITES * 3 / 4) { // start learning again
+        memset(j->hot_sites, 0, HOT_SITES * sizeof *j->hot_sites);
+        j->hot_count = 0;
+    }
+    u64 *s = site_slot(j, pa);
+    j->hot_count += *s == 0;
+    *s = pa + 1;
 }
 
 void jit_invalidate(struct jit *j, gpa_t pa, u64 len)

@@ -24,10 +24,28 @@ struct jit_addr jit_addr_rn(struct jit *j, unsigned rn, s64 off)
     return (struct jit_addr){.base = jit_xread(j, rn, RAX), .off = off, .is_sp = rn == REG_SP || rn == 29};
 }
 
+/// rdx = address: looks it up in the soft TLB.
+static xrm indexed(struct jit *j, struct jit_addr a, unsigned size, bool write)
+{
+    struct xbuf *b = &j->b;
+    s32 table = (s32)(write ? offsetof(struct mmuctx, w) : offsetof(struct mmuctx, r));
+    x_mov32(b, RCX, RDX);
+    x_shift_i(b, SH_SHR, 0, xr(RCX), GUEST_PAGE_SHIFT - 4);
+    x_alu_i(b, ALU_AND, 0, xr(RCX), (TLB_SIZE - 1) << 4);
+    if (size > 1)
+        x_rm(b, XI_LEA | XW, RDX, xm(RDX, (s32)size - 1)); // the last byte's page: a crossing misses
+    x_alu_i(b, ALU_AND, XW, xr(RDX), -GUEST_PAGE);
+    x_rm(b, XI_CMP | XW, RDX, xmi(RCTX, RCX, 0, table + (s32)offsetof(struct tlb_ent, tag)));
+    j->mem_probe = x_jcc(b, CC_NE, NULL);
+    x_rm(b, XI_MOV | XW, RCX, xmi(RCTX, RCX, 0, table + (s32)offsetof(struct tlb_ent, addend)));
+    return xmi(a.base, RCX, 0, (s32)a.off);
+}
+
 xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned size, bool write, unsigned align)
 {
     struct xbuf *b = &j->b;
-    s32 slot = slot_of(j, a.is_sp, size, write);
+    j->mem_indexed = jit_site_is_hot(j, j->blk->page + j->off[j->k]);
+    s32 slot = j->mem_indexed ? 0 : slot_of(j, a.is_sp, size, write);
     j->mem_slow[0] = j->mem_slow[1] = NULL;
     if (i->rn == REG_SP && (j->mode & MODE_SA) && !j->sp_aligned && i->flags & NSP) {
         x_test_i(b, 0, xr(jit_xread(j, REG_SP, RAX)), 15);
@@ -44,6 +62,8 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
         x_test_i(b, 0, xr(RDX), (s32)strict - 1);
         j->mem_slow[1] = x_jcc(b, CC_NE, NULL);
     }
+    if (j->mem_indexed)
+        return indexed(j, a, size, write);
     x_rm(b, XI_SUB | XW, RDX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, page)));
     x_rm(b, XI_CMP | XW, RDX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, limit)));
     j->mem_probe = x_jcc(b, CC_AE, NULL);
@@ -56,6 +76,16 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     struct xbuf *c = &j->cold;
     u8 *insn = jit_put_insn(j, i);
     j->cold_insn = insn;
+    if (j->mem_indexed) {
+        for (unsigned k = 0; k < 2; k++)
+            if (j->mem_slow[k])
+                x_patch(j->mem_slow[k], c->p);
+        x_patch(j->mem_probe, c->p);
+        jit_cold_exec(j, i);
+        jit_caches_reload(j, c);
+        x_jmp(c, j->b.p);
+        return;
+    }
     x_patch(j->mem_probe, c->p);
     jit_vspill(j, c, j->vdirty_cold);
     x_rm(c, XI_LEA | XW, RDX, xm(j->mem_addr.base, (s32)j->mem_addr.off));
@@ -65,6 +95,7 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     x_jmp(c, j->mem_retry);
     x_u32(c, (u32)(insn - ret));
     x_u32(c, j->off[j->k]);
+    x_u32(c, SITE_PATIENCE);
     u8 *after = c->p;
     jit_caches_reload(j, c);
     x_jmp(c, j->b.p);

@@ -94,6 +94,7 @@ struct jit_block {
     u8 *entry; ///< in the writable mapping
     u64 lines; ///< 64-byte lines of the page the translation depends on
     struct jit_block *hash_next, *page_next, *all_next;
+    u8 *loop_top;  ///< where its own back edges go, or NULL
     u8 *dead_stub; ///< in cold code: looks the block's address up again
     struct jit_link *in;
     struct jit_link *links;
@@ -143,6 +144,8 @@ struct jit {
     struct jit_block *all; ///< every block since the last flush, for freeing
     bool flush_pending;
     bool outside; ///< the C side runs before translated code was entered
+    u64 *hot_sites;        ///< instructions whose slots miss often: physical address + 1, open hashing
+    unsigned hot_count;
     struct jc_ent *jc;     ///< JC_TABLES tables
     struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
     u64 jc_clock;
@@ -166,7 +169,7 @@ struct jit {
         bool is_sp; ///< use the slots of the stack
     } mem_addr;
     u32 mem_key;
-    bool mem_write;
+    bool mem_write, mem_indexed;
     u8 *loop_top;      ///< where a branch to the first instruction may go, or NULL
     u8 fl;             ///< enum jit_flags: where guest NZCV is
     bool fl_env;       ///< cpu.nzcv is up to date
@@ -188,6 +191,9 @@ struct jit {
     u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_invalidated, st_lookups, st_links;
     u32 st_op_fallback[OP_COUNT];
 };
+
+/// Data behind the call of a site's soft-TLB probe, from the return address.
+enum { SITE_INSN = 5, SITE_OFF = 9, SITE_COUNT = 13, SITE_SIZE = 17, SITE_PATIENCE = 200 };
 
 enum jit_flags {
     FL_NONE, ///< only in cpu.nzcv (when fl_env), or dead
@@ -315,6 +321,9 @@ struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode);
 void jit_publish(struct jit *j, struct jit_block *b);
 void jit_invalidate(struct jit *j, gpa_t pa, u64 len);
 void jit_flush(struct jit *j);
+/// The set of instructions that look translations up by address instead of by slot.
+bool jit_site_is_hot(const struct jit *j, gpa_t pa);
+void jit_site_set_hot(struct jit *j, gpa_t pa);
 void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to);
 void jit_unlink(struct jit *j, struct jit_link *l);
 /// Brings cpu.jit[] up to date with cpu.ctx and cpu.mode.
@@ -329,5 +338,6 @@ const u8 *jit_c_cross(struct cpu *c, u32 number);
 const u8 *jit_c_lookup(struct cpu *c);
 const u8 *jit_c_after(struct cpu *c, int status);
 const u8 *jit_c_attention(struct cpu *c);
+void jit_c_hot_site(struct cpu *c, u32 off);
 
 #endif

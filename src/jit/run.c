@@ -118,6 +118,19 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     return host;
 }
 
+/// The slot of the instruction at this offset of the running page missed often: its blocks are
+/// dropped and will be translated to look the address up in the soft TLB.
+void jit_c_hot_site(struct cpu *c, u32 off)
+{
+    struct jit *j = jit_of(c);
+    unsigned k = c->jit_page >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
+    if (c->ctx->x[k].tag != c->jit_page)
+        return;
+    gpa_t pa = (c->ctx->xi[k].pa & ~0xfffULL) + off;
+    jit_site_set_hot(j, pa);
+    jit_invalidate(j, pa, 4);
+}
+
 void jit_run(struct cpu *c)
 {
     struct jit *j = jit_of(c);

@@ -111,8 +111,8 @@ static void make_exec(struct jit *j, const u8 *cont)
 }
 
 /// call: rdx = address, ecx = slot offset | span << 16. After the call: a 5-byte jump to the
-/// retry, s32 distance from the return address to the struct insn, u32 page offset; then the
-/// instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
+/// retry, s32 distance from the return address to the struct insn, u32 page offset, u32 misses
+/// left; then the instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
 static u8 *make_probe(struct jit *j, s32 table)
 {
     struct xbuf *b = &j->b;
@@ -125,13 +125,13 @@ static u8 *make_probe(struct jit *j, s32 table)
     x_alu_i(b, ALU_AND, 0, xr(RAX), 0xfff);
     x_rr(b, XI_ADD, RAX, RCX);
     x_alu_i(b, ALU_CMP, 0, xr(RAX), GUEST_PAGE);
-    u8 *slow1 = x_jcc8(b, CC_A);
+    u8 *slow1 = x_jcc(b, CC_A, NULL);
     x_mov32(b, RAX, RDX);
     x_shift_i(b, SH_SHR, 0, xr(RAX), GUEST_PAGE_SHIFT - 4);
     x_alu_i(b, ALU_AND, 0, xr(RAX), (TLB_SIZE - 1) << 4);
     x_alu_i(b, ALU_AND, XW, xr(RDX), -GUEST_PAGE);
     x_rm(b, XI_CMP | XW, RDX, xmi(RCTX, RAX, 0, table + (s32)offsetof(struct tlb_ent, tag)));
-    u8 *slow2 = x_jcc8(b, CC_NE);
+    u8 *slow2 = x_jcc(b, CC_NE, NULL);
     x_rm(b, XI_MOV | XW, RAX, xmi(RCTX, RAX, 0, table + (s32)offsetof(struct tlb_ent, addend)));
     x_rm(b, XI_MOVZX16, RCX, ENV_JW(JW_TMP2));
     x_op(b, XI_ST | XW, RDX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, page)), 0);
@@ -141,16 +141,29 @@ static u8 *make_probe(struct jit *j, s32 table)
     x_neg(b, 0, xr(RAX));
     x_alu_i(b, ALU_ADD, 0, xr(RAX), GUEST_PAGE + 1);
     x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, limit)), 0);
+    // a site that misses often is translated again, without a slot
+    x_rm(b, XI_MOV | XW, RAX, xm(RSP, 0));
+    x_alu_i(b, ALU_SUB, 0, xm(RAX, (s32)(SITE_COUNT - j->rx)), 1);
+    u8 *tired = x_jcc8(b, CC_S);
     x_rm(b, XI_MOV | XW, RAX, ENV_JW(JW_TMP));
     x_ret(b);
-    x_patch8(slow1, b->p);
-    x_patch8(slow2, b->p);
+    x_patch8(tired, b->p);
+    spill(b);
+    env_to_rdi(b);
+    x_rm(b, XI_MOV | XW, RAX, xm(RSP, 0));
+    x_rm(b, XI_MOV, RSI, xm(RAX, SITE_OFF));
+    x_alu_i(b, ALU_SUB, XW, xr(RSP), 8);
+    call_c(b, (const void *)jit_c_hot_site);
+    x_alu_i(b, ALU_ADD, XW, xr(RSP), 8);
+    reload(b);
+    x_patch(slow1, b->p);
+    x_patch(slow2, b->p);
     x_alu_i(b, ALU_ADD, XW, ENV_JW(JW_SLOW_MEM), 1);
     x_pop(b, RAX);
-    x_rm(b, XI_MOV, RCX, xm(RAX, 9));
-    x_rm(b, XI_MOVSXD, RDX, xm(RAX, 5));
+    x_rm(b, XI_MOV, RCX, xm(RAX, SITE_OFF));
+    x_rm(b, XI_MOVSXD, RDX, xm(RAX, SITE_INSN));
     x_rr(b, XI_ADD | XW, RDX, RAX);
-    x_alu_i(b, ALU_ADD, XW, xr(RAX), 13);
+    x_alu_i(b, ALU_ADD, XW, xr(RAX), SITE_SIZE);
     x_push(b, RAX);
     x_mov(b, RAX, RDX);
     x_jmp(b, j->t_exec);

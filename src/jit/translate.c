@@ -509,7 +509,9 @@ static void begin(struct jit *j)
             j->xloaded[n] = j->xmap[n] >= 0;
         for (unsigned n = 0; n < 32; n++)
             j->vloaded[n] = j->vmap[n] >= 0;
-        j->loop_top = j->b.p;
+        while (j->b.p - j->blk->entry > 0 && j->b.p - j->blk->entry < 5)
+            x_u8(&j->b, 0x90); // both places take a jump when the block dies
+        j->loop_top = j->blk->loop_top = j->b.p;
         j->vdirty = j->vdirty_top = v_written(j);
         if (j->cfg.count_runs) {
             x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);

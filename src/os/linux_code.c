@@ -16,18 +16,20 @@ bool os_code_alloc(struct os_code *code, u64 size, struct err *e)
             close(fd);
         return false;
     }
-    void *rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    void *rx = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    // side by side, so that one is at a small constant distance from the other
+    u8 *both = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bool ok = both != MAP_FAILED &&
+              mmap(both, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED &&
+              mmap(both + size, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
     int saved = errno;
     close(fd);
-    if (rw == MAP_FAILED || rx == MAP_FAILED) {
-        if (rw != MAP_FAILED)
-            munmap(rw, size);
-        if (rx != MAP_FAILED)
-            munmap(rx, size);
+    if (!ok) {
+        if (both != MAP_FAILED)
+            munmap(both, 2 * size);
         return err_set(e, ERR_USAGE, "code memory: mapping %llu bytes: %s (is executable memory forbidden here?)",
                        (unsigned long long)size, strerror(saved));
     }
+    u8 *rw = both, *rx = both + size;
     *code = (struct os_code){rw, rx, size};
     return true;
 }
