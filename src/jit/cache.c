@@ -45,6 +45,7 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     j->page_hash = xcalloc(PAGE_HASH, sizeof *j->page_hash);
     j->jc = xcalloc((size_t)JC_SIZE * JC_TABLES, sizeof *j->jc);
     j->hot_sites = xcalloc(HOT_SITES, sizeof *j->hot_sites);
+    j->patience = xcalloc(SITES, sizeof *j->patience);
     x_detect(&j->cpu);
     x_disable(&j->cpu, j->cfg.cpu_off);
     jit_init_tables();
@@ -79,6 +80,7 @@ void jit_free(struct jit *j)
     free(j->page_hash);
     free(j->link_of);
     free(j->hot_sites);
+    free(j->patience);
     free(j->jc);
     free(j);
 }
@@ -251,6 +253,7 @@ void jit_sync(struct jit *j, struct cpu *c)
     j->jc_key[oldest].mode = c->mode;
 found:
     j->jc_key[oldest].used = ++j->jc_clock;
+    c->jit[JW_PATIENCE] = (u64)(uintptr_t)j->patience;
     c->jit[JW_GEN] = gen;
     c->jit[JW_JC] = (u64)(uintptr_t)&j->jc[(size_t)oldest * JC_SIZE];
 }

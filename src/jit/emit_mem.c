@@ -95,7 +95,9 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     x_jmp(c, j->mem_retry);
     x_u32(c, (u32)(insn - ret));
     x_u32(c, j->off[j->k]);
-    x_u32(c, SITE_PATIENCE);
+    u32 site = j->site_next++ % SITES;
+    j->patience[site] = SITE_PATIENCE;
+    x_u32(c, site);
     u8 *after = c->p;
     jit_caches_reload(j, c);
     x_jmp(c, j->b.p);

@@ -60,6 +60,8 @@ enum {
     JW_SLOW_MEM, ///< slow-path counts, for --stats
     JW_SLOW_EXEC,
     JW_HASH_MISS,
+    JW_PATIENCE, ///< s32[SITES]: misses a site may still have. Not beside its code: writing there
+                 ///< would look like self-modification to the host
 };
 #define ENV_JW(w) xm(RENV, (s32)(offsetof(struct cpu, jit) + 8 * (size_t)(w)) - CPU_BIAS)
 
@@ -146,6 +148,8 @@ struct jit {
     bool outside; ///< the C side runs before translated code was entered
     u64 *hot_sites;        ///< instructions whose slots miss often: physical address + 1, open hashing
     unsigned hot_count;
+    s32 *patience;
+    u32 site_next;
     struct jc_ent *jc;     ///< JC_TABLES tables
     struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
     u64 jc_clock;
@@ -193,7 +197,7 @@ struct jit {
 };
 
 /// Data behind the call of a site's soft-TLB probe, from the return address.
-enum { SITE_INSN = 5, SITE_OFF = 9, SITE_COUNT = 13, SITE_SIZE = 17, SITE_PATIENCE = 200 };
+enum { SITE_INSN = 5, SITE_OFF = 9, SITE_NUMBER = 13, SITE_SIZE = 17, SITE_PATIENCE = 200, SITES = 1 << 16 };
 
 enum jit_flags {
     FL_NONE, ///< only in cpu.nzcv (when fl_env), or dead

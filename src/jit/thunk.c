@@ -111,8 +111,8 @@ static void make_exec(struct jit *j, const u8 *cont)
 }
 
 /// call: rdx = address, ecx = slot offset | span << 16. After the call: a 5-byte jump to the
-/// retry, s32 distance from the return address to the struct insn, u32 page offset, u32 misses
-/// left; then the instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
+/// retry, s32 distance from the return address to the struct insn, u32 page offset, u32 number
+/// of the site; then the instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
 static u8 *make_probe(struct jit *j, s32 table)
 {
     struct xbuf *b = &j->b;
@@ -143,7 +143,9 @@ static u8 *make_probe(struct jit *j, s32 table)
     x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, limit)), 0);
     // a site that misses often is translated again, without a slot
     x_rm(b, XI_MOV | XW, RAX, xm(RSP, 0));
-    x_alu_i(b, ALU_SUB, 0, xm(RAX, (s32)(SITE_COUNT - j->rx)), 1);
+    x_rm(b, XI_MOV, RAX, xm(RAX, SITE_NUMBER));
+    x_rm(b, XI_MOV | XW, RCX, ENV_JW(JW_PATIENCE));
+    x_alu_i(b, ALU_SUB, 0, xmi(RCX, RAX, 2, 0), 1);
     u8 *tired = x_jcc8(b, CC_S);
     x_rm(b, XI_MOV | XW, RAX, ENV_JW(JW_TMP));
     x_ret(b);
