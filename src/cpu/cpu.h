@@ -100,7 +100,7 @@ struct mmuctx {
     bool has_high;      ///< holds addresses of the upper half
     bool stale;         ///< must be emptied before it is selected again
     u64 used_r, used_w, used_x; ///< groups of TLB_SIZE / 64 entries that may hold something
-    bool x_lost;        ///< an execution entry was replaced by another: its page may run without one
+    u64 x_lost[16];     ///< hashed set of pages whose execution entry was replaced by another's
     struct { u64 lo, hi; } block[CTX_BLOCKS]; ///< ranges that hold pieces of block mappings
     u8 block_count;
     u8 el;
@@ -122,6 +122,9 @@ static inline void slot_drop_host(struct mmuctx *x, const void *host)
         if (x->slot[i].page + x->slot[i].addend == (u64)(uintptr_t)host)
             x->slot[i].limit = 0;
 }
+
+/// A page may run as translated code although its execution entry was replaced.
+static inline unsigned x_lost_bit(gva_t page) { return (unsigned)((page << 8 >> 20) * 0x9e3779b97f4a7c15ULL >> 54); }
 
 struct cpu;
 

@@ -207,7 +207,7 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
     struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
     struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
     if (acc == ACC_FETCH && e->tag != TLB_EMPTY && e->tag != (va & ~0xfffULL))
-        t->x_lost = true;
+        t->x_lost[x_lost_bit(e->tag) / 64] |= 1ULL << x_lost_bit(e->tag) % 64;
     e->tag = va & ~0xfffULL;
     e->addend = (u64)(uintptr_t)host - va;
     n->pa = x->pa & ~0xfffULL;
@@ -244,7 +244,8 @@ void mmuctx_flush(struct mmuctx *t)
     clear_used(t->w, &t->used_w);
     clear_used(t->x, &t->used_x);
     t->block_count = 0;
-    t->has_nonglobal = t->has_high = t->stale = t->x_lost = false;
+    t->has_nonglobal = t->has_high = t->stale = false;
+    memset(t->x_lost, 0, sizeof t->x_lost);
     t->code_gen++;
 }
 /// Drops the entries of the low half (user addresses) from an EL1 context.
@@ -340,7 +341,7 @@ static void flush_page(struct mmuctx *t, gva_t page)
     if (same_page(t->x[k].tag, page)) {
         t->x[k].tag = TLB_EMPTY;
         t->code_gen++;
-    } else if (t->x_lost) {
+    } else if (t->x_lost[x_lost_bit(page) / 64] >> x_lost_bit(page) % 64 & 1) {
         t->code_gen++; /* translated code of the page may still run */
     }
     slot_drop_va(t, page);

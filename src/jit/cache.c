@@ -20,6 +20,7 @@ static void purge_jump_caches(struct jit *j)
     memset(j->jc, 0xff, sizeof *j->jc * JC_SIZE * JC_TABLES);
     memset(j->jc_key, 0, sizeof j->jc_key);
     j->jc_clock = 0;
+    j->synced_ctx = NULL;
 }
 
 static void code_written(void *ctx, gpa_t gpa, u64 len) { jit_invalidate(ctx, gpa, len); }
@@ -238,6 +239,11 @@ static u64 context_id(const struct cpu *c)
 
 void jit_sync(struct jit *j, struct cpu *c)
 {
+    if (LIKELY(j->synced_ctx == c->ctx && j->synced_gen == c->ctx->code_gen && j->synced_mode == c->mode))
+        return;
+    j->synced_ctx = c->ctx;
+    j->synced_gen = c->ctx->code_gen;
+    j->synced_mode = c->mode;
     u64 gen = context_id(c);
     unsigned oldest = 0;
     for (unsigned k = 0; k < JC_TABLES; k++) {
@@ -248,6 +254,7 @@ void jit_sync(struct jit *j, struct cpu *c)
         if (j->jc_key[k].used < j->jc_key[oldest].used)
             oldest = k;
     }
+    j->st_contexts++;
     memset(&j->jc[(size_t)oldest * JC_SIZE], 0xff, JC_SIZE * sizeof *j->jc);
     j->jc_key[oldest].gen = gen;
     j->jc_key[oldest].mode = c->mode;

@@ -44,7 +44,8 @@ static xrm indexed(struct jit *j, struct jit_addr a, unsigned size, bool write)
 xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned size, bool write, unsigned align)
 {
     struct xbuf *b = &j->b;
-    j->mem_indexed = jit_site_is_hot(j, j->blk->page + j->off[j->k]);
+    j->mem_indexed = jit_site_is_hot(j, j->blk->page + j->off[j->k]) && !j->mem_user;
+    int ctx = j->mem_user ? RCX : RCTX;
     s32 slot = j->mem_indexed ? 0 : slot_of(j, a.is_sp, size, write);
     j->mem_slow[0] = j->mem_slow[1] = NULL;
     if (i->rn == REG_SP && (j->mode & MODE_SA) && !j->sp_aligned && i->flags & NSP) {
@@ -64,10 +65,12 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
     }
     if (j->mem_indexed)
         return indexed(j, a, size, write);
-    x_rm(b, XI_SUB | XW, RDX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, page)));
-    x_rm(b, XI_CMP | XW, RDX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, limit)));
+    if (j->mem_user)
+        x_rm(b, XI_MOV | XW, RCX, ENV(ctx_unpriv));
+    x_rm(b, XI_SUB | XW, RDX, xm(ctx, slot + (s32)offsetof(struct slot_ent, page)));
+    x_rm(b, XI_CMP | XW, RDX, xm(ctx, slot + (s32)offsetof(struct slot_ent, limit)));
     j->mem_probe = x_jcc(b, CC_AE, NULL);
-    x_rm(b, XI_MOV | XW, RCX, xm(RCTX, slot + (s32)offsetof(struct slot_ent, addend)));
+    x_rm(b, XI_MOV | XW, RCX, xm(ctx, slot + (s32)offsetof(struct slot_ent, addend)));
     return xmi(a.base, RCX, 0, (s32)a.off);
 }
 
@@ -90,7 +93,11 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     jit_vspill(j, c, j->vdirty_cold);
     x_rm(c, XI_LEA | XW, RDX, xm(j->mem_addr.base, (s32)j->mem_addr.off));
     x_mov_ri(c, RCX, j->mem_key);
-    x_call(c, j->mem_write ? j->t_store : j->t_load);
+    if (j->mem_user)
+        x_call(c, j->mem_write ? j->t_store_user : j->t_load_user);
+    else
+        x_call(c, j->mem_write ? j->t_store : j->t_load);
+    j->mem_user = false;
     u8 *ret = c->p;
     x_jmp(c, j->mem_retry);
     x_u32(c, (u32)(insn - ret));
@@ -118,6 +125,8 @@ static enum ext ext_of(unsigned op)
 {
     switch (op) {
 #define SX(id, e) case OP_##id##_ui: case OP_##id##_ur: case OP_##id##_po: case OP_##id##_pr: case OP_##id##_ro: return e;
+    case OP_LDTRSBx: case OP_LDTRSHx: case OP_LDTRSW: return EXT_S64;
+    case OP_LDTRSBw: case OP_LDTRSHw: return EXT_S32;
         SX(LDRSBx, EXT_S64) SX(LDRSHx, EXT_S64) SX(LDRSW, EXT_S64) SX(LDRSBw, EXT_S32) SX(LDRSHw, EXT_S32)
     case OP_LDRSW_l: return EXT_S64;
     case OP_LDPSW_of: case OP_LDPSW_po: case OP_LDPSW_pr: return EXT_S64;
@@ -226,6 +235,16 @@ static int emit_offset(struct jit *j, const struct insn *i)
         return 0;
     jit_clobber(j);
     return finish(j, i, jit_addr_rn(j, i->rn, (s64)i->imm), false);
+}
+
+/// LDTR and STTR: at EL1 with the permissions of EL0.
+static int emit_user(struct jit *j, const struct insn *i)
+{
+    jit_clobber(j);
+    struct jit_addr a = jit_addr_rn(j, i->rn, (s64)i->imm);
+    j->mem_user = true;
+    a.is_sp = false;
+    return finish(j, i, a, false);
 }
 
 static int emit_post(struct jit *j, const struct insn *i)
@@ -348,6 +367,8 @@ void jit_init_mem(jit_emit_fn **t)
 #define LP(id) t[OP_##id##_na] = t[OP_##id##_of] = emit_pair_off; LPW(id)
 #define LPW(id) t[OP_##id##_pr] = emit_pair_pre; t[OP_##id##_po] = emit_pair_post;
     LP(STPw) LP(LDPw) LP(STPx) LP(LDPx) LP(STPvs) LP(LDPvs) LP(STPvd) LP(LDPvd) LP(STPvq) LP(LDPvq)
+    t[OP_STTRB] = t[OP_LDTRB] = t[OP_LDTRSBx] = t[OP_LDTRSBw] = t[OP_STTRH] = t[OP_LDTRH] = emit_user;
+    t[OP_LDTRSHx] = t[OP_LDTRSHw] = t[OP_STTRw] = t[OP_LDTRw] = t[OP_LDTRSW] = t[OP_STTRx] = t[OP_LDTRx] = emit_user;
     t[OP_LDPSW_of] = emit_pair_off;
     LPW(LDPSW)
     t[OP_LDRw_l] = t[OP_LDRx_l] = t[OP_LDRSW_l] = t[OP_LDRvs_l] = t[OP_LDRvd_l] = t[OP_LDRvq_l] = emit_literal;

@@ -143,6 +143,15 @@ static void unmasked(struct jit *j)
     x_jmp(c, j->t_attention);
 }
 
+static bool is_cache_op(u64 enc)
+{
+    switch (enc) {
+    case SYSREG_ENC(1, 3, 7, 4, 1): case SYSREG_ENC(1, 3, 7, 5, 1): case SYSREG_ENC(1, 3, 7, 10, 1):
+    case SYSREG_ENC(1, 3, 7, 11, 1): case SYSREG_ENC(1, 3, 7, 12, 1): case SYSREG_ENC(1, 3, 7, 14, 1): return true;
+    default: return false;
+    }
+}
+
 bool jit_sys_is_inline(const struct jit *j, const struct insn *i)
 {
     if (j->cfg.no_inline || j->cfg.trace_sysreg || (i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi))
@@ -156,9 +165,25 @@ bool jit_sys_is_inline(const struct jit *j, const struct insn *i)
     }
     if (i->op == OP_MSR_i) { // DAIFSet and DAIFClr of A, I and F
         u32 op1 = i->word >> 16 & 7, op2 = i->word >> 5 & 7, imm = i->word >> 8 & 15;
-        return op1 == 3 && op2 >= 6 && j->mode & MODE_EL1 && !(imm & 8);
+        return op1 == 3 && op2 >= 6 && j->mode & MODE_EL1 && (imm & 8 ? op2 == 6 : true);
     }
+    if (i->op == OP_SYS) // cache maintenance
+        return is_cache_op(i->imm);
     return false;
+}
+
+/// With software step armed, PSTATE.D is part of the mode: leave through the body.
+static u8 *when_stepping(struct jit *j)
+{
+    x_test8_i(&j->b, env_sr(SYSREG_MDSCR_EL1), 1);
+    return x_jcc(&j->b, CC_NE, NULL);
+}
+static void stepping(struct jit *j, const struct insn *i, u8 *site)
+{
+    x_patch(site, j->cold.p);
+    jit_cold_exec(j, i);
+    x_mov_ri(&j->cold, RCX, j->off[j->k] + 4u);
+    x_jmp(&j->cold, j->t_dispatch);
 }
 
 static int emit_msr(struct jit *j, const struct insn *i)
@@ -173,17 +198,11 @@ static int emit_msr(struct jit *j, const struct insn *i)
             jit_flags_to_env(j);
         j->fl = FL_NONE;
         x_mov(b, RAX, jit_xread(j, i->rd, RAX));
-        x_rm(b, XI_MOV, RCX, ENV(daif));
         x_alu_i(b, ALU_AND, 0, xr(RAX), DAIF_D | DAIF_A | DAIF_I | DAIF_F);
-        x_rr(b, XI_XOR, RCX, RAX);
-        x_test_i(b, 0, xr(RCX), DAIF_D); // debug exceptions: the mode may change
-        u8 *debug = x_jcc(b, CC_NE, NULL);
+        u8 *debug = when_stepping(j);
         x_op(b, XI_ST, RAX, ENV(daif), 0);
         unmasked(j);
-        x_patch(debug, j->cold.p);
-        jit_cold_exec(j, i);
-        x_mov_ri(&j->cold, RCX, j->off[j->k] + 4u);
-        x_jmp(&j->cold, j->t_dispatch);
+        stepping(j, i, debug);
         return 1;
     }
     int v = jit_xread(j, i->rd, RAX);
@@ -201,11 +220,54 @@ static int emit_msr_i(struct jit *j, const struct insn *i)
         jit_flags_to_env(j);
     j->fl = FL_NONE;
     if (op2 == 6) {
+        u8 *debug = imm & 8 ? when_stepping(j) : NULL;
+        if (debug)
+            stepping(j, i, debug);
         x_alu_i(b, ALU_OR, 0, ENV(daif), (s32)(imm << 6));
         return 1;
     }
     x_alu_i(b, ALU_AND, 0, ENV(daif), ~(s32)(imm << 6));
     unmasked(j);
+    return 1;
+}
+
+/* ---- cache maintenance ---- */
+
+/// DC ZVA: 64 bytes of zeros.
+static int emit_zva(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    if (!(j->mode & MODE_MMU) || !j->cpu.avx2)
+        return 0;
+    jit_clobber(j);
+    x_mov(b, RAX, jit_xread(j, i->rd, RAX));
+    x_alu_i(b, ALU_AND, XW, xr(RAX), -64);
+    u8 *trapped = NULL;
+    if (!(j->mode & MODE_EL1)) {
+        x_test_i(b, 0, env_sr(SYSREG_SCTLR_EL1), 1 << 14);
+        trapped = x_jcc(b, CC_E, NULL);
+    }
+    xrm m = jit_mem(j, i, (struct jit_addr){.base = RAX}, 64, true, 0);
+    x_v(b, XV_PXOR, X0, X0, xr(X0));
+    x_v(b, XV_MOVUPS_ST | XL, X0, 0, m);
+    m.disp += 32;
+    x_v(b, XV_MOVUPS_ST | XL, X0, 0, m);
+    jit_mem_done(j, i);
+    if (trapped) {
+        x_patch(trapped, j->cold.p);
+        jit_cold_exec(j, i);
+        jit_cold_end(j);
+    }
+    return 1;
+}
+
+static int emit_sys(struct jit *j, const struct insn *i)
+{
+    if (!jit_sys_is_inline(j, i))
+        return 0;
+    if (i->imm == SYSREG_ENC(1, 3, 7, 4, 1) && emit_zva(j, i))
+        return 1;
+    jit_exec(j, i);
     return 1;
 }
 
@@ -250,6 +312,7 @@ void jit_init_sys(jit_emit_fn **t)
     t[OP_MRS] = emit_mrs;
     t[OP_MSR] = emit_msr;
     t[OP_MSR_i] = emit_msr_i;
+    t[OP_SYS] = emit_sys;
     t[OP_HINT] = emit_hint;
     t[OP_DMB] = t[OP_DSB] = emit_barrier;
     t[OP_ISB] = emit_isb;

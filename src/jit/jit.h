@@ -135,7 +135,7 @@ struct jit {
 
     /* Thunks, writable addresses. */
     u8 *vconst; ///< 16-byte constants of the SIMD emitters
-    u8 *t_enter, *t_exit, *t_exec, *t_load, *t_store, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_bottom, *t_end;
+    u8 *t_enter, *t_exit, *t_exec, *t_load, *t_store, *t_load_user, *t_store_user, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_end;
 
     /* Blocks. */
     struct jit_block **hash;
@@ -153,6 +153,9 @@ struct jit {
     struct jc_ent *jc;     ///< JC_TABLES tables
     struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
     u64 jc_clock;
+    const struct mmuctx *synced_ctx; ///< what cpu.jit[] was made for
+    u64 synced_gen;
+    u32 synced_mode;
 
     /* The block being translated. */
     struct cpu *c;
@@ -174,6 +177,7 @@ struct jit {
     } mem_addr;
     u32 mem_key;
     bool mem_write, mem_indexed;
+    bool mem_user; ///< the next jit_mem is an access as EL0 (LDTR, STTR)
     u8 *loop_top;      ///< where a branch to the first instruction may go, or NULL
     u8 fl;             ///< enum jit_flags: where guest NZCV is
     bool fl_env;       ///< cpu.nzcv is up to date
@@ -192,7 +196,7 @@ struct jit {
     unsigned pending_n;
 
     /* Counters of --stats. */
-    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_invalidated, st_lookups, st_links;
+    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_invalidated, st_lookups, st_links, st_contexts, st_link_calls, st_cross_calls, st_indirect_calls, st_after, st_attention;
     u32 st_op_fallback[OP_COUNT];
 };
 
@@ -342,6 +346,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number);
 const u8 *jit_c_lookup(struct cpu *c);
 const u8 *jit_c_after(struct cpu *c, int status);
 const u8 *jit_c_attention(struct cpu *c);
+const u8 *jit_c_dead(struct cpu *c);
 void jit_c_hot_site(struct cpu *c, u32 off);
 
 #endif

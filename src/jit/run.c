@@ -30,7 +30,7 @@ static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
     return b;
 }
 
-/// Where to go on for c->pc.
+/// Where to go on for c->pc. out: wanted is the block, not only its code; may be NULL.
 static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
 {
     j->st_lookups++;
@@ -42,10 +42,17 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
         }
         if (UNLIKELY(c->mode & MODE_SS) || UNLIKELY(c->single))
             return leave(j);
+        jit_sync(j, c);
+        const struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
+        if (LIKELY(e->va == c->pc) && !out) {
+            c->jit_page = c->pc & ~0xfffULL;
+            return e->host;
+        }
         struct jit_block *b = block_at_pc(j, c);
         if (b) {
             c->jit_page = c->pc & ~0xfffULL;
-            *out = b;
+            if (out)
+                *out = b;
             return jit_rx(j, b->entry);
         }
         c->jit[JW_RESET] = 1; // an exception: predicted returns belong to another mode
@@ -61,20 +68,27 @@ static u64 branch_addr(const struct cpu *c, u64 va)
 
 const u8 *jit_c_lookup(struct cpu *c)
 {
-    struct jit_block *b;
+    jit_of(c)->st_indirect_calls++;
     c->pc = branch_addr(c, c->pc);
-    return lookup(jit_of(c), c, &b);
+    return lookup(jit_of(c), c, NULL);
 }
 
 const u8 *jit_c_after(struct cpu *c, int status)
 {
-    struct jit_block *b;
+    jit_of(c)->st_after++;
     if (status == EXEC_EXIT)
         return leave(jit_of(c));
-    return lookup(jit_of(c), c, &b);
+    return lookup(jit_of(c), c, NULL);
 }
 
 const u8 *jit_c_attention(struct cpu *c)
+{
+    jit_of(c)->st_attention++;
+    return lookup(jit_of(c), c, NULL);
+}
+
+/// The jump cache may still name the dead block: look further.
+const u8 *jit_c_dead(struct cpu *c)
 {
     struct jit_block *b;
     return lookup(jit_of(c), c, &b);
@@ -105,6 +119,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     if (number == ~0u)
         return jit_c_lookup(c);
     struct jit_link *l = j->link_of[number];
+    j->st_cross_calls++;
     va = c->pc;
     const u8 *host = lookup(j, c, &b);
     if (b && flushes == j->st_flushes && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&
@@ -188,6 +203,9 @@ void jit_stats_print(const struct jit *j)
     fprintf(stderr, "jit: %llu links, %llu look-ups, %llu invalidated, %llu flushes, %llu calls of bodies\n",
             (unsigned long long)j->st_links, (unsigned long long)j->st_lookups, (unsigned long long)j->st_invalidated,
             (unsigned long long)j->st_flushes, (unsigned long long)j->st_fallback);
+    fprintf(stderr, "jit: calls of C: link %llu cross %llu indirect %llu body %llu dispatch %llu; new contexts %llu\n",
+            (unsigned long long)j->st_links, (unsigned long long)j->st_cross_calls, (unsigned long long)j->st_indirect_calls,
+            (unsigned long long)j->st_after, (unsigned long long)j->st_attention, (unsigned long long)j->st_contexts);
     u32 seen[OP_COUNT];
     memcpy(seen, j->st_op_fallback, sizeof seen);
     fprintf(stderr, "jit: not emitted:");

@@ -113,10 +113,12 @@ static void make_exec(struct jit *j, const u8 *cont)
 /// call: rdx = address, ecx = slot offset | span << 16. After the call: a 5-byte jump to the
 /// retry, s32 distance from the return address to the struct insn, u32 page offset, u32 number
 /// of the site; then the instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
-static u8 *make_probe(struct jit *j, s32 table)
+static u8 *make_probe(struct jit *j, s32 table, bool user)
 {
     struct xbuf *b = &j->b;
     u8 *at = b->p;
+    if (user)
+        x_rm(b, XI_MOV | XW, RCTX, ENV(ctx_unpriv));
     x_op(b, XI_ST | XW, RAX, ENV_JW(JW_TMP), 0);
     x_op(b, XI_ST | XW, RCX, ENV_JW(JW_TMP2), 0);
     x_shift_i(b, SH_SHR, 0, xr(RCX), 16);
@@ -148,6 +150,8 @@ static u8 *make_probe(struct jit *j, s32 table)
     x_alu_i(b, ALU_SUB, 0, xmi(RCX, RAX, 2, 0), 1);
     u8 *tired = x_jcc8(b, CC_S);
     x_rm(b, XI_MOV | XW, RAX, ENV_JW(JW_TMP));
+    if (user)
+        x_rm(b, XI_MOV | XW, RCTX, ENV(ctx));
     x_ret(b);
     x_patch8(tired, b->p);
     spill(b);
@@ -160,6 +164,8 @@ static u8 *make_probe(struct jit *j, s32 table)
     reload(b);
     x_patch(slow1, b->p);
     x_patch(slow2, b->p);
+    if (user)
+        x_rm(b, XI_MOV | XW, RCTX, ENV(ctx));
     x_alu_i(b, ALU_ADD, XW, ENV_JW(JW_SLOW_MEM), 1);
     x_pop(b, RAX);
     x_rm(b, XI_MOV, RCX, xm(RAX, SITE_OFF));
@@ -227,6 +233,14 @@ static void make_attention(struct jit *j, const u8 *cont)
     x_rm(b, XI_ADD | XW, RCX, ENV(jit_page));
     x_op(b, XI_ST | XW, RCX, ENV(pc), 0);
     x_jmp(b, here);
+    /* jmp: the same, from the entry of a block that must not be entered again. */
+    j->t_dead = b->p;
+    x_rm(b, XI_ADD | XW, RCX, ENV(jit_page));
+    x_op(b, XI_ST | XW, RCX, ENV(pc), 0);
+    spill(b);
+    env_to_rdi(b);
+    call_c(b, (const void *)jit_c_dead);
+    x_jmp(b, cont);
 }
 
 void jit_make_thunks(struct jit *j)
@@ -235,8 +249,10 @@ void jit_make_thunks(struct jit *j)
     make_enter(j);
     u8 *cont = make_continue(j);
     make_exec(j, cont);
-    j->t_load = make_probe(j, (s32)offsetof(struct mmuctx, r));
-    j->t_store = make_probe(j, (s32)offsetof(struct mmuctx, w));
+    j->t_load = make_probe(j, (s32)offsetof(struct mmuctx, r), false);
+    j->t_store = make_probe(j, (s32)offsetof(struct mmuctx, w), false);
+    j->t_load_user = make_probe(j, (s32)offsetof(struct mmuctx, r), true);
+    j->t_store_user = make_probe(j, (s32)offsetof(struct mmuctx, w), true);
     make_link(j, cont);
     j->t_cross = make_lookup(j, cont, true);
     j->t_indirect = make_lookup(j, cont, false);

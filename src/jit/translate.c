@@ -496,7 +496,7 @@ static void begin(struct jit *j)
     j->blk->entry = j->b.p;
     j->blk->dead_stub = j->cold.p;
     x_mov_ri(&j->cold, RCX, j->blk->off);
-    x_jmp(&j->cold, j->t_dispatch);
+    x_jmp(&j->cold, j->t_dead);
     if (j->cfg.count_runs) {
         x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);
         x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
