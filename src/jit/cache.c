@@ -183,7 +183,7 @@ static void kill_block(struct jit *j, struct jit_block *b)
     x_jmp(&at, b->dead_stub);
     if (b->loop_top) {
         at.p = b->loop_top;
-        x_jmp(&at, b->dead_stub);
+        x_jmp(&at, b->loop_dead_stub);
     }
     j->st_invalidated++;
 }

@@ -97,6 +97,7 @@ struct jit_block {
     u64 lines; ///< 64-byte lines of the page the translation depends on
     struct jit_block *hash_next, *page_next, *all_next;
     u8 *loop_top;  ///< where its own back edges go, or NULL
+    u8 *loop_dead_stub; ///< what loop_top becomes when the block dies
     u8 *dead_stub; ///< in cold code: looks the block's address up again
     struct jit_link *in;
     struct jit_link *links;

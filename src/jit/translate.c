@@ -513,6 +513,10 @@ static void begin(struct jit *j)
             x_u8(&j->b, 0x90); // both places take a jump when the block dies
         j->loop_top = j->blk->loop_top = j->b.p;
         j->vdirty = j->vdirty_top = v_written(j);
+        j->blk->loop_dead_stub = j->cold.p;
+        jit_vspill(j, &j->cold, j->vdirty_top);
+        x_mov_ri(&j->cold, RCX, j->blk->off);
+        x_jmp(&j->cold, j->t_dead);
         if (j->cfg.count_runs) {
             x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);
             x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
