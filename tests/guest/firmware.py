@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""The tiny firmware: loader and kernel pass their self-test on it, Linux boots by its EFI stub, mistakes of
+the hand-off are named, and with chaos seeds a boot succeeds or says why, but never hangs.
+
+usage: firmware.py BRUIN GUEST_OUT [--seeds N] [--first SEED] [--engine interp|jit]
+Prints one line per case and `N passed, N failed`.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
+CACHE = os.environ.get('BRUIN_CACHE', os.path.join(os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')), 'bruin'))
+CONF = 'timeout: 0\n/Test\n    protocol: bbp\n    path: boot():/boot/kernel.elf\n    cmdline: selftest poweroff\n'
+APP_FLAGS = ['-target', 'aarch64-unknown-windows', '-std=c11', '-O1', '-ffreestanding', '-fshort-wchar',
+             '-mno-stack-arg-probe', '-mgeneral-regs-only', '-fno-stack-protector', '-c']
+passed, failed = [], []
+
+
+def report(name, ok, why=''):
+    (passed if ok else failed).append(name)
+    print(f'{"ok  " if ok else "FAIL"} {name}{"" if ok else ": " + why}', flush=True)
+
+
+def run(bruin, args, timeout=60):
+    cmd = [bruin, 'run', '--timeout', f'{timeout}s', *args]
+    p = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout + 30,
+                       check=False)
+    return p.returncode, p.stdout.decode(errors='replace').replace('\r', '')
+
+
+def esp(work, out, kernel='kernel-aarch64.elf', conf=CONF):
+    root = os.path.join(work, 'esp')
+    shutil.rmtree(root, ignore_errors=True)
+    os.makedirs(root + '/EFI/BOOT')
+    os.makedirs(root + '/boot')
+    shutil.copy(out + '/BOOTAA64.EFI', root + '/EFI/BOOT/BOOTAA64.EFI')
+    shutil.copy(f'{out}/{kernel}', root + '/boot/kernel.elf')
+    with open(root + '/boot/loader.conf', 'w', encoding='ascii') as f:
+        f.write(conf)
+    return root
+
+
+def self_test(o, work):
+    for engine in ('interp', 'jit'):
+        for mem in ('128M', '4G') if engine == 'jit' else ('512M',):
+            rc, text = run(o.bruin, ['--accel', engine, '-m', mem, '--esp', esp(work, o.out)])
+            report(f'self-test {engine} {mem}', rc == 0 and 'SELFTEST PASS' in text, f'exit {rc}: {text[-400:]}')
+
+
+def chaos(o, work):
+    root, wrong = esp(work, o.out), 0
+    for seed in range(o.first, o.first + o.seeds):
+        rc, text = run(o.bruin, ['--accel', o.engine, '--esp', root, '--chaos', str(seed)], 20)
+        booted = rc == 0 and 'SELFTEST PASS' in text
+        explained = re.search(r'^(loader|firmware): .*', text, re.M) is not None and rc != 124
+        if not booted and not explained:
+            wrong += 1
+            report(f'chaos seed {seed}', False, f'exit {rc}: {text[-300:]}')
+    report(f'chaos seeds {o.first}..{o.first + o.seeds - 1}', wrong == 0, f'{wrong} neither booted nor explained')
+
+
+def linux_stub(o):
+    image, initrd = CACHE + '/Image-cloud', CACHE + '/initramfs.cpio.gz'
+    if not os.path.exists(image):
+        return
+    rc, text = run(o.bruin, ['--firmware', 'tiny', image, '-i', initrd, '-a', 'run=/bin/true'])
+    report('Linux by its EFI stub', rc == 0 and 'RUN-STATUS=0' in text and 'EFI stub' in text, f'exit {rc}: {text[-400:]}')
+
+
+def build_app(work, name):
+    obj, efi = f'{work}/{name}.obj', f'{work}/{name}.efi'
+    subprocess.run(['clang', *APP_FLAGS, f'{TOP}/tests/guest/efi/{name}.c', '-I', TOP + '/guest', '-o', obj], check=True)
+    subprocess.run(['lld-link', '-subsystem:efi_application', '-entry:efi_main', '-nodefaultlib', '-machine:arm64',
+                    '-timestamp:0', f'-out:{efi}', obj], check=True)
+    return efi
+
+
+def mistakes(o, work):
+    if not (shutil.which('clang') and shutil.which('lld-link')):
+        return
+    for name, found in (('stale_key', 'U1'), ('after_exit', 'U2'), ('good_exit', None)):
+        rc, text = run(o.bruin, [build_app(work, name)], 20)
+        ids = re.findall(r'\bU[1-4]\b', text)
+        ok = (ids[:1] == [found] if found else not ids) and 'APP-DONE' in text
+        report(f'{name}: {found or "nothing to say"}', ok, f'exit {rc}: {text[-400:]}')
+    rc, text = run(o.bruin, [o.out + '/BOOTX64.EFI'], 20)
+    report('an application for another processor is refused', rc in (126, 0) and 'x86-64' in text, f'exit {rc}: {text[-300:]}')
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument('bruin')
+    a.add_argument('out')
+    a.add_argument('--seeds', type=int, default=6)
+    a.add_argument('--first', type=int, default=1)
+    a.add_argument('--engine', default='jit')
+    o = a.parse_args()
+    if not os.path.exists(o.out + '/BOOTAA64.EFI'):
+        print(f'{o.out}: the guest side is not built (make -C guest)')
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as work:
+        self_test(o, work)
+        mistakes(o, work)
+        linux_stub(o)
+        chaos(o, work)
+    print(f'{len(passed)} passed, {len(failed)} failed')
+    sys.exit(bool(failed))
+
+
+main()
