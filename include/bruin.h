@@ -213,6 +213,13 @@ const char *bruin_accel_name(const bruin_vm *vm);
 unsigned bruin_cpu_count(const bruin_vm *vm);
 uint64_t bruin_ram_size(const bruin_vm *vm);
 
+/* ---- files ---- */
+
+/// "512M", "2G"; a plain number is MiB.
+bool bruin_parse_size(const char *text, uint64_t *bytes);
+/// Makes a raw disk image that takes no space until it is written. Never overwrites a file.
+bool bruin_image_create(const char *path, uint64_t bytes, struct bruin_error *err);
+
 /* ---- looking without running ---- */
 
 /// What a file is, its header fields, where it would go and what is wrong with it: text for people

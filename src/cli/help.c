@@ -3,20 +3,41 @@
 
 #include <string.h>
 
+enum { HELP_COLUMN = 37, HELP_WIDTH = 100 };
+
+/// Prints words, breaking lines before HELP_WIDTH; column is where the cursor stands.
+static void wrapped(FILE *out, const char *text, int column)
+{
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+        if (column + 1 + n > HELP_WIDTH) {
+            fprintf(out, "\n%*s", HELP_COLUMN - 1, "");
+            column = HELP_COLUMN - 1;
+        }
+        fprintf(out, " %.*s", n, text);
+        column += 1 + n;
+        text += n + (text[n] == ' ');
+    }
+}
+
 static void option_line(FILE *out, const struct bruin_option *o)
 {
-    char left[64], letter[8] = "    ";
+    char left[96], letter[8] = "    ", help[400];
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c, ", o->letter);
     if (o->arg == NULL)
-        snprintf(left, sizeof left, "%s--%s", letter, o->key);
+        snprintf(left, sizeof left, "  %s--%s", letter, o->key);
     else if (o->value_is_optional)
-        snprintf(left, sizeof left, "%s--%s[=%s]", letter, o->key, o->arg);
+        snprintf(left, sizeof left, "  %s--%s[=%s]", letter, o->key, o->arg);
     else
-        snprintf(left, sizeof left, "%s--%s %s", letter, o->key, o->arg);
-    fprintf(out, "  %-34s %s%s", left, strlen(left) > 34 ? "\n                                     " : "", o->help);
-    if (o->preset)
-        fprintf(out, " [%s]", o->preset);
+        snprintf(left, sizeof left, "  %s--%s %s", letter, o->key, o->arg);
+    int n = fprintf(out, "%-*s", HELP_COLUMN - 1, left);
+    if (n >= HELP_COLUMN) {
+        fprintf(out, "\n%*s", HELP_COLUMN - 1, "");
+        n = HELP_COLUMN - 1;
+    }
+    snprintf(help, sizeof help, o->preset ? "%s [%s]" : "%s", o->help, o->preset);
+    wrapped(out, help, n);
     fputc('\n', out);
 }
 

@@ -314,7 +314,7 @@ def help_lists_every_option():
             c.want(key in c.out, f'{key} in the {shell} completion')
             r.want(f'--{key}' in man, f'{key} in the manual page')
     r.want(len(re.findall(r'^ .*--[a-z]', r.out, re.M)) > 25, 'many options')
-    r.want(max(map(len, r.out.splitlines())) <= 120, 'short lines')
+    r.want(max(map(len, r.out.splitlines())) <= 100, 'short lines')
     r.want(Run('run', '--help').out == r.out, 'run --help is the same')
 
 
@@ -399,6 +399,20 @@ def device_tree():
     r = Run('dtb', 'check', 'odd.dtb')
     r.want(r.code == 126 and 'psci' in r.out and 'memory' in r.out, 'findings')
     refused(125, 'dtb wants', args=['dtb'])
+
+
+@test
+def disk_images():
+    r = Run('img', 'create', 'new.img', '3M')
+    r.want(r.code == 0 and os.path.getsize('new.img') == 3 << 20, 'size')
+    r.want(os.stat('new.img').st_blocks * 512 < 1 << 20, 'sparse')
+    refused(125, 'exists already', args=['img', 'create', 'new.img', '5M'])
+    r.want(os.path.getsize('new.img') == 3 << 20, 'untouched')
+    refused(125, '"big" is no size', args=['img', 'create', 'b.img', 'big'])
+    refused(125, 'cannot be created', args=['img', 'create', 'no/such/dir.img', '1M'])
+    r = Run('img', 'info', write('esp.img', mbr(fat())))
+    r.want(r.code == 0 and 'EFI system partition' in r.out and 'BOOTAA64.EFI' in r.out, 'partitions')
+    refused(127, 'none.img', args=['img', 'info', 'none.img'])
 
 
 # ---- running ----
