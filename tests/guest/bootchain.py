@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Boots loader and kernel on other people's firmware, cell by cell, and expects the self-test to pass.
 
-usage: bootchain.py [--out DIR] [--full] [--only REGEX] [--jobs N] [--list] [--log DIR]
+usage: bootchain.py [--out DIR] [--bruin PROGRAM] [--full] [--only REGEX] [--jobs N] [--list] [--log DIR]
 A cell is a firmware, a CPU, a configuration and what must appear on the serial console. Without
 --full a quick subset runs (under a minute). Needs qemu-system-arm, qemu-efi-aarch64, u-boot-qemu
 and, for x86_64, qemu-system-x86 and ovmf; cells whose firmware is missing are skipped.
@@ -23,6 +23,7 @@ AAVMF = ('/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd')
 OVMF = ('/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd')
 UBOOT = '/usr/lib/u-boot/qemu_arm64/u-boot.bin'
 GUEST_CACHE = os.environ.get('BRUIN_CACHE', os.path.expanduser('~/.cache/bruin'))
+BRUIN = os.path.join(TOP, 'build', 'bruin')
 TIMEOUT_S = 90
 PASS = ['SELFTEST PASS', 'powering off']
 
@@ -41,13 +42,21 @@ class Cell:
         self.qemu, self.needs = list(qemu), needs
 
     def missing(self):
+        if self.fw in ('tiny', 'direct'):
+            return None if os.path.exists(BRUIN) else BRUIN
         need = {'aavmf': AAVMF, 'ovmf': OVMF, 'uboot': (UBOOT,)}[self.fw] + tuple(self.needs)
         binary = 'qemu-system-x86_64' if self.fw == 'ovmf' else 'qemu-system-aarch64'
         if not shutil.which(binary):
             return binary
         return next((p for p in need if not os.path.exists(p)), None)
 
-    def command(self, work):
+    def command(self, work, out):
+        if self.fw == 'tiny':
+            return [BRUIN, 'run', '-m', f'{self.mem}M', '--firmware', 'tiny', '--esp', f'{work}/esp'] + self.qemu
+        if self.fw == 'direct':
+            kernel, cmdline = (re.search(p, self.config).group(1) for p in (r'/boot/(\S+)', r'cmdline: (.*)'))
+            return [BRUIN, 'run', '-m', f'{self.mem}M', *self.qemu, f'{out}/{kernel}'.replace('${ARCH}', 'aarch64'),
+                    '--', *cmdline.split()]
         disk = ['-drive', f'file={work}/esp.img,format=raw,if=none,id=d', '-device',
                 'virtio-blk-pci,drive=d,bootindex=0']
         common = ['-m', str(self.mem), '-smp', str(self.smp), '-nic', 'none', '-display', 'none',
@@ -108,6 +117,22 @@ def kernel_cells():
     yield Cell('aavmf-framebuffer', 'aavmf', qemu=['-device', 'ramfb'])
     yield Cell('ovmf-framebuffer', 'ovmf', cpu='qemu64', qemu=['-vga', 'std'])
     yield Cell('aavmf-no-kaslr', 'aavmf', config=conf(extra='    kaslr: no\n'), expect=['slide 0x0'] + PASS)
+
+
+def own_cells():
+    """Our machine: the tiny firmware and direct entry, memory sizes, guises, chaos."""
+    for fw in ('tiny', 'direct'):
+        for mem in (128, 512, 4096):
+            yield Cell(f'{fw}-{mem}-MiB', fw, mem == 512, mem=mem)
+        for name in ('mmuoff', '16k', '64k', 'low'):
+            yield Cell(f'{fw}-{name}', fw, config=conf(f'kernel-{name}.elf'))
+        yield Cell(f'{fw}-interpreter', fw, qemu=['--accel', 'interp'])
+    yield Cell('direct-no-ram-there', 'direct', config=conf('kernel-noram.elf'), expect=['needs 0x10000000'])
+    yield Cell('tiny-limine', 'tiny', config=conf('kernel-limine3-aarch64.elf', 'hello limine',
+               extra='    module_path: /one\n'), files={'one': b'module one'}, expect=['LIMINE PASS'])
+    for seed in range(1, 9):
+        yield Cell(f'tiny-chaos-{seed}', 'tiny', seed == 1, qemu=['--chaos', str(seed)],
+                   expect=['SELFTEST PASS|loader: ERROR', 'powering off|returning to the firmware'])
 
 
 def refusal_cells(out):
@@ -228,8 +253,9 @@ def make_disk(cell, out, work):
         os.makedirs(os.path.dirname(f'{esp}/{name}'), exist_ok=True)
         with open(f'{esp}/{name}', 'wb') as f:
             f.write(data)
-    subprocess.run([f'{out}/mkimage', 'create', '--esp', esp, f'{work}/esp.img'], check=True)
-    shutil.rmtree(esp)
+    if cell.fw not in ('tiny', 'direct'):
+        subprocess.run([f'{out}/mkimage', 'create', '--esp', esp, f'{work}/esp.img'], check=True)
+        shutil.rmtree(esp)
 
 
 def watch(cell, process, deadline):
@@ -278,7 +304,7 @@ def run(cell, out, log):
         return cell, 'skip', f'no {missing}', 0
     with tempfile.TemporaryDirectory(prefix='bootchain-') as work:
         make_disk(cell, out, work)
-        process = subprocess.Popen(cell.command(work), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        process = subprocess.Popen(cell.command(work, out), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         try:
             reason, text = watch(cell, process, started + TIMEOUT_S)
@@ -302,11 +328,14 @@ def main():
     p.add_argument('--jobs', type=int, default=2)
     p.add_argument('--list', action='store_true')
     p.add_argument('--log')
+    p.add_argument('--bruin', help='our machine; default: bruin beside the guest files')
     a = p.parse_args()
+    global BRUIN
+    BRUIN = a.bruin or os.path.join(os.path.dirname(os.path.abspath(a.out)), 'bruin')
     if not os.path.exists(os.path.join(a.out, 'BOOTAA64.EFI')):
         print(f'1..0 # SKIP {a.out} is not built: make -C guest')
         return 77
-    cells = [*firmware_cells(), *kernel_cells(), *refusal_cells(a.out), *config_cells(a.out)]
+    cells = [*firmware_cells(), *kernel_cells(), *own_cells(), *refusal_cells(a.out), *config_cells(a.out)]
     cells = [c for c in cells if (a.full or a.only or c.quick) and re.search(a.only, c.name)]
     if a.list:
         print(*(c.name for c in cells), sep='\n')

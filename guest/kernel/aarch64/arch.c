@@ -9,14 +9,14 @@ const bool arch_can_cycle = true;
 
 void arch_start(void) {} // entry.S has set vectors and stacks already
 
+/// The new tables map everything the old ones did where we stand, so they may replace each other while
+/// translation is on; each takes effect at its ISB.
 void arch_use_tables(const struct br_pt *pt)
 {
     dsb(); // the tables are written before the walker may read them
-    WRITE("TTBR1_EL1", pt->root_high);
-    WRITE("TTBR0_EL1", pt->root_low);
-    WRITE("MAIR_EL1", BR_MAIR);
-    WRITE("TCR_EL1", br_pt_tcr(pt, READ("ID_AA64MMFR0_EL1") & 15));
-    isb();
+    __asm__ volatile("msr ttbr1_el1, %0\n isb\n msr ttbr0_el1, %1\n isb" ::"r"(pt->root_high),
+                     "r"(pt->root_low)
+                     : "memory");
     arch_flush_tlb();
 }
 
