@@ -112,14 +112,15 @@ static void sha256_part(struct jit *j, int d, bool upper)
     v2i(j, XV_PSHUFD, d, d, 0xb1);
 }
 
-/// Whether register t still holds what register a holds before instruction k, through a MOV
-/// (ORR with equal sources) shortly before.
+/// Whether registers t and a hold the same before instruction k, through a MOV (ORR with equal
+/// sources) from one to the other shortly before.
 static bool is_copy_of(const struct jit *j, unsigned t, unsigned a)
 {
     for (unsigned back = 1; back <= 6 && back <= j->k; back++) {
         const struct insn *p = &j->in[j->k - back];
-        if (p->op == OP_ORR_v && simd_q(p->word) && p->rd == t)
-            return p->rn == a && p->rm == a;
+        bool is_mov = p->op == OP_ORR_v && simd_q(p->word) && p->rn == p->rm;
+        if (is_mov && ((p->rd == t && p->rn == a) || (p->rd == a && p->rn == t)))
+            return true;
         if (p->flags & (BR | END) || ((p->flags & LD) && (p->flags & VD)))
             return false;
         if ((p->flags & VD) && (p->flags & DW) && (p->rd == t || p->rd == a))

@@ -321,7 +321,8 @@ static unsigned crypto_sequence(u64 *rng, u32 first, u32 *words, unsigned room)
             words[count++] = word3(OP_EOR_v, below(rng, 4) ? i.rd : 9, (unsigned)below(rng, 8), i.rd);
     } else if (i.op == OP_SHA256H && room >= 4 && below(rng, 4)) {
         unsigned copy = below(rng, 4) ? 9 : (unsigned)below(rng, 8);
-        words[0] = word3(OP_ORR_v, copy, i.rd, i.rd);
+        bool from_copy = below(rng, 2);
+        words[0] = from_copy ? word3(OP_ORR_v, i.rd, copy, copy) : word3(OP_ORR_v, copy, i.rd, i.rd);
         if (below(rng, 2))
             words[count++] = word3(OP_ADD_v, (unsigned)below(rng, 16), copy, i.rd);
         words[count++] = first;
