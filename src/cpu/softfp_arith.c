@@ -1,15 +1,21 @@
 /// Software floating point: arithmetic and comparison. Arm ARM (DDI 0487), "Shared pseudocode:
 /// floating-point", FPAdd to FPCompare.
 ///
-/// Fast path: with the default rounding mode, no flushing and Inexact already recorded, a result
-/// of the host's FPU that is a normal number is the result, and sets no further flag.
+/// Fast path: with the default rounding mode, no operand to flush and Inexact already recorded, a
+/// result of the host's FPU that is a normal number is the result, and sets no further flag.
 #include "cpu/softfp_int.h"
 
 #include <math.h>
 
-static inline bool host_ok(unsigned fmt, u32 fpcr, u32 fpsr)
+static inline bool is_subnormal(unsigned fmt, u64 v)
 {
-    return fmt != FP_H && !(fpcr & (FPCR_RMODE | FPCR_FZ)) && fpsr & FPSR_IXC;
+    return fmt == FP_D ? (v << 1) - 1 < (1ULL << 53) - 1 : (u32)(v << 1) - 1 < (1u << 24) - 1;
+}
+static inline bool host_ok(unsigned fmt, u64 a, u64 b, u64 c, u32 fpcr, u32 fpsr)
+{
+    if (fmt == FP_H || fpcr & FPCR_RMODE || !(fpsr & FPSR_IXC))
+        return false;
+    return !(fpcr & FPCR_FZ) || !(is_subnormal(fmt, a) | is_subnormal(fmt, b) | is_subnormal(fmt, c));
 }
 static inline double as_d(u64 v)
 {
@@ -38,10 +44,10 @@ static inline bool take_s(float f, u64 *out)
     *out = w;
     return (u32)((w >> 23 & 0xff) - 2) < 0xfd;
 }
-#define HOST_TRY(expr_d, expr_s)                                                                   \
+#define HOST_TRY(a, b, c, expr_d, expr_s)                                                          \
     do {                                                                                           \
         u64 host_out;                                                                              \
-        if (host_ok(fmt, fpcr, *fpsr) &&                                                           \
+        if (host_ok(fmt, a, b, c, fpcr, *fpsr) &&                                                  \
             (fmt == FP_D ? take_d(expr_d, &host_out) : take_s(expr_s, &host_out)))                 \
             return host_out;                                                                       \
     } while (0)
@@ -91,13 +97,13 @@ static u64 add_soft(unsigned fmt, u64 a, u64 b, u32 fpcr, u32 *fpsr)
 
 u64 fp_add(unsigned fmt, u64 a, u64 b, u32 fpcr, u32 *fpsr)
 {
-    HOST_TRY(as_d(a) + as_d(b), as_s(a) + as_s(b));
+    HOST_TRY(a, b, 0, as_d(a) + as_d(b), as_s(a) + as_s(b));
     return add_soft(fmt, a, b, fpcr, fpsr);
 }
 
 u64 fp_sub(unsigned fmt, u64 a, u64 b, u32 fpcr, u32 *fpsr)
 {
-    HOST_TRY(as_d(a) - as_d(b), as_s(a) - as_s(b));
+    HOST_TRY(a, b, 0, as_d(a) - as_d(b), as_s(a) - as_s(b));
     u64 out;
     struct fpnum x = fp_unpack(fmt, a, FP_CR(fpcr), fpsr), y = fp_unpack(fmt, b, FP_CR(fpcr), fpsr);
     /* A NaN operand keeps its sign, so the negation comes after. */
@@ -127,7 +133,7 @@ static u64 mul_soft(unsigned fmt, u64 a, u64 b, bool mulx, u32 fpcr, u32 *fpsr)
 
 u64 fp_mul(unsigned fmt, u64 a, u64 b, u32 fpcr, u32 *fpsr)
 {
-    HOST_TRY(as_d(a) * as_d(b), as_s(a) * as_s(b));
+    HOST_TRY(a, b, 0, as_d(a) * as_d(b), as_s(a) * as_s(b));
     return mul_soft(fmt, a, b, false, fpcr, fpsr);
 }
 
@@ -138,7 +144,7 @@ u64 fp_mulx(unsigned fmt, u64 a, u64 b, u32 fpcr, u32 *fpsr)
 
 u64 fp_div(unsigned fmt, u64 a, u64 b, u32 fpcr, u32 *fpsr)
 {
-    HOST_TRY(as_d(a) / as_d(b), as_s(a) / as_s(b));
+    HOST_TRY(a, b, 0, as_d(a) / as_d(b), as_s(a) / as_s(b));
     u64 out;
     struct fpnum x = fp_unpack(fmt, a, FP_CR(fpcr), fpsr), y = fp_unpack(fmt, b, FP_CR(fpcr), fpsr);
     bool sign = x.sign ^ y.sign;
@@ -179,7 +185,7 @@ static u64 isqrt128_jam(u128 v)
 
 u64 fp_sqrt(unsigned fmt, u64 a, u32 fpcr, u32 *fpsr)
 {
-    HOST_TRY(sqrt(as_d(a)), sqrtf(as_s(a)));
+    HOST_TRY(a, 0, 0, sqrt(as_d(a)), sqrtf(as_s(a)));
     struct fpnum x = fp_unpack(fmt, a, FP_CR(fpcr), fpsr);
     if (fp_is_nan(&x))
         return fp_nan(fmt, x.type, a, fpcr, fpsr);
@@ -215,7 +221,7 @@ u64 fp_fma_finite(unsigned fmt, const struct fpnum *addend, const struct fpnum *
 
 u64 fp_muladd(unsigned fmt, u64 addend, u64 a, u64 b, u32 fpcr, u32 *fpsr)
 {
-    HOST_TRY(fma(as_d(a), as_d(b), as_d(addend)), fmaf(as_s(a), as_s(b), as_s(addend)));
+    HOST_TRY(a, b, addend, fma(as_d(a), as_d(b), as_d(addend)), fmaf(as_s(a), as_s(b), as_s(addend)));
     u32 cr = FP_CR(fpcr);
     struct fpnum z = fp_unpack(fmt, addend, cr, fpsr);
     struct fpnum x = fp_unpack(fmt, a, cr, fpsr), y = fp_unpack(fmt, b, cr, fpsr);
