@@ -30,6 +30,8 @@ void jit_make_fp_consts(struct jit *j)
         fill(k.half[d], d, half[d], half[d]);
         fill(k.integral[d], d, integral[d], integral[d]);
     }
+    fill(k.zero, 0, 0, 0);
+    k.subnormal_max2 = (1ULL << 53) - 1;
     k.nzcv_lt = FLAG_N;
     k.nzcv_gt = FLAG_C;
     k.nzcv_eq = FLAG_Z | FLAG_C;
@@ -135,21 +137,96 @@ unsigned fp_check(struct jit *j, unsigned fmt, int x, bool tiny)
     struct xbuf *b = &j->b;
     unsigned d = fp_di(fmt);
     u32 ucomis = d ? XV_UCOMISD : XV_UCOMISS;
-    if (!tiny) {
+    bool flush = fp_flush(j);
+    if (!tiny && !flush) {
         x_v(b, ucomis, x, 0, xr(x));
         return CC_P;
     }
     // unordered sets ZF too
     x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
     x_v(b, ucomis, X3, 0, FP_CONST(j, min_normal[d]));
-    return CC_E;
+    j->fz_zero = flush;
+    return flush ? CC_BE : CC_E;
+}
+
+static void guard_scalar(struct jit *j, unsigned n, unsigned fmt)
+{
+    struct xbuf *b = &j->b;
+    u32 w = fmt == FP_D ? XW : 0;
+    if (j->vmap[n] >= 0)
+        x_v(b, XV_MOVD_ST | w, jit_vread(j, n, X0), 0, xr(RAX));
+    else
+        x_rm(b, XI_MOV | w, RAX, ENV_V(n));
+    x_rm(b, XI_LEA | w, RAX, xmi(RAX, RAX, 0, -1));
+    if (w)
+        x_rm(b, XI_CMP | XW, RAX, FP_CONST(j, subnormal_max2));
+    else
+        x_alu_i(b, ALU_CMP, 0, xr(RAX), (1 << 24) - 1);
+    j->fz_site[j->fz_count++] = x_jcc(b, CC_B, NULL);
+}
+
+static void guard_vector(struct jit *j, unsigned n, unsigned fmt)
+{
+    struct xbuf *b = &j->b;
+    unsigned d = fp_di(fmt);
+    u32 gt = d ? XV_PCMPGTQ : XV_PCMPGTD;
+    int x = jit_vread(j, n, X3);
+    x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
+    x_v(b, XV_MOVAPS, X2, 0, FP_CONST(j, min_normal[d]));
+    x_v(b, gt, X2, X2, xr(X3));
+    x_v(b, gt, X3, X3, FP_CONST(j, zero));
+    x_v(b, XV_ANDPS, X3, X3, xr(X2));
+    x_v(b, d ? XV_MOVMSKPD : XV_MOVMSKPS, RAX, 0, xr(X3));
+    x_rr(b, XI_TEST, RAX, RAX);
+    j->fz_site[j->fz_count++] = x_jcc(b, CC_NE, NULL);
+}
+
+bool fp_flush_guard(struct jit *j, const struct insn *i)
+{
+    j->fz_count = 0;
+    j->fz_zero = false;
+    if (!fp_flush(j))
+        return true;
+    jit_clobber(j);
+    if (!j->cold_insn)
+        j->cold_insn = jit_put_insn(j, i);
+    x_test8_i(&j->b, ENV(fpsr), FPSR_IXC);
+    j->fz_site[j->fz_count++] = x_jcc(&j->b, CC_E, NULL);
+    const u8 regs[4] = {i->rn, i->rm, i->ra, i->rd};
+    const bool used[4] = {i->flags & VN, i->flags & VM, i->flags & VA, i->flags & DR};
+    bool scalar = i->word >> 28 & 1, elem = insn_rows[i->op].fmt == FMT_ELEM;
+    for (unsigned k = 0; k < 4; k++) {
+        bool whole = !scalar || (k == 1 && elem) || i->op == OP_FADDP_s || i->op == OP_FADDP_d, seen = !used[k];
+        for (unsigned e = 0; e < k && !(whole && scalar); e++)
+            seen = seen || (used[e] && regs[e] == regs[k]);
+        if (seen)
+            continue;
+        if (whole)
+            guard_vector(j, regs[k], i->p);
+        else
+            guard_scalar(j, regs[k], i->p);
+    }
+    return true;
 }
 
 void fp_repair_begin(struct jit *j, const struct insn *i, unsigned cc)
 {
     if (!j->cold_insn)
         j->cold_insn = jit_put_insn(j, i); // before the code that follows the jump
-    jit_cold_begin(j, cc);
+    if (cc != CC_NEVER)
+        jit_cold_begin(j, cc);
+    if (j->fz_zero) { // a zero is right: go on
+        struct xbuf *c = &j->cold;
+        x_v(c, XV_XORPS, X1, X1, xr(X1));
+        x_v(c, i->p == FP_D ? XV_UCOMISD : XV_UCOMISS, X3, 0, xr(X1));
+        u8 *nan = x_jcc8(c, CC_P);
+        x_jcc(c, CC_E, j->b.p);
+        x_patch8(nan, c->p);
+    }
+    for (unsigned k = 0; k < j->fz_count; k++)
+        x_patch(j->fz_site[k], j->cold.p);
+    j->fz_count = 0;
+    j->fz_zero = false;
 }
 
 void fp_repair_end(struct jit *j, const struct insn *i)
@@ -173,7 +250,7 @@ static int finish(struct jit *j, const struct insn *i, int x, unsigned cc)
 static int binary(struct jit *j, const struct insn *i, unsigned byte, bool commutes, bool tiny)
 {
     unsigned fmt = i->p, n = i->rn, m = i->rm;
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     if (commutes && (j->vmap[n] < 0 || j->vclass[n] > 1u << fmt) && j->vmap[m] >= 0 && j->vclass[m] <= 1u << fmt) {
@@ -193,7 +270,7 @@ static int emit_fdiv(struct jit *j, const struct insn *i) { return binary(j, i, 
 
 static int emit_fnmul(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = fp_src(j, i->rn, i->p, X0);
@@ -209,7 +286,7 @@ static int emit_fnmul(struct jit *j, const struct insn *i)
 
 static int emit_fabd(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = fp_src(j, i->rn, i->p, X0);
@@ -225,7 +302,7 @@ static int emit_fabd(struct jit *j, const struct insn *i)
 
 static int emit_fsqrt(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = fp_src(j, i->rn, i->p, X0), d = fp_dest(j, i);
@@ -237,7 +314,7 @@ static int emit_fsqrt(struct jit *j, const struct insn *i)
 static int fused(struct jit *j, const struct insn *i, unsigned byte)
 {
     unsigned fmt = i->p;
-    if (fp_flush(j) || !j->cpu.fma)
+    if (!j->cpu.fma || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int d = i->rd == i->rn || i->rd == i->rm ? X2 : fp_dest(j, i);
@@ -258,7 +335,7 @@ static int emit_fnmsub(struct jit *j, const struct insn *i) { return fused(j, i,
 static int minmax(struct jit *j, const struct insn *i, unsigned byte, u32 merge)
 {
     unsigned fmt = i->p;
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = fp_src(j, i->rn, fmt, X0), m = fp_src(j, i->rm, fmt, X1);
@@ -370,11 +447,32 @@ static unsigned next_cond(const struct jit *j)
     return 14;
 }
 
+/// EFLAGS as ucomis leaves them for the comparison whose result is in cpu.nzcv.
+static void flags_from_env(struct xbuf *b, bool swapped)
+{
+    xrm v = ENV(nzcv), nzc = v;
+    nzc.disp++;
+    x_mov_ri(b, RAX, 0x4500); // unordered: ZF, PF, CF
+    x_test8_i(b, v, FLAG_V);
+    u8 *done1 = x_jcc8(b, CC_NE);
+    x_mov_ri(b, RAX, 0x4000); // equal: ZF
+    x_test8_i(b, nzc, FLAG_Z >> 8);
+    u8 *done2 = x_jcc8(b, CC_NE);
+    x_mov_ri(b, RAX, 0x0100); // the first one is less: CF
+    x_test8_i(b, nzc, (swapped ? FLAG_C : FLAG_N) >> 8);
+    u8 *done3 = x_jcc8(b, CC_NE);
+    x_mov_ri(b, RAX, 0);
+    x_patch8(done1, b->p);
+    x_patch8(done2, b->p);
+    x_patch8(done3, b->p);
+    x_sahf(b);
+}
+
 static int compare(struct jit *j, const struct insn *i, bool signal, bool zero)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p, cond = next_cond(j);
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     u32 op = signal ? (fmt == FP_D ? XV_COMISD : XV_COMISS) : (fmt == FP_D ? XV_UCOMISD : XV_UCOMISS);
     // mi, pl, hi, ls are one x86 condition when the operands are exchanged
@@ -389,6 +487,13 @@ static int compare(struct jit *j, const struct insn *i, bool signal, bool zero)
         unsigned first = swap ? i->rm : i->rn, second = swap ? i->rn : i->rm;
         int a = jit_vread(j, first, X0);
         x_v(b, op, a, 0, fp_opnd(j, second));
+    }
+    if (fp_flush(j)) {
+        fp_repair_begin(j, i, CC_NEVER);
+        jit_cold_exec(j, i);
+        jit_caches_reload(j, &j->cold);
+        flags_from_env(&j->cold, swap);
+        jit_cold_end(j);
     }
     jit_flags_set(j, swap ? FL_FCMPX : FL_FCMP);
     return 1;

@@ -42,7 +42,7 @@ static int emit_fcvt_sd(struct jit *j, const struct insn *i)
 
 static int rint_to(struct jit *j, const struct insn *i, unsigned imm)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = fp_src(j, i->rn, i->p, X0), d = fp_dest(j, i);
@@ -82,7 +82,7 @@ static void round_away(struct jit *j, const struct insn *i, int x)
 
 static int emit_frinta(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     round_away(j, i, fp_src(j, i->rn, i->p, X0));
@@ -99,7 +99,7 @@ static int to_int_away(struct jit *j, const struct insn *i, bool is_unsigned)
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
     u32 w = i->sf ? XW : 0;
-    if (fp_flush(j) || (is_unsigned && !j->cpu.avx512vl))
+    if ((is_unsigned && !j->cpu.avx512vl) || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     u32 cvt = is_unsigned ? (fmt == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w
@@ -127,7 +127,7 @@ static int to_int(struct jit *j, const struct insn *i, unsigned mode, bool is_un
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
     u32 w = i->sf ? XW : 0;
-    if (fp_flush(j) || (is_unsigned && !j->cpu.avx512vl))
+    if ((is_unsigned && !j->cpu.avx512vl) || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     xrm o = fp_opnd(j, i->rn);
@@ -208,7 +208,7 @@ static int emit_fcvtzs_v(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
     u32 w = i->p == FP_D ? XW : 0;
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     x_v(b, (i->p == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w, RAX, 0, fp_opnd(j, i->rn));

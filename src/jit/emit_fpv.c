@@ -31,7 +31,12 @@ static unsigned vcheck(struct jit *j, unsigned fmt, int x, bool tiny)
     struct xbuf *b = &j->b;
     unsigned d = fp_di(fmt);
     u32 cmp = fp_op_packed(fmt, 0xc2);
-    if (tiny) {
+    if (fp_flush(j)) { // not above the smallest normal number, or NaN; and not zero
+        x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
+        x_vi(b, cmp, X1, X3, FP_CONST(j, min_normal[d]), 26);
+        x_vi(b, cmp, X3, X3, FP_CONST(j, zero), 4);
+        x_v(b, XV_ANDPS, X3, X3, xr(X1));
+    } else if (tiny) {
         x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
         x_vi(b, cmp, X3, X3, FP_CONST(j, min_normal[d]), 8); // equal or unordered, quiet
     } else {
@@ -53,7 +58,7 @@ static int vfinish(struct jit *j, const struct insn *i, int x, unsigned cc)
 static int binary(struct jit *j, const struct insn *i, unsigned byte, bool tiny)
 {
     unsigned fmt = i->p;
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = vsrc(j, i, i->rn, X0);
@@ -75,7 +80,7 @@ static int emit_fdiv_v(struct jit *j, const struct insn *i) { return binary(j, i
 
 static int emit_fabd_v(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = vsrc(j, i, i->rn, X0), d;
@@ -110,14 +115,14 @@ static int fused(struct jit *j, const struct insn *i, unsigned byte, xrm m)
 }
 static int emit_fmla_v(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j) || !j->cpu.fma)
+    if (!j->cpu.fma || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     return fused(j, i, 0xb8, vopnd(j, i, i->rm));
 }
 static int emit_fmls_v(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j) || !j->cpu.fma)
+    if (!j->cpu.fma || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     return fused(j, i, 0xbc, vopnd(j, i, i->rm));
@@ -128,7 +133,7 @@ static int minmax(struct jit *j, const struct insn *i, unsigned byte, u32 merge)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = vsrc(j, i, i->rn, X0), m = vsrc(j, i, i->rm, X1);
@@ -150,7 +155,7 @@ static int emit_faddp_v(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
     u32 hadd = i->p == FP_D ? XO(1, 1, 0x7c) : XO(3, 1, 0x7c);
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = jit_vread(j, i->rn, X0), d = fp_dest(j, i);
@@ -167,7 +172,7 @@ static int emit_faddp_v(struct jit *j, const struct insn *i)
 
 static int emit_faddp(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int n = jit_vread(j, i->rn, X1), d = fp_dest(j, i);
@@ -189,7 +194,7 @@ static void broadcast(struct jit *j, const struct insn *i)
 }
 static int emit_fmul_e(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     broadcast(j, i);
@@ -199,7 +204,7 @@ static int emit_fmul_e(struct jit *j, const struct insn *i)
 }
 static int fused_e(struct jit *j, const struct insn *i, unsigned byte)
 {
-    if (fp_flush(j) || !j->cpu.fma)
+    if (!j->cpu.fma || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     broadcast(j, i);
@@ -213,7 +218,7 @@ static int scalar_e(struct jit *j, const struct insn *i, unsigned byte)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
-    if (fp_flush(j) || !j->cpu.fma)
+    if (!j->cpu.fma || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     xrm m = fp_opnd(j, i->rm);
@@ -246,7 +251,7 @@ static int vcompare(struct jit *j, const struct insn *i, unsigned pred, bool zer
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
     bool scalar = (i->word >> 28 & 0xd) == 5;
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     int a = scalar ? fp_src(j, i->rn, fmt, X0) : jit_vread(j, i->rn, X0);
     xrm m = xr(X1);
@@ -268,11 +273,15 @@ static int vcompare(struct jit *j, const struct insn *i, unsigned pred, bool zer
         a = X0;
         m = xr(X1);
     }
+    if (fp_flush(j))
+        fp_repair_begin(j, i, CC_NEVER);
     int d = jit_vwrite(j, i->rd, X2);
     x_vi(b, scalar ? fp_op_scalar(fmt, 0xc2) : fp_op_packed(fmt, 0xc2), d, a, m, pred);
     if (!scalar && !is_q(i))
         x_v(b, XV_MOVQ, d, 0, xr(d));
     jit_vdone(j, i->rd, d);
+    if (fp_flush(j))
+        fp_repair_end(j, i);
     return 1;
 }
 #define COMPARE(name, pred, zero, abs)                                                             \
@@ -310,7 +319,7 @@ static int emit_fneg_v(struct jit *j, const struct insn *i)
 
 static int emit_fsqrt_v(struct jit *j, const struct insn *i)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
@@ -320,7 +329,7 @@ static int emit_fsqrt_v(struct jit *j, const struct insn *i)
 
 static int rint_v(struct jit *j, const struct insn *i, unsigned imm)
 {
-    if (fp_flush(j))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
@@ -377,7 +386,7 @@ static int emit_ucvtf_v(struct jit *j, const struct insn *i)
 static int emit_fcvtzs_v(struct jit *j, const struct insn *i)
 {
     bool d64 = i->p == FP_D;
-    if (fp_flush(j) || (d64 && !(j->cpu.avx512dq && j->cpu.avx512vl)))
+    if ((d64 && !(j->cpu.avx512dq && j->cpu.avx512vl)) || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);

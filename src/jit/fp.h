@@ -18,6 +18,8 @@ struct fp_consts {
     u32 abs[2][4], sign[2][4];       ///< every lane
     u32 abs1[2][4], sign1[2][4];     ///< abs1: clears all but the lowest lane; sign1: that lane's sign
     u32 min_normal[2][4], ones[2][4];
+    u32 zero[4];
+    u64 subnormal_max2; ///< below this, twice a double less one is a subnormal's
     u32 half[2][4], integral[2][4]; ///< 0.5; 2^23 and 2^52: from here on numbers are integers
     u32 nzcv_lt, nzcv_gt, nzcv_eq, nzcv_un; ///< cpu.nzcv after a comparison
 };
@@ -40,6 +42,13 @@ void fp_repair_end(struct jit *j, const struct insn *i);
 
 void jit_init_fp_conv(jit_emit_fn **t);
 void jit_init_fp_vec(jit_emit_fn **t);
+
+/// With FPCR.FZ: emits the tests that leave an instruction to its body when an operand is to be
+/// flushed, or when Inexact is not recorded yet (x86 records it for a result that is flushed, the
+/// guest's processor does not). The next repair includes them. ret  false when this emits nothing
+/// and the instruction must be left to its body; call it last.
+bool fp_flush_guard(struct jit *j, const struct insn *i);
+enum { CC_NEVER = 17 }; ///< fp_repair_begin without a jump of its own
 
 /* Scalar operands (emit_fp.c). */
 

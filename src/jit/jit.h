@@ -191,6 +191,9 @@ struct jit {
     u32 vdirty;      ///< V registers whose cached value is newer than cpu.v
     u32 vdirty_top;  ///< the same at loop_top
     u32 vdirty_cold; ///< what cold code of the present instruction has to store
+    u8 *fz_site[8];  ///< jumps to the repair of the present instruction, before its operation
+    u8 fz_count;
+    bool fz_zero;    ///< the check of its result also finds zeros
     u8 vclass[32]; ///< bytes of each V register the block uses: 4, 8 (with zeros above) or 16
     u32 slot_next;
     struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];

@@ -7,11 +7,12 @@
     fmov    x10, v\n\().d[1]
     check_eq x10, \hi
     .endm
-    begin
+    .macro rounds fpcr, fpsr, fpsr_after
+    ldr     x0, =\fpcr
+    msr     fpcr, x0
+    mov     x0, #\fpsr
+    msr     fpsr, x0
     mov     x0, #3 << 20
-    msr     cpacr_el1, x0
-    isb
-
     // Left before the first write: the register keeps all its bits.
     movi    v4.16b, #0x11
     mov     v6.16b, v4.16b
@@ -55,7 +56,7 @@
     check_v 16, 0x7ff8000000000000, 0
     check_v 7, 0x3ff0000000000000, 0
     mrs     x10, fpsr
-    check_eq x10, 1
+    check_eq x10, \fpsr_after
 
     // Stores and loads inside the loop, vector accumulators beside scalars.
     adrp    x2, stack_top
@@ -98,6 +99,15 @@
     check_v 27, 0x4025000000000000, 0
     check_v 28, 0x4024000000000000, 0
     check_eq x3, 110
+    .endm
+    begin
+    mov     x0, #3 << 20
+    msr     cpacr_el1, x0
+    isb
+
+    rounds  0, 0, 1                 // default
+    rounds  0x01000000, 0, 1        // FZ: bodies first, until something is inexact
+    rounds  0x01000000, 0x10, 0x11  // FZ
     pass
 irq_handler:
     b       fail
