@@ -66,3 +66,20 @@ text:
     b.ne    1b
     brk     #0
 #endif
+
+#ifdef GUEST_reset
+    // Counts its starts in RAM, which a reset keeps, prints the count; resets twice, then powers off
+    movz    x1, #0x4700, lsl #16
+    ldr     w2, [x1]
+    add     w2, w2, #1
+    str     w2, [x1]
+    movz    x3, #0x0900, lsl #16
+    add     w4, w2, #'0'
+    str     w4, [x3]
+    movz    x0, #0x8400, lsl #16
+    movk    x0, #0x0009         // PSCI SYSTEM_RESET
+    cmp     w2, #3
+    b.ne    1f
+    movk    x0, #0x0008         // PSCI SYSTEM_OFF
+1:  hvc     #0
+#endif

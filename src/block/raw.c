@@ -62,10 +62,10 @@ static bool raw_zero(struct block *b, u64 off, u64 len)
     int fd = ((struct raw *)b)->fd;
     if (!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len))
         return true;
-    static u8 zeros[64 * 1024];
+    static const u8 zeros[64 * 1024];
     while (len) {
         u64 n = len < sizeof zeros ? len : sizeof zeros;
-        struct iovec v = {zeros, n};
+        struct iovec v = {(void *)(uintptr_t)zeros, n};
         if (!transfer(fd, off, &v, 1, true))
             return false;
         off += n;

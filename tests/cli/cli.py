@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The command line: every refusal with its code and message in under a second, help from the tables, plans.
 
-usage: cli.py BRUIN BUSY [NAME]...     prints TAP. BUSY: a flat guest that counts for ever, or "" when the
-host has no compiler for guests
+usage: cli.py BRUIN BUSY RESET [NAME]...     prints TAP. BUSY: a flat guest that counts for ever, RESET: one that
+resets twice; both "" when the host has no compiler for guests
 """
 import json
 import os
@@ -17,6 +17,7 @@ import zlib
 
 BRUIN = os.path.abspath(sys.argv[1])
 BUSY = sys.argv[2] and os.path.abspath(sys.argv[2])
+RESET = sys.argv[3] and os.path.abspath(sys.argv[3])
 os.environ['NO_COLOR'] = '1'
 tests = []
 
@@ -470,6 +471,16 @@ def flat_binaries_and_loads():
 
 
 @test
+def a_reset_boots_again():
+    if not RESET:
+        return
+    r = Run('run', '-q', '--load', '0x40080000', RESET)
+    r.want(r.code == 0 and r.out == '123', 'three starts, then off')
+    r = Run('run', '--no-reboot', '--load', '0x40080000', RESET)
+    r.want(r.code == 113 and r.out == '1' and 'guest reset' in r.err, 'exit 113')
+
+
+@test
 def sigint_leaves_with_its_code():
     p = subprocess.Popen([BRUIN, 'run', BUSY or '/bin/false'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     p.stderr.readline()
@@ -484,7 +495,7 @@ def sigint_leaves_with_its_code():
 
 
 def main():
-    wanted = sys.argv[3:]
+    wanted = sys.argv[4:]
     failed = 0
     with tempfile.TemporaryDirectory() as d:
         os.chdir(d)
