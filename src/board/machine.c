@@ -167,6 +167,9 @@ static void make_cpu(struct machine *m, unsigned i)
     c->timer_irq = run_timer_irq;
     c->timer_ctx = v;
     c->rng = rng_next(&m->rng) | 1;
+    c->peers = m->cpus;
+    c->peer_count = m->cfg.cpus > 1 ? m->cfg.cpus : 0;
+    m->cpus[i] = c;
 }
 
 static void make_chip(struct machine *m)
@@ -201,6 +204,7 @@ static bool build(struct machine *m, struct err *e)
     if (!mem_add_ram(m->mem, m->cfg.ram_base, m->cfg.ram_size, "ram", e))
         return false;
     m->vcpu = xcalloc(m->cfg.cpus, sizeof *m->vcpu);
+    m->cpus = xcalloc(m->cfg.cpus, sizeof *m->cpus);
     for (unsigned i = 0; i < m->cfg.cpus; i++)
         make_cpu(m, i);
     m->cpu_timer = os_timer_new(m->poll, run_cpu_timer_fired, m, e);
@@ -230,7 +234,7 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *e)
     m->poll = poll;
     m->mem = mem_new();
     m->timeout_at_ns = ~0ULL;
-    m->armed_ns = ~0ULL;
+    m->armed_ns = m->turn_ends_ns = ~0ULL;
     os_mutex_init(&m->lock);
     os_mutex_init(&m->sleep_lock);
     os_cond_init(&m->wake);
@@ -276,6 +280,7 @@ void machine_free(struct machine *m)
     os_mutex_destroy(&m->sleep_lock);
     os_mutex_destroy(&m->lock);
     free(m->vcpu);
+    free(m->cpus);
     free(m);
 }
 

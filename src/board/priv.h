@@ -51,6 +51,7 @@ struct machine {
     struct mem *mem;
     const struct accel_ops *accel;
     struct vcpu *vcpu;
+    struct cpu **cpus; ///< the same, as their cores see each other
     _Atomic unsigned current; ///< index of the vCPU whose turn it is
     struct irqchip *chip;
     gpa_t chip_base[2];
@@ -68,6 +69,7 @@ struct machine {
     struct os_poll *poll;
     struct os_timer *cpu_timer; ///< earliest vCPU deadline
     struct os_timer *turn_timer; ///< ends a turn when several vCPUs want to run
+    _Atomic u64 turn_ends_ns;   ///< host time turn_timer is set to; ~0 none
     _Atomic u64 armed_ns;       ///< host time cpu_timer is set to; ~0 none
     struct os_thread io_thread;
     _Atomic bool io_quit;

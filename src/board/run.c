@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-#define TURN_NS 2000000ULL        ///< several runnable vCPUs: host time each runs before the next
+#define TURN_NS 500000ULL         ///< several runnable vCPUs: host time each runs before the next
+#define WAKE_NS 50000ULL          ///< ... when another waits for it (WFE), or just got an interrupt
 #define EVENT_STREAM_MAX_NS 100000ULL
 #define DET_INPUT_WAIT_NS 1000000ULL
 
@@ -99,8 +100,13 @@ void run_turn_fired(void *ctx)
 
 void run_end_turn_soon(struct machine *m)
 {
-    if (!m->cfg.deterministic) /* those end by their budget */
-        os_timer_set(m->turn_timer, os_now_ns() + TURN_NS);
+    if (m->cfg.deterministic) /* those end by their budget */
+        return;
+    u64 at = os_now_ns() + WAKE_NS, none = ~0ULL;
+    if (atomic_compare_exchange_strong(&m->turn_ends_ns, &none, at) || at < none) {
+        atomic_store(&m->turn_ends_ns, at);
+        os_timer_set(m->turn_timer, at);
+    }
 }
 
 /* ---- ends ---- */
@@ -235,6 +241,15 @@ static struct vcpu *next_vcpu(struct machine *m)
     return NULL;
 }
 
+/// Another vCPU sits in WFE: most likely for a lock or an answer of this one.
+static bool others_wait(const struct machine *m, const struct vcpu *v)
+{
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        if (&m->vcpu[i] != v && m->vcpu[i].state == VCPU_WFE)
+            return true;
+    return false;
+}
+
 static void take_turn(struct machine *m, struct vcpu *v)
 {
     m->current = v->cpu->index;
@@ -245,8 +260,12 @@ static void take_turn(struct machine *m, struct vcpu *v)
         else if (d != ~0ULL && (d - now) / DET_NS_PER_INSN < left)
             left = (d - now) / DET_NS_PER_INSN + 1;
         v->cpu->budget = v->cpu->icount + left;
-    } else if (m->cfg.cpus > 1 && runnable(m) > 1) {
-        run_end_turn_soon(m);
+    } else if (m->cfg.cpus > 1 && (runnable(m) > 1 || others_wait(m, v))) {
+        u64 at = os_now_ns() + (others_wait(m, v) ? WAKE_NS : TURN_NS);
+        atomic_store(&m->turn_ends_ns, at);
+        os_timer_set(m->turn_timer, at);
+    } else if (m->cfg.cpus > 1) {
+        atomic_store(&m->turn_ends_ns, ~0ULL);
     }
     v->cpu->exit = (struct cpu_exit){0};
     m->accel->run(v->cpu);

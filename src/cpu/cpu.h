@@ -240,6 +240,10 @@ struct cpu {
     struct cpu_exit exit;
     struct trail trail;
     u32 index; ///< vCPU number
+    /// All CPUs of the machine, this one too, for what must reach each: TLBI to the Inner Shareable
+    /// domain, pages that turn out to hold code. They run in turns on one thread. NULL: alone.
+    struct cpu *const *peers;
+    u32 peer_count;
     bool watch_armed; ///< watchpoints: no access may use the soft TLB
     struct trace *trace; ///< event ring (trace.h), or NULL
     struct dbg *dbg;  ///< external debugger (dbg.h), or NULL

@@ -385,6 +385,14 @@ static void protect(struct mmuctx *t, gpa_t page)
         }
     }
 }
+static void protect_one(struct cpu *c, gpa_t page)
+{
+    protect(c->ctx_off, page);
+    protect(c->ctx_el1, page);
+    protect(c->ctx_el1_pan, page);
+    for (int k = 0; k < CTX_EL0_MAX; k++)
+        protect(c->ctx_el0[k], page);
+}
 void tlb_protect_page(struct cpu *c, gpa_t pa)
 {
     gpa_t page = pa & ~0xfffULL;
@@ -392,11 +400,10 @@ void tlb_protect_page(struct cpu *c, gpa_t pa)
     if (r == NULL || r->tlb_writable == NULL || !r->tlb_writable[(pa - r->base) / GUEST_PAGE])
         return;
     r->tlb_writable[(pa - r->base) / GUEST_PAGE] = 0;
-    protect(c->ctx_off, page);
-    protect(c->ctx_el1, page);
-    protect(c->ctx_el1_pan, page);
-    for (int k = 0; k < CTX_EL0_MAX; k++)
-        protect(c->ctx_el0[k], page);
+    protect_one(c, page);
+    for (u32 k = 0; k < c->peer_count; k++)
+        if (c->peers[k] != c)
+            protect_one(c->peers[k], page);
 }
 
 /* ---- faults ---- */

@@ -453,21 +453,33 @@ static int address_translate(struct cpu *c, u32 op2, gva_t va)
     return EXEC_NEXT;
 }
 
-static int tlbi(struct cpu *c, u32 enc, u64 val)
+/// One TLBI on one CPU, by op2. ret  false: no such operation
+static bool tlbi_one(struct cpu *c, u32 op2, u64 val)
 {
     gva_t va = (gva_t)sext(val << 12, 56);
     u16 asid = (u16)(val >> 48);
-    if (c->hooks.cache_op)
-        c->hooks.cache_op(c->hooks.ctx, c, enc, val);
-    switch (enc & 7) { /* op2; CRm 3 inner shareable, 7 local: one flush serves both */
+    switch (op2) {
     case 0: tlb_flush_all(c); break;
     case 1: /* VA, ASID */
     case 5: /* last level */ tlb_flush_va(c, va, asid, false); break;
     case 2: tlb_flush_asid(c, asid); break;
     case 3: /* all ASIDs */
     case 7: tlb_flush_va(c, va, 0, true); break;
-    default: return cpu_undef(c);
+    default: return false;
     }
+    return true;
+}
+
+static int tlbi(struct cpu *c, u32 enc, u64 val)
+{
+    bool is_local = (enc >> 3 & 15) == 7; /* CRm 3: Inner Shareable */
+    if (c->hooks.cache_op)
+        c->hooks.cache_op(c->hooks.ctx, c, enc, val);
+    if (!tlbi_one(c, enc & 7, val))
+        return cpu_undef(c);
+    for (u32 k = 0; !is_local && k < c->peer_count; k++)
+        if (c->peers[k] != c)
+            tlbi_one(c->peers[k], enc & 7, val);
     return EXEC_NEXT;
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 
-enum { MEM_REGIONS_MAX = 96, GUEST_PAGE_SHIFT = 12, GUEST_PAGE = 4096 };
+enum { MEM_REGIONS_MAX = 96, MEM_WATCH_MAX = 160, GUEST_PAGE_SHIFT = 12, GUEST_PAGE = 4096 };
 
 /// MMIO callbacks. off is relative to the region; size is 1, 2, 4 or 8 bytes and always within
 /// [min_size, max_size]: the bus splits wider accesses (little-endian) and widens narrower reads;
@@ -49,7 +49,7 @@ struct mem {
     unsigned region_count;
     struct mem_region *ram0; ///< the largest RAM region: the fast path of every look-up
     struct mem_region *last_mmio;
-    struct mem_code_watch watch[4];
+    struct mem_code_watch watch[MEM_WATCH_MAX];
     unsigned watch_count;
     /// Serialises device callbacks; NULL functions when the machine has a single thread.
     void (*lock)(void *ctx);
