@@ -30,6 +30,7 @@ struct vcpu {
     struct cpu *cpu;
     enum vcpu_state state;
     bool is_open;             ///< accelerator state exists
+    bool was_wfe;             ///< its last turn ended in WFE
     _Atomic u64 deadline_ns;  ///< of its timers, guest time; ~0 none
 };
 
@@ -58,6 +59,7 @@ struct machine {
 
     struct board_device device[BOARD_DEVICES_MAX];
     unsigned device_count, virtio_count;
+    unsigned wfe_streak; ///< turns in a row that ended in WFE
     void *net_card;
     struct cfi_flash *flash[2];
     struct pl011 *uart;

@@ -76,15 +76,20 @@ void run_cpu_timer_fired(void *ctx)
 {
     struct machine *m = ctx;
     u64 now = board_now_ns(m), next = ~0ULL;
+    bool other = false;
     os_mutex_lock(&m->sleep_lock);
     atomic_store(&m->armed_ns, ~0ULL); /* before deadlines are read: see arm_host_timer */
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         u64 d = atomic_load(&m->vcpu[i].deadline_ns);
-        if (d <= now)
+        if (d <= now) {
             atomic_fetch_or(&m->vcpu[i].cpu->attention, ATT_TIMER);
-        else if (d < next)
+            other |= i != atomic_load(&m->current);
+        } else if (d < next) {
             next = d;
+        }
     }
+    if (other) /* the timer's owner waits for its turn */
+        cpu_kick(m->vcpu[atomic_load(&m->current)].cpu);
     if (next != ~0ULL) {
         atomic_store(&m->armed_ns, to_host(m, next));
         os_timer_set(m->cpu_timer, to_host(m, next));
@@ -224,8 +229,32 @@ static unsigned runnable(struct machine *m)
     return n;
 }
 
-/// The next vCPU in turn that can run, or NULL. One in WFE runs again when another ran in between:
-/// that is where its event comes from, and waking early is allowed.
+/// Timers of waiting vCPUs whose deadline passed while another ran.
+static void serve_timers(struct machine *m)
+{
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        struct vcpu *v = &m->vcpu[i];
+        if (v->state != VCPU_WFI && v->state != VCPU_WFE)
+            continue;
+        if (atomic_load_explicit(&v->cpu->attention, memory_order_relaxed) & ATT_TIMER) {
+            atomic_fetch_and(&v->cpu->attention, ~(u32)ATT_TIMER);
+            cpu_timer_update(v->cpu);
+        }
+    }
+}
+
+/// After a turn: what it did may be the event that others wait for in WFE (waking early is allowed).
+/// vCPUs that only wake each other are left to sleep after a while.
+static void pass_events(struct machine *m, const struct vcpu *ran)
+{
+    m->wfe_streak = ran->state == VCPU_WFE ? m->wfe_streak + 1 : 0;
+    m->vcpu[ran->cpu->index].was_wfe = ran->state == VCPU_WFE;
+    for (unsigned i = 0; i < m->cfg.cpus && m->wfe_streak < 8 * m->cfg.cpus; i++)
+        if (&m->vcpu[i] != ran && m->vcpu[i].state == VCPU_WFE)
+            m->vcpu[i].state = VCPU_RUN;
+}
+
+/// The next vCPU in turn that can run, or NULL.
 static struct vcpu *next_vcpu(struct machine *m)
 {
     unsigned n = m->cfg.cpus;
@@ -233,19 +262,15 @@ static struct vcpu *next_vcpu(struct machine *m)
         struct vcpu *v = &m->vcpu[(m->current + i) % n];
         if (can_run(v))
             return v;
-        if (v->state == VCPU_WFE && i < n && runnable(m)) {
-            v->state = VCPU_RUN;
-            return v;
-        }
     }
     return NULL;
 }
 
-/// Another vCPU sits in WFE: most likely for a lock or an answer of this one.
+/// Another vCPU was in WFE before this turn: most likely for a lock or an answer of this one.
 static bool others_wait(const struct machine *m, const struct vcpu *v)
 {
     for (unsigned i = 0; i < m->cfg.cpus; i++)
-        if (&m->vcpu[i] != v && m->vcpu[i].state == VCPU_WFE)
+        if (&m->vcpu[i] != v && m->vcpu[i].was_wfe)
             return true;
     return false;
 }
@@ -270,6 +295,8 @@ static void take_turn(struct machine *m, struct vcpu *v)
     v->cpu->exit = (struct cpu_exit){0};
     m->accel->run(v->cpu);
     serve_exit(v);
+    if (m->cfg.cpus > 1)
+        pass_events(m, v);
 }
 
 /* ---- idle ---- */
@@ -385,6 +412,7 @@ static void idle_deterministic(struct machine *m)
 
 static void idle(struct machine *m)
 {
+    m->wfe_streak = 0;
     if (m->cfg.serial)
         chr_flush(m->cfg.serial);
     if (m->cfg.detect_deadlock && is_deadlocked(m)) {
@@ -411,6 +439,9 @@ static void det_poll(struct machine *m)
     os_mutex_lock(&m->lock);
     dev_timers_run(&m->host, now);
     os_mutex_unlock(&m->lock);
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        if (atomic_load(&m->vcpu[i].deadline_ns) <= now)
+            atomic_fetch_or(&m->vcpu[i].cpu->attention, ATT_TIMER);
     check_ends(m, now);
 }
 
@@ -465,6 +496,8 @@ void machine_run(struct machine *m, struct machine_exit *x)
     atomic_store(&m->is_ending, false);
     resume_clock(m);
     while (!atomic_load(&m->is_ending)) {
+        if (m->cfg.cpus > 1)
+            serve_timers(m);
         struct vcpu *v = next_vcpu(m);
         if (v)
             take_turn(m, v);
