@@ -41,19 +41,36 @@ static bool bss_is_zero(void)
     return true;
 }
 
+/// Each access that must work or fault, by name, so that a failure says which.
 static bool rights_hold(void)
 {
     static const u32 constant = 0x600D600D;
     u64 text = (u64)(uintptr_t)&selftest, data = (u64)(uintptr_t)&writable;
+    u64 rodata = (u64)(uintptr_t)&constant, alias = image_phys((void *)(uintptr_t)text) + k.hhdm;
     u32 v = 0;
     struct br_walk w;
-    bool ok = probe_read32(text, &v) && !probe_write32(text, v);
-    ok = ok && probe_read32((u64)(uintptr_t)&constant, &v) && v == constant;
-    ok = ok && !probe_write32((u64)(uintptr_t)&constant, 1) && !probe_exec((u64)(uintptr_t)&constant);
-    ok = ok && probe_write32(data, 7) && !probe_exec(data);
-    // The direct map must not be a second, writable view of the code.
-    ok = ok && !probe_write32(image_phys((void *)(uintptr_t)text) + k.hhdm, v);
-    return ok && vm_walk(text, &w) && w.flags == BR_MAP_X;
+    const struct {
+        char what[28];
+        bool ok;
+    } row[] = {
+        {"code can be read", probe_read32(text, &v)},
+        {"code cannot be written", !probe_write32(text, v)},
+        {"constants can be read", probe_read32(rodata, &v) && v == constant},
+        {"constants cannot be written", !probe_write32(rodata, 1)},
+        {"constants cannot be run", !probe_exec(rodata)},
+        {"data can be written", probe_write32(data, 7)},
+        {"data cannot be run", !probe_exec(data)},
+        {"no writable alias of code", !probe_write32(alias, v)},
+        {"tables say code is R-X", vm_walk(text, &w) && w.flags == BR_MAP_X},
+    };
+    bool ok = true;
+    for (u32 i = 0; i < ARRAY_LEN(row); i++) {
+        if (!row[i].ok)
+            print("selftest: not so: %s (fault address 0x%llx)\n", row[i].what,
+                  (unsigned long long)probe_fault_addr);
+        ok = ok && row[i].ok;
+    }
+    return ok;
 }
 
 static bool null_faults(void)
