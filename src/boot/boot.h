@@ -176,6 +176,7 @@ struct boot_lint_in {
     const char *cmdline;
     u64 mmfr0;    ///< ID_AA64MMFR0_EL1 of the CPU model
     bool has_disk; ///< a block device is present
+    bool is_strict; ///< --lint=strict: guesses are told, too
 };
 void boot_lint(const struct boot_lint_in *in, void (*say)(void *ctx, const char *id, const char *msg),
                void *ctx);

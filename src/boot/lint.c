@@ -125,7 +125,7 @@ static void lint_initrd(const struct boot_lint_in *in, const struct out *o)
 static void lint_link_address(const struct boot_lint_in *in, const struct out *o)
 {
     const struct boot_plan *p = in->plan;
-    if (p->is_guess)
+    if (p->is_guess && in->is_strict)
         warn(o, "F10",
              "%s: raw binary without header, placed at 0x%llx; if it was linked for another address "
              "say --load FILE@ADDR",

@@ -69,12 +69,12 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     f->far = sr[SYSREG_FAR_EL1];
     f->elr = sr[SYSREG_ELR_EL1];
     f->spsr = sr[SYSREG_SPSR_EL1];
-    f->full = kind < VEC_LOWER_EL;
+    f->full = kind < VEC_LOWER_EL || (!x->is_linux && bits(f->esr, 31, 26) != EC_SVC64 && !(kind & 0x180));
     f->bad = watch_of(x, c)->bad;
     if (!f->full)
         return;
     memcpy(f->x, c->x, sizeof f->x);
-    f->sp = (f->spsr & 1) ? c->x[REG_SP] : c->sp_bank[0];
+    f->sp = (f->spsr & 15) == 5 ? c->x[REG_SP] : c->sp_bank[0];
     f->sr_sctlr = sr[SYSREG_SCTLR_EL1];
     f->sr_tcr = sr[SYSREG_TCR_EL1];
     f->sr_ttbr0 = sr[SYSREG_TTBR0_EL1];
@@ -283,6 +283,7 @@ static void find_stack(struct explain *x)
     static const char *const hi[] = {"__stack_top", "_stack_top", "stack_top", "__stack_end", "_stack_end",
                                      "stack_end", "__stack_hi", "__stack", "__StackTop", "boot_stack_top",
                                      "__boot_stack_top", "boot_stack_end", "_estack", "stack_high"};
+    x->stack_used = x->cfg.stack_hi != 0;
     x->stack_lo = x->cfg.stack_lo;
     x->stack_hi = x->cfg.stack_hi;
     if (x->stack_hi)

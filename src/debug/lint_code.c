@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGES_MAX = 2048, TABLE_SIZE = 8192, LINE = 64 };
+enum { PAGES_MAX = 2048, FEW_PAGES = 24, TABLE_SIZE = 8192, LINE = 64 };
 
 struct code_page {
     gpa_t pa;
@@ -146,8 +146,10 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
     if (!stale && !dirty)
         return;
     bool before = stale && line_was_code(x, pa);
-    if (!before && !cached && !is_strict(x))
-        return; /* never fetched, caches off: silicon reads memory */
+    /* Never fetched, caches off: silicon reads memory. A loader that moves itself relies on that; a
+       program that makes a little code forgot something. */
+    if (!before && !cached && !is_strict(x) && x->code_pages > FEW_PAGES)
+        return;
     name_full(x, (c->pc & ~0xfffULL) | (pa & 0xfff), at, sizeof at);
     if (p->writer_pc) {
         char w[96];

@@ -7,7 +7,8 @@ enum { NEAR = 512, REACH = 64 * 1024 };
 void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc)
 {
     char at[96];
-    if (x->stack_hi == 0 || sp >= x->stack_lo || x->stack_lo - sp > REACH || c->el == 0)
+    x->stack_used |= sp >= x->stack_lo && sp <= x->stack_hi && x->stack_hi;
+    if (!x->stack_used || sp >= x->stack_lo || x->stack_lo - sp > REACH || c->el == 0)
         return;
     explain_say(x, c, "F14", true,
                 "stack overflow: SP=0x%llx at %s is %llu bytes below the stack 0x%llx-0x%llx and overwrites what lies "
@@ -19,6 +20,8 @@ void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc)
 void lint_stack_fill(struct explain *x, struct cpu *c, gva_t va)
 {
     u64 sp = c->x[REG_SP];
-    if (x->stack_hi && va - (sp - NEAR) <= 2 * NEAR && va < x->stack_lo)
+    if (sp >= x->stack_lo && sp <= x->stack_hi && x->stack_hi)
+        x->stack_used = true;
+    else if (x->stack_used && va - (sp - NEAR) <= 2 * NEAR && va < x->stack_lo)
         lint_stack_at(x, c, va < sp ? va : sp, c->pc);
 }

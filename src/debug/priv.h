@@ -75,6 +75,7 @@ struct explain {
     struct boot_plan plan;
     bool has_plan, is_linux;
     gva_t stack_lo, stack_hi;
+    bool stack_used; ///< the stack pointer was seen between them
     s64 slide;       ///< symbol address + slide = address in the guest
     bool slide_known;
 

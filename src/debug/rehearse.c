@@ -114,35 +114,37 @@ static void state_of(const struct cpu *c, struct state *s)
     s->daif = c->daif;
 }
 
-/// The word at pc loads from memory.
-static bool loads_here(struct cpu *c)
+/// What matters of the instruction at pc: it loads from memory; where it goes depends on data.
+static void look_here(struct cpu *c, bool *loads, bool *chooses)
 {
     struct insn i;
     u32 word;
     if (!mmu_debug_read(c, c->pc, &word, 4))
-        return false;
+        return;
     insn_decode(word, &i);
-    return i.flags & LD;
+    *loads |= (i.flags & LD) != 0;
+    *chooses |= (i.flags & (LD | ST)) || ((i.flags & BR) && i.op != OP_B && i.op != OP_BL);
 }
 
-/// A state seen before, without effects and inputs in between, comes back for ever. Brent's way: the
-/// remembered state moves ahead in powers of two.
+/// A state seen before, without effects and inputs in between, comes back for ever; and so does a place,
+/// when nothing on the way back to it had a choice. Brent's way: the remembered state moves ahead in
+/// powers of two.
 bool rehearse_is_stuck(struct explain *x, struct cpu *c, bool *reads_ram)
 {
     struct state seen, now;
     enum rehearsal_end end;
     unsigned next = 1;
-    bool loads = false;
+    bool loads = false, chooses = false;
     rehearse_begin(x, c);
     x->sim->x[REG_SINK] = 0;
     state_of(x->sim, &seen);
     for (unsigned n = 1; n <= LOOP_STEPS_MAX; n++) {
-        loads |= loads_here(x->sim);
+        look_here(x->sim, &loads, &chooses);
         if (!rehearse_step(x, false, &end))
             return false;
         if (x->sim->pc == seen.pc) {
             state_of(x->sim, &now);
-            if (memcmp(&now, &seen, sizeof now) == 0) {
+            if (memcmp(&now, &seen, sizeof now) == 0 || !chooses) {
                 *reads_ram = loads;
                 return true;
             }
@@ -150,6 +152,7 @@ bool rehearse_is_stuck(struct explain *x, struct cpu *c, bool *reads_ram)
         if (n == next) {
             next *= 2;
             state_of(x->sim, &seen);
+            chooses = false;
         }
     }
     return false;

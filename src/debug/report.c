@@ -120,6 +120,28 @@ static void put_trail(struct out *o, const struct trail *t, bool skip_first)
     }
 }
 
+/// Callers by the chain of frame records, where one is kept. AAPCS64, "The Frame Pointer".
+static void put_callers(struct out *o, struct cpu *c, u64 fp, u64 sp)
+{
+    enum { FRAMES = 8 };
+    char at[120], all[400] = "";
+    size_t n = 0;
+    cJSON *list = cJSON_AddArrayToObject(o->root, "callers");
+    for (unsigned k = 0; k < FRAMES && !(fp & 7) && fp >= sp; k++) {
+        u64 rec[2];
+        if (!mmu_debug_read(c, fp, rec, sizeof rec) || rec[1] == 0 || (rec[1] & 3))
+            break;
+        name_full(o->x, rec[1] - 4, at, sizeof at);
+        cJSON_AddItemToArray(list, cJSON_CreateString(at));
+        n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", k ? " <- " : "", at);
+        if (rec[0] <= fp || n >= sizeof all - 130)
+            break;
+        fp = rec[0];
+    }
+    if (n)
+        line(o, "called", "from %s", all);
+}
+
 static void put_walk(struct out *o, const struct fault *f)
 {
     struct xlat w;
@@ -272,10 +294,13 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
         put_what(o, f);
         put_where(o, f->cpu, f->pc, f->x[30], f->sp);
         put_trail(o, &f->trail, true);
+        put_callers(o, machine_cpu(x->m, f->cpu), f->x[29], f->sp);
         put_walk(o, f);
         put_registers(o, f->cpu, f);
     } else {
         put_where(o, c->index, asleep ? c->pc - 4 : c->pc, c->x[30], c->x[REG_SP]);
+        if (c->el)
+            put_callers(o, c, c->x[29], c->x[REG_SP]);
         if (x->verdict != V_PANIC) {
             put_trail(o, &c->trail, false);
             put_registers(o, c->index, NULL);

@@ -60,6 +60,19 @@ static unsigned trail_repeats(const struct fault *f)
     return best;
 }
 
+/// How often the return address stands on the stack: recursion leaves it in every frame.
+static unsigned stack_repeats(struct scene *s)
+{
+    u8 buf[2048];
+    unsigned n = 0;
+    u64 sp = align_up(s->f->sp, 16);
+    if (s->f->x[30] == 0 || !mmu_debug_read(machine_cpu(s->x->m, s->f->cpu), sp, buf, sizeof buf))
+        return 0;
+    for (unsigned i = 0; i < sizeof buf; i += 8)
+        n += ld64(buf + i) == s->f->x[30];
+    return n;
+}
+
 /* ---- the entries ---- */
 
 static bool f04_fp_trap(struct scene *s)
@@ -157,9 +170,9 @@ static bool f14_stack(struct scene *s)
     const struct fault *f = s->f;
     bool by_sp = s->have_word && (s->insn.flags & (LD | ST)) && s->insn.rn == REG_SP;
     bool near = f->far - (f->sp - 4096) <= 8192;
-    bool below = s->x->stack_hi && f->sp < s->x->stack_lo && s->x->stack_lo - f->sp < 16 * MIB;
-    bool deep = trail_repeats(f) >= 6;
-    bool gone = !is_ram(s->x, f->sp & ~15ULL) && f->sp != 0;
+    bool below = s->x->stack_used && f->sp < s->x->stack_lo && s->x->stack_lo - f->sp < 16 * MIB;
+    bool deep = trail_repeats(f) >= 6 || stack_repeats(s) >= 4;
+    bool gone = is_dabt(s) ? !s->walk_ok || !is_ram(s->x, s->walk.pa) : !is_ram(s->x, f->sp & ~15ULL);
     for (unsigned i = 0; i < s->x->note_count; i++)
         below |= strcmp(s->x->note[i].id, "F14") == 0;
     if (is_dabt(s) && by_sp && near && (below || (deep && (gone || s->mmu))))
@@ -212,6 +225,28 @@ static bool f08_identity(struct scene *s)
         SAY(fix, "Map it one to one before setting SCTLR_EL1.M, and check that T0SZ and TG0 in TCR_EL1 fit the level at "
                  "which TTBR0_EL1's table starts.");
     return name_it(s, "F08", "MMU turned on without a mapping for what runs next");
+}
+
+/// An address that would be inside the program had it been put where it was linked.
+static bool f10_link(struct scene *s)
+{
+    static const u64 bases[] = {0x80000, 0x8000, 0x10000, 0x200000, 0x400000, 0x60000000, 0x80000000, 0xffff000000000000,
+                                0xffff000000080000, 0xffffff8000000000, 0xffffff8000080000, 0xffff800000000000};
+    const struct boot_plan *p = &s->x->plan;
+    u64 at = is_iabt(s) ? s->f->pc : s->f->far, size = 0;
+    if (!s->x->has_plan || p->kind != BOOT_KIND_FLAT || p->seg_count == 0 || s->mmu || !(is_iabt(s) || is_dabt(s)))
+        return false;
+    size = p->seg[0].mem_len + 64 * KIB; /* bss is not in the file */
+    if (is_ram(s->x, at))
+        return false;
+    for (unsigned i = 0; i < ARRAY_LEN(bases); i++)
+        if (at - bases[i] < size) {
+            SAY(cause, "0x%llx is 0x%llx above 0x%llx: the program was linked for 0x%llx and uses absolute addresses, but it was "
+                       "loaded at 0x%llx.", (ull)at, (ull)(at - bases[i]), (ull)bases[i], (ull)bases[i], (ull)p->seg[0].gpa);
+            SAY(fix, "Link it for 0x%llx (-Ttext=0x%llx), or pass the ELF file.", (ull)p->seg[0].gpa, (ull)p->seg[0].gpa);
+            return name_it(s, "F10", "linked for another address");
+        }
+    return false;
 }
 
 static bool f09_device(struct scene *s)
@@ -270,6 +305,10 @@ static bool f01_jump(struct scene *s)
     else if (s->mmu && s->fsc >= 12 && s->fsc < 16)
         SAY(cause, "Jump from %s to 0x%llx, which is mapped but not executable at EL1 (PXN, or writable at EL0).", from,
             (ull)f->pc);
+    else if (s->mmu && bit(f->pc, 55))
+        SAY(cause, "Jump from %s to 0x%llx, which nothing maps: the upper half is translated by TTBR1_EL1=0x%llx with "
+                   "T1SZ=%llu%s.", from, (ull)f->pc, (ull)f->sr_ttbr1, (ull)bits(f->sr_tcr, 21, 16),
+            bit(f->sr_tcr, 23) ? ", and EPD1=1 turns it off" : "");
     else if (s->mmu)
         SAY(cause, "Jump from %s to 0x%llx, which nothing maps.", from, (ull)f->pc);
     else if (bit(f->pc, 63) || f->pc >> 40)
@@ -358,7 +397,7 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     struct cpu *c = machine_cpu(x->m, f->cpu);
     static bool (*const entry[])(struct scene *) = {
         f04_fp_trap, f03_alignment, f15_exclusive, f12_conduit, f11_level, f14_stack, f08_identity,
-        f09_device, f01_jump, data_abort, f02_vectors,
+        f10_link, f09_device, f01_jump, data_abort, f02_vectors,
     };
     s->ec = (u32)bits(f->esr, 31, 26);
     s->fsc = (u32)bits(f->esr, 5, 0);

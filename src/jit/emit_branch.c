@@ -92,6 +92,13 @@ static xrm probe(struct jit *j, u8 **miss)
     return xmi(RDX, RCX, 2, 8);
 }
 
+/// Cold, after a miss: leaves behind where the branch was, for the trail.
+static void say_from(struct jit *j)
+{
+    x_mov_ri(&j->cold, RCX, (u64)j->off[j->k] + 1);
+    x_op(&j->cold, XI_ST | XW, RCX, ENV_JW(JW_FROM), 0);
+}
+
 static int emit_br(struct jit *j, const struct insn *i)
 {
     u8 *miss;
@@ -100,7 +107,9 @@ static int emit_br(struct jit *j, const struct insn *i)
     x_mov(&j->b, RAX, jit_xread(j, i->rn, RAX));
     xrm host = probe(j, &miss);
     x_jmp_rm(&j->b, host);
-    x_patch(miss, j->t_indirect);
+    x_patch(miss, j->cold.p);
+    say_from(j);
+    x_jmp(&j->cold, j->t_indirect);
     j->over = true;
     return 1;
 }
@@ -119,6 +128,7 @@ static int emit_blr(struct jit *j, const struct insn *i)
     xrm host = probe(j, &miss);
     x_call_rm(b, host);
     x_patch(miss, j->cold.p);
+    say_from(j);
     x_call(&j->cold, j->t_indirect);
     x_jmp(&j->cold, b->p);
     jit_landing(j);
@@ -134,7 +144,7 @@ static int emit_ret(struct jit *j, const struct insn *i)
     struct xbuf *c = jit_cold_begin(j, CC_NE);
     jit_attention_check(j, c, j->off[j->k]);
     x_rm(c, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
-    x_mov_ri(c, RDX, ~0u);
+    x_mov_ri(c, RDX, CROSS_UNLINKED | (u32)j->off[j->k]);
     x_jmp(c, j->t_cross);
     x_ret_i(b, 8);
     j->over = true;

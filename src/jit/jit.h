@@ -62,8 +62,12 @@ enum {
     JW_HASH_MISS,
     JW_PATIENCE, ///< s32[SITES]: misses a site may still have. Not beside its code: writing there
                  ///< would look like self-modification to the host
+    JW_FROM, ///< page offset of the indirect branch that missed, plus 1 (0: none)
 };
 #define ENV_JW(w) xm(RENV, (s32)(offsetof(struct cpu, jit) + 8 * (size_t)(w)) - CPU_BIAS)
+
+/// Link number of a branch that has no link: with its own page offset.
+#define CROSS_UNLINKED 0x80000000u
 
 /* ---- blocks and the cache ---- */
 
@@ -86,6 +90,7 @@ struct jit_link {
     struct jit_link *next_in; ///< of the same target
     s32 delta; ///< target page minus this block's page, bytes
     u16 off;   ///< target offset in its page
+    u16 src;   ///< of the branch in its own page
 };
 
 struct jit_block {

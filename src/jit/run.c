@@ -70,6 +70,9 @@ const u8 *jit_c_lookup(struct cpu *c)
 {
     jit_of(c)->st_indirect_calls++;
     c->pc = branch_addr(c, c->pc);
+    if (c->jit[JW_FROM])
+        cpu_trail(c, c->jit_page + c->jit[JW_FROM] - 1, c->pc);
+    c->jit[JW_FROM] = 0;
     return lookup(jit_of(c), c, NULL);
 }
 
@@ -101,6 +104,7 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
     gpa_t pa = l->from->page + l->off;
     u64 flushes = j->st_flushes;
     c->pc = c->jit_page + l->off;
+    cpu_trail(c, c->jit_page + l->src, c->pc);
     struct jit_block *b = jit_find(j, pa, l->from->mode);
     if (!b) {
         const u32 *host = mem_host(c->mem, pa, 4);
@@ -116,10 +120,13 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     struct jit *j = jit_of(c);
     struct jit_block *b = NULL;
     u64 flushes = j->st_flushes, page = c->jit_page, gen = c->jit[JW_GEN], va;
-    if (number == ~0u)
+    if (number & CROSS_UNLINKED) {
+        c->jit[JW_FROM] = (number & (GUEST_PAGE - 1)) + 1;
         return jit_c_lookup(c);
+    }
     struct jit_link *l = j->link_of[number];
     j->st_cross_calls++;
+    cpu_trail(c, page + l->src, c->pc);
     va = c->pc;
     const u8 *host = lookup(j, c, &b);
     if (b && flushes == j->st_flushes && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&

@@ -267,6 +267,7 @@ static struct jit_link *new_link(struct jit *j, s64 target)
     memset(l, 0, sizeof *l);
     l->delta = (s32)(target & ~0xfffLL);
     l->off = (u16)(target & 0xfff);
+    l->src = (u16)(j->off[j->k] & 0xfff);
     return l;
 }
 

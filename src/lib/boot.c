@@ -17,7 +17,8 @@ static void say(void *ctx, const char *id, const char *msg)
 static void lint(bruin_vm *vm, const struct boot_job *job)
 {
     struct boot_lint_in in = {.req = &job->req, .plan = &job->plan, .cmdline = job->cmdline,
-                              .has_disk = vm->mc.disk_count != 0};
+                              .has_disk = vm->mc.disk_count != 0,
+                              .is_strict = vm->mc.lint == MACHINE_LINT_STRICT};
     u64 mmfr0 = 0;
     if (vm->mc.lint == MACHINE_LINT_OFF || job->is_bbp)
         return;

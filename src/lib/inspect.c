@@ -167,7 +167,7 @@ static void describe_warnings(cJSON *root, const struct boot_job *job, const bru
     if (job->is_bbp)
         return;
     struct boot_lint_in in = {.req = &job->req, .plan = &job->plan, .cmdline = job->cmdline,
-                              .mmfr0 = model_mmfr0(), .has_disk = bruin_config_get(c, "disk") != NULL};
+                              .mmfr0 = model_mmfr0(), .is_strict = true, .has_disk = bruin_config_get(c, "disk") != NULL};
     boot_lint(&in, collect, cJSON_AddArrayToObject(root, "warnings"));
 }
 

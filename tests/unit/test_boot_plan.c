@@ -266,7 +266,7 @@ static const char *lints_of(struct boot_request *r, const char *cmdline, u64 mmf
     struct boot_plan p;
     said[0] = 0;
     assert_planned(r, &p);
-    struct boot_lint_in in = {.req = r, .plan = &p, .cmdline = cmdline, .mmfr0 = mmfr0, .has_disk = has_disk};
+    struct boot_lint_in in = {.req = r, .plan = &p, .cmdline = cmdline, .mmfr0 = mmfr0, .has_disk = has_disk, .is_strict = true};
     boot_lint(&in, say, NULL);
     return said;
 }

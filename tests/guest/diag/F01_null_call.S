@@ -1,5 +1,7 @@
 // bad: id=F01 exit=115
+// bad: id=F01 exit=115 format=flat
 // good: exit=0
+// good: exit=0 format=flat
 #include "diag.inc"
     stack
     adrp    x1, handler

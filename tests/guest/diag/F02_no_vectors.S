@@ -1,6 +1,8 @@
 // SVC with VBAR_EL1 at its reset value.
 // bad: id=F02 exit=115 verdict=exception-loop
+// bad: id=F02 exit=115 verdict=exception-loop format=flat
 // good: exit=0
+// good: exit=0 format=flat
 #include "diag.inc"
     adrp    x0, table
     add     x0, x0, :lo12:table

@@ -1,5 +1,7 @@
 // bad: id=F04 exit=115
+// bad: id=F04 exit=115 format=flat
 // good: exit=0
+// good: exit=0 format=flat
 #include "diag.inc"
     stack
     mov     x0, #3 << 20

@@ -1,6 +1,8 @@
 // bad: say=F05 exit=0
+// bad: say=F05 exit=0 format=stripped
 // bad: args=--lint=error id=F05 exit=116
 // good: exit=0
+// good: exit=0 format=stripped
 #include "diag.inc"
     stack
     tables

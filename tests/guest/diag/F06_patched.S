@@ -1,6 +1,8 @@
 // A function runs, is patched, and runs again.
 // bad: say=F06 exit=0
+// bad: say=F06 exit=0 format=stripped
 // good: exit=0
+// good: exit=0 format=stripped
 #include "diag.inc"
     stack
     bl      function

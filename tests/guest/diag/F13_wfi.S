@@ -1,6 +1,8 @@
 // Sleeps with no timer armed.
 // bad: id=F13 exit=114 verdict=deadlock
+// bad: id=F13 exit=114 verdict=deadlock format=flat
 // good: exit=0
+// good: exit=0 format=flat
 #include "diag.inc"
     ldr     x1, =0x080a0000
     str     wzr, [x1, #0x14]

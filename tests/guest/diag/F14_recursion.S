@@ -1,5 +1,7 @@
 // bad: id=F14 exit=115
+// bad: id=F14 exit=115 format=stripped
 // good: exit=0
+// good: exit=0 format=stripped
 #include "diag.inc"
     stack
     mov     x0, #100

@@ -1,5 +1,7 @@
 // bad: id=F14 exit=115
+// bad: id=F14 exit=115 format=stripped
 // good: exit=0
+// good: exit=0 format=stripped
 __asm__(".section .text.start,\"ax\"\n.global _start\n_start: adrp x0, __stack_top\n"
         "add x0, x0, :lo12:__stack_top\nmov sp, x0\nbl main\n"
         "ldr w0, =0x84000008\nhvc #0\nb .\n"

@@ -5,7 +5,7 @@ usage: run.py BRUIN ENGINE [NAME...]
 
 Each source starts with comments `// bad: ...` and `// good: ...`: the sibling with -DGOOD, one
 instruction different, must stay silent. Words: id=F03 (of the report), say=F05 (a warning), exit=N,
-verdict=V, args=A,B, cflags=..., ldflags=....
+verdict=V, args=A,B, cflags=..., ldflags=..., format=flat|stripped (else ELF).
 """
 import json
 import os
@@ -32,6 +32,10 @@ def expectations(path):
 def build(path, kind, want, out):
     flags = [f for key in ('cflags', 'ldflags') for f in want.get(key, '').split(';') if f]
     subprocess.run(CC + (['-DGOOD'] if kind == 'good' else []) + flags + [path, '-o', out], check=True)
+    if want.get('format') == 'flat':
+        subprocess.run(['aarch64-linux-gnu-objcopy', '-O', 'binary', out, out], check=True)
+    elif want.get('format') == 'stripped':
+        subprocess.run(['aarch64-linux-gnu-strip', out], check=True)
 
 
 def run(bruin, engine, elf, want, report):

@@ -1,11 +1,9 @@
-// The timer runs, but its interrupt is not let through: the redistributor sleeps (GICR_WAKER).
-// bad: id=F13 exit=114 verdict=deadlock
+// The timer fires with no vectors installed.
+// bad: id=F02 exit=115 verdict=exception-loop
 // good: exit=0
 #include "diag.inc"
     ldr     x1, =0x080a0000
-#ifdef GOOD
     str     wzr, [x1, #0x14]
-#endif
     add     x1, x1, #0x10000
     mov     w2, #1 << 27
     mov     w3, #-1
@@ -18,10 +16,14 @@
     msr     S3_0_C4_C6_0, x5
     mov     x5, #1
     msr     S3_0_C12_C12_7, x5
+    isb
     mov     x0, #1000
     msr     cntv_tval_el0, x0
     mov     x0, #1
     msr     cntv_ctl_el0, x0
     isb
+#ifndef GOOD
+    msr     daifclr, #2
+#endif
     wfi
     power_off
