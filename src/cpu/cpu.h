@@ -72,7 +72,7 @@ struct tlb_ent {
     u64 addend;
 };
 #define TLB_EMPTY (~0ULL)
-enum { TLB_BITS = 12, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 1024, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
+enum { TLB_BITS = 12, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 512, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
 
 /// What a soft-TLB entry maps to, for slow paths: parallel to mmuctx.r, .w and .x.
 struct tlb_info {
@@ -97,6 +97,7 @@ struct mmuctx {
     u64 code_gen;      ///< changes whenever a translation for execution may have changed
     u64 last_use;      ///< for replacement
     bool has_nonglobal; ///< EL1: an nG=1 entry was put here
+    bool has_low;       ///< holds addresses of the lower half
     bool has_high;      ///< holds addresses of the upper half
     bool stale;         ///< must be emptied before it is selected again
     u64 used_r, used_w, used_x; ///< groups of TLB_SIZE / 64 entries that may hold something

@@ -216,6 +216,7 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
     *(acc == ACC_LOAD ? &t->used_r : acc == ACC_STORE ? &t->used_w : &t->used_x) |= 1ULL << k / (TLB_SIZE / 64);
     t->has_nonglobal |= !x->global;
     t->has_high |= bit(va, 55);
+    t->has_low |= !bit(va, 55);
     c->tlb_fills++;
     TRACE(c, TRACE_TLB, c->pc, va & ~0xfffULL, n->pa, acc);
     if (x->page_size > GUEST_PAGE)
@@ -244,7 +245,7 @@ void mmuctx_flush(struct mmuctx *t)
     clear_used(t->w, &t->used_w);
     clear_used(t->x, &t->used_x);
     t->block_count = 0;
-    t->has_nonglobal = t->has_high = t->stale = false;
+    t->has_nonglobal = t->has_low = t->has_high = t->stale = false;
     memset(t->x_lost, 0, sizeof t->x_lost);
     t->code_gen++;
 }
@@ -328,7 +329,7 @@ static bool same_page(u64 tag, gva_t page) { return (tag ^ page) << 8 == 0; }
 static void flush_page(struct mmuctx *t, gva_t page)
 {
     unsigned k = page >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
-    if (t->stale)
+    if (t->stale || !(bit(page, 55) ? t->has_high : t->has_low))
         return;
     if (in_block(t, page)) {
         mmuctx_flush(t);
