@@ -46,6 +46,7 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     j->page_hash = xcalloc(PAGE_HASH, sizeof *j->page_hash);
     j->jc = xcalloc((size_t)JC_SIZE * JC_TABLES, sizeof *j->jc);
     j->hot_sites = xcalloc(HOT_SITES, sizeof *j->hot_sites);
+    j->decoded = xcalloc(DECODED, sizeof *j->decoded);
     j->patience = xcalloc(SITES, sizeof *j->patience);
     x_detect(&j->cpu);
     x_disable(&j->cpu, j->cfg.cpu_off);
@@ -82,6 +83,7 @@ void jit_free(struct jit *j)
     free(j->link_of);
     free(j->hot_sites);
     free(j->patience);
+    free(j->decoded);
     free(j->jc);
     free(j);
 }

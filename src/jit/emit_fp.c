@@ -188,8 +188,6 @@ bool fp_flush_guard(struct jit *j, const struct insn *i)
     if (!fp_flush(j))
         return true;
     jit_clobber(j);
-    if (!j->cold_insn)
-        j->cold_insn = jit_put_insn(j, i);
     x_test8_i(&j->b, ENV(fpsr), FPSR_IXC);
     j->fz_site[j->fz_count++] = x_jcc(&j->b, CC_E, NULL);
     const u8 regs[4] = {i->rn, i->rm, i->ra, i->rd};
@@ -211,8 +209,6 @@ bool fp_flush_guard(struct jit *j, const struct insn *i)
 
 void fp_repair_begin(struct jit *j, const struct insn *i, unsigned cc)
 {
-    if (!j->cold_insn)
-        j->cold_insn = jit_put_insn(j, i); // before the code that follows the jump
     if (cc != CC_NEVER)
         jit_cold_begin(j, cc);
     if (j->fz_zero) { // a zero is right: go on

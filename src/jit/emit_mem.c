@@ -77,8 +77,6 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
 void jit_mem_done(struct jit *j, const struct insn *i)
 {
     struct xbuf *c = &j->cold;
-    u8 *insn = jit_put_insn(j, i);
-    j->cold_insn = insn;
     if (j->mem_indexed) {
         for (unsigned k = 0; k < 2; k++)
             if (j->mem_slow[k])
@@ -98,9 +96,8 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     else
         x_call(c, j->mem_write ? j->t_store : j->t_load);
     j->mem_user = false;
-    u8 *ret = c->p;
     x_jmp(c, j->mem_retry);
-    x_u32(c, (u32)(insn - ret));
+    x_u32(c, i->word);
     x_u32(c, j->off[j->k]);
     u32 site = j->site_next++ % SITES;
     j->patience[site] = SITE_PATIENCE;

@@ -141,7 +141,7 @@ struct jit {
 
     /* Thunks, writable addresses. */
     u8 *vconst; ///< 16-byte constants of the SIMD emitters
-    u8 *t_enter, *t_exit, *t_exec, *t_load, *t_store, *t_load_user, *t_store_user, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_end;
+    u8 *t_enter, *t_exit, *t_exec, *t_exec_word, *t_load, *t_store, *t_load_user, *t_store_user, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_end;
 
     /* Blocks. */
     struct jit_block **hash;
@@ -152,6 +152,7 @@ struct jit {
     struct jit_block *all; ///< every block since the last flush, for freeing
     bool flush_pending;
     bool outside; ///< the C side runs before translated code was entered
+    struct insn *decoded;  ///< by hash of the word, for slow paths
     u64 *hot_sites;        ///< instructions whose slots miss often: physical address + 1, open hashing
     unsigned hot_count;
     s32 *patience;
@@ -172,7 +173,6 @@ struct jit {
     u8 live_in[BLOCK_INSNS_MAX + 1];
     u8 live_taken[BLOCK_INSNS_MAX + 1]; ///< conditional branches: needed at the target
     bool is_loop;      ///< some branch goes to the first instruction
-    u8 *cold_insn;     ///< copy of the current instruction in cold code, or NULL
     unsigned n, k;     ///< instructions; the one being emitted
     u32 mode;
     u8 *mem_retry, *mem_probe, *mem_slow[2]; ///< of jit_mem: places to patch
@@ -356,6 +356,8 @@ const u8 *jit_c_lookup(struct cpu *c);
 const u8 *jit_c_after(struct cpu *c, int status);
 const u8 *jit_c_attention(struct cpu *c);
 const u8 *jit_c_dead(struct cpu *c);
+int jit_c_exec_word(struct cpu *c, u32 word);
+enum { DECODED = 1 << 11 };
 void jit_c_hot_site(struct cpu *c, u32 off);
 
 #endif

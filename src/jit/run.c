@@ -140,6 +140,15 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     return host;
 }
 
+/// Runs the body of an instruction from a slow path. ret  exec_status.
+int jit_c_exec_word(struct cpu *c, u32 word)
+{
+    struct insn *i = &jit_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
+    if (UNLIKELY(i->word != word || !i->fn))
+        insn_decode(word, i);
+    return i->fn(c, i);
+}
+
 /// The slot of the instruction at this offset of the running page missed often: its blocks are
 /// dropped and will be translated to look the address up in the soft TLB.
 void jit_c_hot_site(struct cpu *c, u32 off)

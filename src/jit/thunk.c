@@ -86,18 +86,21 @@ static void continue_soft(struct jit *j, const u8 *cont)
     x_jmp_rm(b, xr(RAX));
 }
 
-/// call: rax = struct insn, ecx = offset of the instruction in its page.
-static void make_exec(struct jit *j, const u8 *cont)
+/// call: ecx = offset of the instruction in its page; rax = struct insn, or eax = its word.
+static u8 *make_exec(struct jit *j, const u8 *cont, bool word)
 {
     struct xbuf *b = &j->b;
-    j->t_exec = b->p;
+    u8 *at = b->p;
     x_rm(b, XI_ADD | XW, RCX, ENV(jit_page));
     x_op(b, XI_ST | XW, RCX, ENV(pc), 0);
     spill(b);
     env_to_rdi(b);
     x_mov(b, RSI, RAX);
     x_alu_i(b, ALU_SUB, XW, xr(RSP), 8);
-    x_call_rm(b, xm(RSI, (s32)offsetof(struct insn, fn)));
+    if (word)
+        call_c(b, (const void *)jit_c_exec_word);
+    else
+        x_call_rm(b, xm(RSI, (s32)offsetof(struct insn, fn)));
     x_rr(b, XI_TEST, RAX, RAX);
     u8 *other = x_jcc8(b, CC_NE);
     x_alu_i(b, ALU_ADD, XW, xr(RSP), 8);
@@ -108,10 +111,11 @@ static void make_exec(struct jit *j, const u8 *cont)
     x_mov32(b, RSI, RAX);
     call_c(b, (const void *)jit_c_after);
     x_jmp(b, cont);
+    return at;
 }
 
 /// call: rdx = address, ecx = slot offset | span << 16. After the call: a 5-byte jump to the
-/// retry, s32 distance from the return address to the struct insn, u32 page offset, u32 number
+/// retry, u32 word of the instruction, u32 page offset, u32 number
 /// of the site; then the instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
 static u8 *make_probe(struct jit *j, s32 table, bool user)
 {
@@ -169,12 +173,11 @@ static u8 *make_probe(struct jit *j, s32 table, bool user)
     x_alu_i(b, ALU_ADD, XW, ENV_JW(JW_SLOW_MEM), 1);
     x_pop(b, RAX);
     x_rm(b, XI_MOV, RCX, xm(RAX, SITE_OFF));
-    x_rm(b, XI_MOVSXD, RDX, xm(RAX, SITE_INSN));
-    x_rr(b, XI_ADD | XW, RDX, RAX);
+    x_rm(b, XI_MOV, RDX, xm(RAX, SITE_INSN));
     x_alu_i(b, ALU_ADD, XW, xr(RAX), SITE_SIZE);
     x_push(b, RAX);
     x_mov(b, RAX, RDX);
-    x_jmp(b, j->t_exec);
+    x_jmp(b, j->t_exec_word);
     return at;
 }
 
@@ -248,7 +251,8 @@ void jit_make_thunks(struct jit *j)
     jit_simd_constants(j);
     make_enter(j);
     u8 *cont = make_continue(j);
-    make_exec(j, cont);
+    j->t_exec = make_exec(j, cont, false);
+    j->t_exec_word = make_exec(j, cont, true);
     j->t_load = make_probe(j, (s32)offsetof(struct mmuctx, r), false);
     j->t_store = make_probe(j, (s32)offsetof(struct mmuctx, w), false);
     j->t_load_user = make_probe(j, (s32)offsetof(struct mmuctx, r), true);

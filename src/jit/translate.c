@@ -239,13 +239,10 @@ void jit_exec(struct jit *j, const struct insn *i)
 
 void jit_cold_exec(struct jit *j, const struct insn *i)
 {
-    if (!j->cold_insn) { // in the way of the code being written: jump over it
-        u8 *over = x_jmp8(&j->cold);
-        j->cold_insn = jit_put_insn(j, i);
-        x_patch8(over, j->cold.p);
-    }
     jit_vspill(j, &j->cold, j->vdirty_cold);
-    call_exec(j, &j->cold, j->cold_insn);
+    x_mov_ri(&j->cold, RAX, i->word);
+    x_mov_ri(&j->cold, RCX, j->off[j->k]);
+    x_call(&j->cold, j->t_exec_word);
 }
 
 struct xbuf *jit_cold_begin(struct jit *j, unsigned cc)
@@ -529,7 +526,6 @@ static bool emit_one(struct jit *j)
 {
     const struct insn *i = &j->in[j->k];
     bool trap = (i->flags & FP) && !(j->mode & MODE_FP);
-    j->cold_insn = NULL;
     if ((i->op == OP_MRS || i->op == OP_MSR) && jit_fp_sysreg(j, i))
         return true;
     bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
