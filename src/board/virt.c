@@ -145,7 +145,11 @@ static void flash_gone(void *dev) { cfi_flash_free(dev); }
 static bool add_flash(struct machine *m, struct err *e)
 {
     static const char *const name[2] = {"flash-code", "flash-vars"};
-    for (unsigned i = 0; m->cfg.flash && i < 2; i++) {
+    /* U-Boot loaded flat reads its environment from the second chip: blank, and read-only. The first is
+       left out, so that address 0 is nothing and null pointers fault. */
+    if (!m->cfg.flash)
+        return mem_add_rom(m->mem, CFI_FLASH_SIZE, CFI_FLASH_SIZE, name[1], e);
+    for (unsigned i = 0; i < 2; i++) {
         gpa_t base = i * CFI_FLASH_SIZE;
         struct board_device *d = &m->device[m->device_count++];
         m->flash[i] = cfi_flash_new(m->mem);
@@ -156,7 +160,7 @@ static bool add_flash(struct machine *m, struct err *e)
             return false;
         cfi_flash_attach(m->flash[i], mem_host(m->mem, base, CFI_FLASH_SIZE));
     }
-    return !m->cfg.flash || !m->cfg.flash_vars || cfi_flash_open(m->flash[1], m->cfg.flash_vars, e);
+    return !m->cfg.flash_vars || cfi_flash_open(m->flash[1], m->cfg.flash_vars, e);
 }
 
 bool virt_build(struct machine *m, struct err *e)
