@@ -84,12 +84,13 @@ struct tlb_info {
 /// A translation remembered by one instruction site of translated code: the site hits when
 /// va - page < limit (unsigned), so limit 0 never hits and a span of n bytes has limit 4097 - n.
 struct slot_ent {
-    u64 page, addend, limit;
+    u64 addend, limit;
 };
 
 /// Translations of one translation regime, privilege and address space. Switching address
 /// spaces swaps a pointer. Only RAM enters; Device memory always takes the slow path.
 struct mmuctx {
+    u64 slot_page[SLOT_COUNT]; ///< pages of the slots, together because TLBI searches them
     struct slot_ent slot[SLOT_COUNT]; ///< by instruction site: the translator's (slot_* below)
     struct tlb_ent r[TLB_SIZE], w[TLB_SIZE], x[TLB_SIZE];
     struct tlb_info ri[TLB_SIZE], wi[TLB_SIZE], xi[TLB_SIZE];
@@ -110,17 +111,13 @@ struct mmuctx {
 
 /// Slots are copies of r and w entries: whoever drops those drops these.
 static inline void slot_clear(struct mmuctx *x) { memset(x->slot, 0, sizeof x->slot); }
-static inline void slot_drop_va(struct mmuctx *x, gva_t page)
-{
-    for (unsigned i = 0; i < SLOT_COUNT; i++)
-        if ((x->slot[i].page ^ page) << 8 == 0) /* whatever the top byte (TBI) */
-            x->slot[i].limit = 0;
-}
+/// Drops the slots of a virtual page, whatever their top byte (TBI).
+void slot_drop_va(struct mmuctx *x, gva_t page);
 /// Drops the slots that map the host page at `host` (a page that now holds code).
 static inline void slot_drop_host(struct mmuctx *x, const void *host)
 {
     for (unsigned i = 0; i < SLOT_COUNT; i++)
-        if (x->slot[i].page + x->slot[i].addend == (u64)(uintptr_t)host)
+        if (x->slot_page[i] + x->slot[i].addend == (u64)(uintptr_t)host)
             x->slot[i].limit = 0;
 }
 

@@ -326,6 +326,35 @@ void tlb_flush_all(struct cpu *c)
 /// A tag belongs to the page whatever its top byte (TBI).
 static bool same_page(u64 tag, gva_t page) { return (tag ^ page) << 8 == 0; }
 
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void slot_drop_va_avx2(struct mmuctx *x, gva_t page)
+{
+    typedef long long v4 __attribute__((vector_size(32), aligned(8)));
+    const v4 want = (v4){} + (long long)(page << 8);
+    for (unsigned i = 0; i < SLOT_COUNT; i += 8) {
+        v4 a = *(const v4 *)(const void *)&x->slot_page[i], b = *(const v4 *)(const void *)&x->slot_page[i + 4];
+        v4 hit = ((a << 8) == want) | ((b << 8) == want);
+        if (LIKELY(!(hit[0] | hit[1] | hit[2] | hit[3])))
+            continue;
+        for (unsigned k = i; k < i + 8; k++)
+            if (x->slot_page[k] << 8 == page << 8)
+                x->slot[k].limit = 0;
+    }
+}
+#endif
+void slot_drop_va(struct mmuctx *x, gva_t page)
+{
+#if defined(__x86_64__)
+    if (LIKELY(__builtin_cpu_supports("avx2"))) {
+        slot_drop_va_avx2(x, page);
+        return;
+    }
+#endif
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        if (x->slot_page[i] << 8 == page << 8)
+            x->slot[i].limit = 0;
+}
+
 static void flush_page(struct mmuctx *t, gva_t page)
 {
     unsigned k = page >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);

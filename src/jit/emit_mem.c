@@ -6,6 +6,7 @@
 /// Slots 0..15 belong to the stack, by size and direction; sites share the rest in turn.
 enum { SLOT_SHARED = 16 };
 
+/// The slot's number.
 static s32 slot_of(struct jit *j, bool is_sp, unsigned size, bool write)
 {
     unsigned n;
@@ -13,7 +14,7 @@ static s32 slot_of(struct jit *j, bool is_sp, unsigned size, bool write)
         n = (size <= 4 ? 0 : size == 8 ? 2 : 4) + write;
     else
         n = SLOT_SHARED + j->slot_next++ % j->cfg.slots;
-    return (s32)(offsetof(struct mmuctx, slot) + n * sizeof(struct slot_ent));
+    return (s32)n;
 }
 
 /// The span a shared stack slot is good for.
@@ -55,7 +56,9 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
     }
     j->mem_retry = b->p;
     j->mem_addr = a;
-    j->mem_key = (u32)slot | span_of(a.is_sp, size) << 16;
+    const s32 page = (s32)(offsetof(struct mmuctx, slot_page) + 8 * (size_t)slot);
+    const s32 entry = (s32)(offsetof(struct mmuctx, slot) + sizeof(struct slot_ent) * (size_t)slot);
+    j->mem_key = (u32)slot * 8 | span_of(a.is_sp, size) << 16;
     j->mem_write = write;
     x_rm(b, XI_LEA | XW, RDX, xm(a.base, (s32)a.off));
     unsigned strict = align ? align : j->mode & MODE_ALIGN ? (i->p <= 4 ? 1u << i->p : 1) : 1;
@@ -67,10 +70,10 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
         return indexed(j, a, size, write);
     if (j->mem_user)
         x_rm(b, XI_MOV | XW, RCX, ENV(ctx_unpriv));
-    x_rm(b, XI_SUB | XW, RDX, xm(ctx, slot + (s32)offsetof(struct slot_ent, page)));
-    x_rm(b, XI_CMP | XW, RDX, xm(ctx, slot + (s32)offsetof(struct slot_ent, limit)));
+    x_rm(b, XI_SUB | XW, RDX, xm(ctx, page));
+    x_rm(b, XI_CMP | XW, RDX, xm(ctx, entry + (s32)offsetof(struct slot_ent, limit)));
     j->mem_probe = x_jcc(b, CC_AE, NULL);
-    x_rm(b, XI_MOV | XW, RCX, xm(ctx, slot + (s32)offsetof(struct slot_ent, addend)));
+    x_rm(b, XI_MOV | XW, RCX, xm(ctx, entry + (s32)offsetof(struct slot_ent, addend)));
     return xmi(a.base, RCX, 0, (s32)a.off);
 }
 

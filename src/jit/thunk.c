@@ -114,7 +114,7 @@ static u8 *make_exec(struct jit *j, const u8 *cont, bool word)
     return at;
 }
 
-/// call: rdx = address, ecx = slot offset | span << 16. After the call: a 5-byte jump to the
+/// call: rdx = address, ecx = 8 * slot number | span << 16. After the call: a 5-byte jump to the
 /// retry, u32 word of the instruction, u32 page offset, u32 number
 /// of the site; then the instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
 static u8 *make_probe(struct jit *j, s32 table, bool user)
@@ -140,13 +140,13 @@ static u8 *make_probe(struct jit *j, s32 table, bool user)
     u8 *slow2 = x_jcc(b, CC_NE, NULL);
     x_rm(b, XI_MOV | XW, RAX, xmi(RCTX, RAX, 0, table + (s32)offsetof(struct tlb_ent, addend)));
     x_rm(b, XI_MOVZX16, RCX, ENV_JW(JW_TMP2));
-    x_op(b, XI_ST | XW, RDX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, page)), 0);
-    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, addend)), 0);
+    x_op(b, XI_ST | XW, RDX, xmi(RCTX, RCX, 0, (s32)offsetof(struct mmuctx, slot_page)), 0);
+    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 1, (s32)(offsetof(struct mmuctx, slot) + offsetof(struct slot_ent, addend))), 0);
     x_rm(b, XI_MOV, RAX, ENV_JW(JW_TMP2));
     x_shift_i(b, SH_SHR, 0, xr(RAX), 16);
     x_neg(b, 0, xr(RAX));
     x_alu_i(b, ALU_ADD, 0, xr(RAX), GUEST_PAGE + 1);
-    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 0, (s32)offsetof(struct slot_ent, limit)), 0);
+    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 1, (s32)(offsetof(struct mmuctx, slot) + offsetof(struct slot_ent, limit))), 0);
     // a site that misses often is translated again, without a slot
     x_rm(b, XI_MOV | XW, RAX, xm(RSP, 0));
     x_rm(b, XI_MOV, RAX, xm(RAX, SITE_NUMBER));
