@@ -432,7 +432,13 @@ void jit_landing(struct jit *j)
 static u32 v_written(const struct jit *j)
 {
     u32 mask = 0;
+    unsigned end = 0; // behind the last branch back: what follows is not in the loop
     for (unsigned k = 0; k < j->n; k++) {
+        const struct insn *i = &j->in[k];
+        if ((i->op == OP_B || is_cond_branch(i)) && j->off[k] + (s64)i->imm == j->blk->off)
+            end = k + 1;
+    }
+    for (unsigned k = 0; k < end; k++) {
         const struct insn *i = &j->in[k];
         if ((i->flags & VD) && (i->flags & DW) && j->vmap[i->rd] >= 0 && !j->cfg.v_through)
             mask |= 1u << i->rd;
