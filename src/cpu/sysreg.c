@@ -435,8 +435,12 @@ static int cache_by_va(struct cpu *c, u32 enc, gva_t va, bool ivau)
             return EXEC_NEXT;
         return cpu_raise_far(c, c->el ? EC_DABT : EC_DABT_LOW, fsc | 1u << 8 | 1u << 6, va, c->pc);
     }
-    if (ivau)
+    if (ivau) {
+        /* Another vCPU's store may have bypassed the tracking: every engine forgets the line. */
+        if (mem_page_has_code(c->mem, x.pa))
+            mem_written(c->mem, x.pa & ~63ULL, 64);
         mem_clear_stale(c->mem, x.pa & ~63ULL, 64);
+    }
     return EXEC_NEXT;
 }
 
