@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""gdb and the monitor against the demonstration kernel, from its first instruction (MMU off) on.
+
+usage: debugger.py BRUIN GUEST_OUT [--engine interp|jit] [--write DIR]
+--write puts the two sessions, as they ran, into DIR as gdb.txt and monitor.txt.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+passed, failed = 0, 0
+GDB = '''info registers pc x0 cpsr
+x/2i $pc
+print/x $SCTLR_EL1
+print/x $MIDR_EL1
+info threads
+stepi
+break kmain
+continue
+backtrace 1
+x/i $pc
+print/x $SCTLR_EL1 & 1
+print/x $TTBR1_EL1 != 0
+print $v0.d.u[0]
+hbreak selftest
+continue
+set $saved = $sp
+watch *(unsigned long *)($sp - 16)
+continue
+print/x $pc != 0
+delete
+monitor info cpus
+monitor pt $pc
+monitor info mtree
+detach
+'''
+MONITOR = ['stop', 'info registers', 'info cpus', 'x/3i $pc', 'p $SCTLR_EL1 & 1', 'pt $pc', 'b pmm_alloc', 'info break', 'c',
+           's 2', 'x/2i $pc', 'info mem', 'info irq', 'info mtree', 'info sysreg VBAR_EL1', 'xp/4xw 0x40000000', 'explain',
+           'delete', 'help', 'c']
+
+
+def check(name, ok, why=''):
+    global passed, failed
+    passed, failed = passed + ok, failed + (not ok)
+    print(f'{"ok  " if ok else "FAIL"} {name}{"" if ok else ": " + why}', flush=True)
+
+
+def start(o, work, args, words):
+    log = open(work + '/console.log', 'wb')
+    return subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', '60s', *args, kernel(o), '--', *words],
+                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def kernel(o):
+    return o.out + '/kernel-mmuoff.elf'
+
+
+def wait_for(path, seconds=20):
+    end = time.time() + seconds
+    while not os.path.exists(path) and time.time() < end:
+        time.sleep(0.02)
+
+
+def gdb_session(o, work):
+    sock = work + '/gdb.sock'
+    vm = start(o, work, [f'--gdb={sock}', '--wait'], ['selftest', 'poweroff'])
+    wait_for(sock)
+    script = work + '/session.gdb'
+    commands = ['set pagination off', 'set confirm off', 'set architecture aarch64', f'file {kernel(o)}',
+                f'target remote {sock}'] + GDB.splitlines()
+    with open(script, 'w', encoding='ascii') as f:
+        for c in commands:
+            f.write(f'echo (gdb) {c}\\n\n{c}\n' if c in GDB else c + '\n')
+    p = subprocess.run(['gdb-multiarch', '-nx', '-batch', '-x', script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       timeout=100, check=False)
+    text = p.stdout.decode(errors='replace')
+    code = vm.wait(60)
+    want = {'the first instruction, with the MMU off': r'cpsr\s+0x3c5', 'system registers by name': r'= 0x420f0b10',
+            'a breakpoint set before the MMU is on': r'Breakpoint 1.*kmain', 'the MMU is on there': r'SCTLR_EL1 & 1\n\$\d+ = 0x1',
+            'a hardware breakpoint': r'Breakpoint 2.*selftest', 'a watchpoint with both values': r'(?s)Old value = .*New value = ',
+            'the monitor through gdb': r'PA 0x4', 'detaching': r'detached'}
+    for name, pattern in want.items():
+        check(f'gdb {o.engine}: {name}', re.search(pattern, text) is not None, text[-1500:])
+    console = open(work + '/console.log', encoding='utf-8', errors='replace').read()
+    check(f'gdb {o.engine}: the guest goes on undisturbed', code == 0 and 'SELFTEST PASS' in console, f'exit {code} {console[-300:]}')
+    return text.replace(work, '/tmp')
+
+
+def monitor_session(o, work):
+    sock = work + '/monitor.sock'
+    vm = start(o, work, [f'--monitor={sock}', '--symbols', kernel(o)], [])
+    wait_for(sock)
+    time.sleep(0.5)
+    text, answers = '', {}
+    for line in MONITOR:
+        p = subprocess.run([o.bruin, 'monitor', sock, line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+        answers[line] = p.stdout.decode(errors='replace')
+        text += f'(bruin) {line}\n{answers[line]}'
+    want = {'stop': 'stopped', 'info registers': r'pstate 0x', 'x/3i $pc': r'=> 0x', 'pt $pc': r'PA 0x4', 'b pmm_alloc': 'breakpoint 1',
+            'info break': 'virtual 0x', 'info mem': r'EL1 r', 'info irq': 'virtual timer', 'info mtree': 'pl011', 'xp/4xw 0x40000000': '0x',
+            'info sysreg VBAR_EL1': r'VBAR_EL1 0x', 'help': 'breakpoint'}
+    for line, pattern in want.items():
+        check(f'monitor {o.engine}: {line}', re.search(pattern, answers[line]) is not None, answers[line][-300:])
+    subprocess.run([o.bruin, 'monitor', sock, 'quit'], stdout=subprocess.DEVNULL, timeout=30, check=False)
+    check(f'monitor {o.engine}: quit ends the machine', vm.wait(20) == 0, 'still running')
+    return text
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument('bruin')
+    a.add_argument('out')
+    a.add_argument('--engine', default='jit')
+    a.add_argument('--write')
+    o = a.parse_args()
+    if not os.path.exists(kernel(o)) or not shutil.which('gdb-multiarch'):
+        print('needs the guest side (make -C guest) and gdb-multiarch')
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as work:
+        sessions = {'gdb.txt': gdb_session(o, work), 'monitor.txt': monitor_session(o, work)}
+    for name, text in sessions.items():
+        if o.write:
+            os.makedirs(o.write, exist_ok=True)
+            with open(f'{o.write}/{name}', 'w', encoding='utf-8') as f:
+                f.write(text)
+    print(f'{passed} passed, {failed} failed')
+    sys.exit(bool(failed))
+
+
+main()
