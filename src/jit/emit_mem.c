@@ -3,22 +3,44 @@
 // Arm ARM, "Loads and stores".
 #include "jit/translate.h"
 
-/// Slots 0..15 belong to the stack, by size and direction; sites share the rest in turn.
-enum { SLOT_SHARED = 16 };
+/// Slots 0..15 belong to the stack. The others are dealt out by direction and size: a slot filled by a
+/// load must not serve a store (the page may be read-only, or hold code), nor one filled by a narrow
+/// access a wider one (it may cross the page).
+enum { SLOT_SHARED = 16, SIZE_CLASSES = 6 };
+static const u16 slot_deal[2][SIZE_CLASSES] = { /* 1, 2, 4, 8, 16 bytes, any other */
+    {40, 8, 72, 160, 48, 16}, /* loads */
+    {8, 8, 24, 64, 24, 8},    /* stores */
+};
+enum { SLOTS_DEALT = 40 + 8 + 72 + 160 + 48 + 16 + 8 + 8 + 24 + 64 + 24 + 8 };
+_Static_assert(SLOT_SHARED + SLOTS_DEALT <= SLOT_COUNT, "slots dealt out");
+
+static unsigned size_class(unsigned size)
+{
+    return size <= 16 && (size & (size - 1)) == 0 ? (unsigned)__builtin_ctz(size) : SIZE_CLASSES - 1;
+}
+static bool is_stack_slot(bool is_sp, unsigned size) { return is_sp && size_class(size) < SIZE_CLASSES - 1; }
 
 /// The slot's number.
 static s32 slot_of(struct jit *j, bool is_sp, unsigned size, bool write)
 {
-    unsigned n;
-    if (is_sp && size <= 16)
-        n = (size <= 4 ? 0 : size == 8 ? 2 : 4) + write;
-    else
-        n = SLOT_SHARED + j->slot_next++ % j->cfg.slots;
-    return (s32)n;
+    unsigned cls = size_class(size), n = SLOT_SHARED;
+    if (is_stack_slot(is_sp, size))
+        return (s32)((size <= 4 ? 0 : size == 8 ? 2 : 4) + (unsigned)write);
+    for (unsigned d = 0; d <= (unsigned)write; d++)
+        for (unsigned k = 0; k < (d == write ? cls : SIZE_CLASSES); k++)
+            n += slot_deal[d][k];
+    unsigned count = slot_deal[write][cls] < j->cfg.slots ? slot_deal[write][cls] : j->cfg.slots;
+    return (s32)(n + j->slot_next[write][cls]++ % count);
 }
 
-/// The span a shared stack slot is good for.
-static unsigned span_of(bool is_sp, unsigned size) { return is_sp && size <= 16 && size < 4 ? 4 : size; }
+/// The span that every user of the slot fits into.
+static unsigned span_of(bool is_sp, unsigned size)
+{
+    enum { SPAN_OTHER = 64 };
+    if (is_stack_slot(is_sp, size))
+        return size < 4 ? 4 : size;
+    return size_class(size) == SIZE_CLASSES - 1 ? SPAN_OTHER : size;
+}
 
 struct jit_addr jit_addr_rn(struct jit *j, unsigned rn, s64 off)
 {

@@ -200,7 +200,7 @@ struct jit {
     u8 fz_count;
     bool fz_zero;    ///< the check of its result also finds zeros
     u8 vclass[32]; ///< bytes of each V register the block uses: 4, 8 (with zeros above) or 16
-    u32 slot_next;
+    u32 slot_next[2][6]; ///< slots dealt so far, by direction and size class
     struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];
     unsigned pending_n;
 
