@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-diff clean help
+.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-diff soak-determinism clean help
 all: build
 
 help: ## this list
@@ -65,6 +65,10 @@ soak-gcc: deps-bench guest build ## GCC's own 1951 run-time tests in the guest, 
 SOAK_CASES ?= 1000000
 soak-diff: deps-check $(BUILD)/.with-tests build ## SOAK_CASES random cases of each family and engine against qemu-aarch64
 	@tests/diff/soak.sh $(BUILD) $(SOAK_CASES)
+
+SOAK_BOOTS ?= 100
+soak-determinism: guest build ## SOAK_BOOTS boots with --deterministic, whose consoles must be the same
+	@tests/integration/determinism.py --bruin $(BUILD)/bruin --boots $(SOAK_BOOTS)
 
 FUZZ_SECONDS ?= 60
 fuzz: deps-fuzz ## libFuzzer on every target, FUZZ_SECONDS each

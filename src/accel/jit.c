@@ -59,28 +59,6 @@ static void vcpu_close(struct cpu *c)
     c->engine = NULL;
 }
 
-/// Deterministic machines count instructions: the interpreter runs them.
-static void run_counted(struct cpu *c)
-{
-    struct jit *j = c->engine;
-    if (!j->interp)
-        j->interp = interp_new(c);
-    while (c->exit.kind == EXIT_NONE) {
-        if (atomic_load_explicit(&c->attention, memory_order_relaxed) && !accel_attention(c))
-            return;
-        if (c->icount >= c->budget) {
-            c->exit.kind = EXIT_KICK;
-            return;
-        }
-        if (interp_step(j->interp) == EXEC_EXIT)
-            return;
-        if (c->single) {
-            c->exit.kind = EXIT_DEBUG;
-            c->exit.addr = c->pc;
-        }
-    }
-}
-
 /// One instruction in the interpreter. ret  false when c->exit is set.
 static bool step(struct cpu *c)
 {
@@ -93,10 +71,7 @@ static bool step(struct cpu *c)
 static void run(struct cpu *c)
 {
     c->exit.kind = EXIT_NONE;
-    if (c->budget != ~0ULL) {
-        run_counted(c);
-        return;
-    }
+    jit_set_counting(c, c->budget != ~0ULL);
     if (!c->jit[JW_MXCSR])
         c->jit[JW_MXCSR] = 0x1f80;
     while (c->exit.kind == EXIT_NONE) {

@@ -103,7 +103,9 @@ static int emit_br(struct jit *j, const struct insn *i)
 {
     u8 *miss;
     jit_flags_to_env(j);
+    jit_count(j, &j->b, j->k);
     jit_attention_check(j, &j->b, j->off[j->k]);
+    jit_count(j, &j->b, j->k + 1);
     x_mov(&j->b, RAX, jit_xread(j, i->rn, RAX));
     xrm host = probe(j, &miss);
     x_jmp_rm(&j->b, host);
@@ -119,7 +121,9 @@ static int emit_blr(struct jit *j, const struct insn *i)
     u8 *miss;
     struct xbuf *b = &j->b;
     jit_flags_to_env(j);
+    jit_count(j, b, j->k);
     jit_attention_check(j, b, j->off[j->k]);
+    jit_count(j, b, j->k + 1);
     x_mov(b, RDX, jit_xread(j, i->rn, RDX));
     jit_pc(j, b, RAX, j->off[j->k] + 4);
     jit_xset(j, 30, RAX);
@@ -139,13 +143,16 @@ static int emit_ret(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
     jit_flags_to_env(j);
+    jit_count(j, b, j->k);
     x_mov(b, RAX, jit_xread(j, i->rn, RAX));
     x_rm(b, XI_CMP | XW, RAX, xm(RSP, 8));
     struct xbuf *c = jit_cold_begin(j, CC_NE);
     jit_attention_check(j, c, j->off[j->k]);
+    jit_count(j, c, j->k + 1);
     x_rm(c, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
     x_mov_ri(c, RDX, CROSS_UNLINKED | (u32)j->off[j->k]);
     x_jmp(c, j->t_cross);
+    jit_count(j, b, j->k + 1);
     x_ret_i(b, 8);
     j->over = true;
     return 1;

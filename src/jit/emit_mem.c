@@ -114,6 +114,7 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     }
     x_patch(j->mem_probe, c->p);
     jit_vspill(j, c, j->vdirty_cold);
+    jit_say_pending(j);
     x_rm(c, XI_LEA | XW, RDX, xm(j->mem_addr.base, (s32)j->mem_addr.off));
     x_mov_ri(c, RCX, j->mem_key);
     if (j->mem_user)

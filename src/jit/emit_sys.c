@@ -139,6 +139,7 @@ static void unmasked(struct jit *j)
     struct xbuf *c = jit_cold_begin(j, CC_NE);
     x_u8(c, 0xf0); // lock: other threads set bits too
     x_alu_i(c, ALU_OR, 0, ENV(attention), ATT_IRQ);
+    jit_count(j, c, j->k + 1);
     jit_pc(j, c, RAX, j->off[j->k] + 4);
     x_jmp(c, j->t_attention);
 }
@@ -182,6 +183,7 @@ static void stepping(struct jit *j, const struct insn *i, u8 *site)
 {
     x_patch(site, j->cold.p);
     jit_cold_exec(j, i);
+    jit_count(j, &j->cold, j->k + 1);
     x_mov_ri(&j->cold, RCX, j->off[j->k] + 4u);
     x_jmp(&j->cold, j->t_dispatch);
 }

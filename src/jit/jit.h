@@ -63,6 +63,7 @@ enum {
     JW_PATIENCE, ///< s32[SITES]: misses a site may still have. Not beside its code: writing there
                  ///< would look like self-modification to the host
     JW_FROM, ///< page offset of the indirect branch that missed, plus 1 (0: none)
+    JW_PENDING, ///< instructions not yet in cpu.icount when a slow path runs a body, that one included
 };
 #define ENV_JW(w) xm(RENV, (s32)(offsetof(struct cpu, jit) + 8 * (size_t)(w)) - CPU_BIAS)
 
@@ -120,6 +121,7 @@ struct jit_config {
     bool v_through; ///< V registers are stored at once
     bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
     bool trace_sysreg;  ///< system register accesses are being recorded
+    bool count;         ///< cpu.icount counts instructions and cpu.budget ends a run
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
     unsigned flush_every; ///< flush the cache after so many translations
     unsigned skip_lo, skip_hi; ///< do not emit these operations, to bisect
@@ -174,6 +176,7 @@ struct jit {
     u8 live_taken[BLOCK_INSNS_MAX + 1]; ///< conditional branches: needed at the target
     bool is_loop;      ///< some branch goes to the first instruction
     unsigned n, k;     ///< instructions; the one being emitted
+    unsigned counted;  ///< the instructions before this one are in cpu.icount
     u32 mode;
     u8 *mem_retry, *mem_probe, *mem_slow[2]; ///< of jit_mem: places to patch
     struct jit_addr {
@@ -313,6 +316,9 @@ struct jit_addr jit_addr_rn(struct jit *j, unsigned rn, s64 off);
 
 /* ---- calls of C and cold code ---- */
 
+/// Adds what ran since the last call to cpu.icount, up to and without instruction `end`, when
+/// instructions are counted. In hot code for all that follows, in cold code for that path. EFLAGS change.
+void jit_count(struct jit *j, struct xbuf *b, unsigned end);
 /// Runs the exec_ body of i in line.
 void jit_exec(struct jit *j, const struct insn *i);
 /// Out-of-line code: a forward jump from hot code on cc (or 16 = always) to the cold area; then
@@ -346,6 +352,8 @@ void jit_unlink(struct jit *j, struct jit_link *l);
 /// Brings cpu.jit[] up to date with cpu.ctx and cpu.mode.
 void jit_sync(struct jit *j, struct cpu *c);
 void jit_run(struct cpu *c);
+/// Makes translated code keep cpu.icount and end at cpu.budget, or not.
+void jit_set_counting(struct cpu *c, bool on);
 /// Writes counters and the hottest blocks to stderr.
 void jit_stats_print(const struct jit *j);
 

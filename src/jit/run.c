@@ -40,6 +40,10 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
             if (!cpu_serve_attention(c))
                 return leave(j);
         }
+        if (UNLIKELY(c->icount >= c->budget)) {
+            c->exit.kind = EXIT_KICK;
+            return leave(j);
+        }
         if (UNLIKELY(c->mode & MODE_SS) || UNLIKELY(c->single))
             return leave(j);
         jit_sync(j, c);
@@ -146,7 +150,11 @@ int jit_c_exec_word(struct cpu *c, u32 word)
     struct insn *i = &jit_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
     if (UNLIKELY(i->word != word || !i->fn))
         insn_decode(word, i);
-    return i->fn(c, i);
+    c->icount += c->jit[JW_PENDING];
+    int status = i->fn(c, i);
+    if (status == EXEC_NEXT)
+        c->icount -= c->jit[JW_PENDING]; // translated code will add them
+    return status;
 }
 
 /// The slot of the instruction at this offset of the running page missed often: its blocks are
@@ -160,6 +168,16 @@ void jit_c_hot_site(struct cpu *c, u32 off)
     gpa_t pa = (c->ctx->xi[k].pa & ~0xfffULL) + off;
     jit_site_set_hot(j, pa);
     jit_invalidate(j, pa, 4);
+}
+
+void jit_set_counting(struct cpu *c, bool on)
+{
+    struct jit *j = jit_of(c);
+    if (LIKELY(j->cfg.count == on))
+        return;
+    jit_flush(j);
+    j->cfg.count = on;
+    c->jit[JW_PENDING] = 0;
 }
 
 void jit_run(struct cpu *c)

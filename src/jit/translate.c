@@ -205,6 +205,24 @@ void jit_caches_reload(struct jit *j, struct xbuf *b)
             jit_vload(j, b, j->vmap[n], n);
 }
 
+/* ---- counting ---- */
+
+void jit_count(struct jit *j, struct xbuf *b, unsigned end)
+{
+    if (!j->cfg.count)
+        return;
+    if (end > j->counted)
+        x_alu_i(b, ALU_ADD, XW, ENV(icount), (s32)(end - j->counted));
+    if (b == &j->b)
+        j->counted = end;
+}
+
+void jit_say_pending(struct jit *j)
+{
+    if (j->cfg.count)
+        x_store_i(&j->cold, XW, ENV_JW(JW_PENDING), (s32)(j->k + 1 - j->counted));
+}
+
 /* ---- calls of bodies ---- */
 
 u8 *jit_put_insn(struct jit *j, const struct insn *i)
@@ -228,6 +246,7 @@ void jit_exec(struct jit *j, const struct insn *i)
     if (j->live_in[j->k])
         jit_flags_to_env(j);
     jit_vflush(j, ~0u);
+    jit_count(j, &j->b, j->k + 1);
     call_exec(j, &j->b, jit_put_insn(j, i));
     jit_caches_drop(j);
     j->fl = FL_NONE;
@@ -240,6 +259,7 @@ void jit_exec(struct jit *j, const struct insn *i)
 void jit_cold_exec(struct jit *j, const struct insn *i)
 {
     jit_vspill(j, &j->cold, j->vdirty_cold);
+    jit_say_pending(j);
     x_mov_ri(&j->cold, RAX, i->word);
     x_mov_ri(&j->cold, RCX, j->off[j->k]);
     x_call(&j->cold, j->t_exec_word);
@@ -289,12 +309,21 @@ static void link_stub(struct jit *j, struct jit_link *l)
     x_patch(l->site, l->stub);
 }
 
-/// cmp attention; when set, leave for `target`. In cold code the path is inline.
+/// cmp attention; when set, or the budget of instructions is used up, leave for `target`. In cold code
+/// the path is inline. Counting clobbers rcx.
 void jit_attention_check(struct jit *j, struct xbuf *b, s64 target)
 {
+    u8 *spent = NULL;
+    if (j->cfg.count) {
+        x_rm(b, XI_MOV | XW, RCX, ENV(icount));
+        x_rm(b, XI_CMP | XW, RCX, ENV(budget));
+        spent = x_jcc(b, CC_AE, b == &j->cold ? NULL : j->cold.p);
+    }
     x_alu_i(b, ALU_CMP, 0, ENV(attention), 0);
     if (b == &j->cold) {
         u8 *skip = x_jcc(b, CC_E, NULL);
+        if (spent)
+            x_patch(spent, b->p);
         jit_vspill(j, b, j->vdirty);
         jit_pc(j, b, RAX, target);
         x_jmp(b, j->t_attention);
@@ -333,6 +362,7 @@ static void cross_guard(struct jit *j, struct xbuf *b, struct jit_link *l, u8 *m
 void jit_exit_to(struct jit *j, struct xbuf *b, s64 target)
 {
     s64 here = j->off[j->k];
+    jit_count(j, b, j->k + 1);
     if (target <= here || j->cfg.attention_always)
         jit_attention_check(j, b, target);
     if (j->loop_top && target == j->blk->off) {
@@ -361,7 +391,7 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
 {
     s64 here = j->off[j->k];
     bool save = j->live_taken[j->k] && !j->fl_env && j->fl != FL_NONE;
-    bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->cfg.attention_always;
+    bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->cfg.attention_always && !j->cfg.count;
     if (plain) { // straight to the link
         struct jit_link *l = new_link(j, target);
         l->site = x_jcc(&j->b, cc, NULL);
@@ -381,6 +411,7 @@ void jit_call_to(struct jit *j, s64 target)
     struct xbuf *b = &j->b;
     jit_pc(j, b, RAX, here + 4);
     jit_xset(j, 30, RAX);
+    jit_count(j, b, j->k + 1);
     if (target <= here || j->cfg.attention_always)
         jit_attention_check(j, b, target);
     jit_push_return(j);
@@ -461,6 +492,7 @@ static void check_tops(struct jit *j, u32 written)
         if (!insn) {
             insn = jit_put_insn(j, &j->in[0]);
             other = j->cold.p;
+            jit_count(j, &j->cold, 1);
             call_exec(j, &j->cold, insn);
             x_mov_ri(&j->cold, RCX, j->off[0] + 4u);
             x_jmp(&j->cold, j->t_dispatch);
@@ -493,6 +525,7 @@ static void begin(struct jit *j)
     j->sp_aligned = false;
     j->over = false;
     j->pending_n = 0;
+    j->counted = 0;
     j->loop_top = NULL;
     j->mem_retry = NULL;
     assign(j);

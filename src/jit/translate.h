@@ -21,6 +21,8 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target);
 bool jit_sys_is_inline(const struct jit *j, const struct insn *i);
 /// Leaves through C for `target` when cpu.attention is set.
 void jit_attention_check(struct jit *j, struct xbuf *b, s64 target);
+/// In cold code, before a body runs: says how many instructions cpu.icount lacks. EFLAGS are kept.
+void jit_say_pending(struct jit *j);
 /// BL to target.
 void jit_call_to(struct jit *j, s64 target);
 void jit_push_return(struct jit *j);

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Boots a stock Debian kernel again and again with --deterministic: every console must be the same, byte for byte.
+
+usage: determinism.py --bruin PROGRAM [--boots N] [--accel jit|interp] [--cpus N]
+"""
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import time
+
+CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
+    os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
+BOOT_LIMIT_S = 120
+
+
+def boot(o, seed):
+    """The console of one boot to user space and power-off."""
+    command = [o.bruin, 'run', '-q', '--deterministic', '--seed', str(seed), '-c', str(o.cpus), '-i', f'{CACHE}/initramfs.cpio.gz',
+               '-a', 'run=/bin/true', f'{CACHE}/Image-cloud'] + (['--accel', o.accel] if o.accel else [])
+    try:
+        p = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=BOOT_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as e:
+        sys.exit(f'hangs: no end after {BOOT_LIMIT_S} s; the console ends with {e.stdout[-500:]!r}')
+    if p.returncode or b'RUN-STATUS=0' not in p.stdout:
+        sys.exit(f'exit status {p.returncode}; the console ends with {p.stdout[-500:]!r}')
+    return p.stdout
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--bruin', required=True)
+    p.add_argument('--boots', type=int, default=3)
+    p.add_argument('--accel', default='')
+    p.add_argument('--cpus', type=int, default=1)
+    o = p.parse_args()
+    if not os.path.exists(f'{CACHE}/Image-cloud'):
+        sys.exit(f'{CACHE}/Image-cloud is missing: make guest fetches it')
+    started = time.monotonic()
+    first = boot(o, 1)
+    for n in range(2, o.boots + 1):
+        again = boot(o, 1)
+        if again != first:
+            at = next((k for k, (a, b) in enumerate(zip(first, again)) if a != b), min(len(first), len(again)))
+            sys.exit(f'boot {n} differs from boot 1 at byte {at}:\n{first[at - 200:at + 100]!r}\n{again[at - 200:at + 100]!r}')
+    if boot(o, 2) == first:
+        sys.exit('another seed gives the same console: nothing was compared')
+    print(f'{o.boots} boots, {len(first)} bytes each, sha256 {hashlib.sha256(first).hexdigest()[:16]}, '
+          f'{time.monotonic() - started:.1f} s')
+
+
+main()
