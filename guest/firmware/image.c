@@ -1,9 +1,8 @@
 /// Images: loading PE/COFF with relocation and page permissions, starting, leaving. Microsoft, "PE Format";
 /// UEFI, "Image Services".
 #include "fw.h"
+#include "../bridge/pe.h"
 
-enum { PE_ARM64 = 0xaa64, SECTIONS_MAX = 96, REL_DIR64 = 10, REL_HIGHLOW = 3, SCN_EXECUTE = 0x20000000,
-       SCN_WRITE = 0x80000000 };
 enum { IMAGES_MAX = 16, NEST_MAX = 8 };
 
 struct image {
@@ -20,101 +19,8 @@ static u32 depth;
 static const struct efi_guid loaded_guid = EFI_GUID_LOADED_IMAGE, path_guid = EFI_GUID_DEVICE_PATH;
 static const struct efi_guid loaded_path_guid = {0xbc62157e, 0x3e33, 0x4fec, {0x99, 0x20, 0x2d, 0x3b, 0x36, 0xd7, 0x50, 0xdf}};
 
-struct pe {
-    const u8 *data;
-    u64 size;
-    const u8 *coff, *opt, *sections;
-    u32 section_count, opt_size;
-    u64 image_size, headers, base, entry;
-    u32 reloc_rva, reloc_size, section_align;
-};
-
-/// Reads and checks headers. why names what is wrong.
-static bool pe_parse(struct pe *p, const char **why)
-{
-    *why = "no MZ header: not an EFI application";
-    if (p->size < 64 || br_ld16(p->data) != 0x5a4d)
-        return false;
-    u64 at = br_ld32(p->data + 0x3c);
-    *why = "no PE header";
-    if (!br_range_ok(at, 24, p->size) || br_ld32(p->data + at) != 0x4550)
-        return false;
-    p->coff = p->data + at + 4;
-    *why = br_ld16(p->coff) == 0x8664   ? "built for x86-64, this machine is aarch64"
-           : br_ld16(p->coff) == 0x1c0 ? "built for 32-bit Arm, this machine is aarch64"
-                                       : "built for another processor, this machine is aarch64";
-    if (br_ld16(p->coff) != PE_ARM64)
-        return false;
-    p->section_count = br_ld16(p->coff + 2);
-    p->opt_size = br_ld16(p->coff + 16);
-    p->opt = p->coff + 20;
-    *why = "a damaged optional header";
-    if (!br_range_ok(at + 24, p->opt_size, p->size) || p->opt_size < 112 || br_ld16(p->opt) != 0x20b)
-        return false;
-    p->entry = br_ld32(p->opt + 16);
-    p->base = br_ld64(p->opt + 24);
-    p->section_align = br_ld32(p->opt + 32);
-    p->image_size = br_ld32(p->opt + 56);
-    p->headers = br_ld32(p->opt + 60);
-    u32 dirs = br_ld32(p->opt + 108);
-    if (dirs > 5 && p->opt_size >= 112 + 6 * 8) {
-        p->reloc_rva = br_ld32(p->opt + 112 + 40);
-        p->reloc_size = br_ld32(p->opt + 112 + 44);
-    }
-    p->sections = p->opt + p->opt_size;
-    *why = "headers or sections outside the file";
-    return p->section_count <= SECTIONS_MAX && p->headers <= p->size && p->headers <= p->image_size &&
-           br_range_ok((u64)(p->sections - p->data), 40ULL * p->section_count, p->size) && p->entry < p->image_size;
-}
-
-static bool copy_sections(const struct pe *p, u8 *to, const char **why)
-{
-    memset(to, 0, p->image_size);
-    memcpy(to, p->data, p->headers);
-    *why = "a section lies outside the image or the file";
-    for (u32 k = 0; k < p->section_count; k++) {
-        const u8 *s = p->sections + 40 * k;
-        u64 vsize = br_ld32(s + 8), rva = br_ld32(s + 12), raw = br_ld32(s + 16), off = br_ld32(s + 20);
-        u64 n = vsize && vsize < raw ? vsize : raw;
-        if (!br_range_ok(rva, vsize > n ? vsize : n, br_up(p->image_size, FW_PAGE)) || !br_range_ok(rva, n, p->image_size) ||
-            (n && !br_range_ok(off, n, p->size)))
-            return false;
-        memcpy(to + rva, p->data + off, n);
-    }
-    return true;
-}
-
-static bool relocate(const struct pe *p, u8 *to, const char **why)
-{
-    u64 delta = (u64)(uintptr_t)to - p->base;
-    *why = "a damaged relocation table";
-    if (!br_range_ok(p->reloc_rva, p->reloc_size, p->image_size))
-        return false;
-    for (u64 at = p->reloc_rva, end = at + p->reloc_size; at + 8 <= end;) {
-        u64 page = br_ld32(to + at), len = br_ld32(to + at + 4);
-        if (len < 8 || len > end - at)
-            return len == 0;
-        for (u64 k = at + 8; k + 2 <= at + len; k += 2) {
-            u32 type = br_ld16(to + k) >> 12, off = br_ld16(to + k) & 0xfff;
-            if (type == REL_DIR64) {
-                u64 v;
-                if (!br_range_ok(page + off, 8, p->image_size))
-                    return false;
-                memcpy(&v, to + page + off, 8);
-                v += delta;
-                memcpy(to + page + off, &v, 8);
-            } else if (type != 0) {
-                *why = "a relocation of a type that aarch64 images do not use";
-                return false;
-            }
-        }
-        at += len;
-    }
-    return true;
-}
-
 /// Code read-only and executable, the rest not executable, when sections have pages of their own.
-static void protect(const struct pe *p, u64 base)
+static void protect(const struct br_pe *p, u64 base)
 {
     u64 pages = br_up(p->image_size, FW_PAGE) / FW_PAGE;
     if (p->section_align < FW_PAGE) {
@@ -123,12 +29,10 @@ static void protect(const struct pe *p, u64 base)
     }
     fw_pt_protect(base, pages, FW_W);
     for (u32 k = 0; k < p->section_count; k++) {
-        const u8 *s = p->sections + 40 * k;
-        u64 vsize = br_ld32(s + 8), rva = br_ld32(s + 12), raw = br_ld32(s + 16);
-        u32 flags = br_ld32(s + 36), perm = (flags & SCN_EXECUTE ? FW_X : 0) | (flags & SCN_WRITE ? FW_W : 0);
-        u64 len = br_up(vsize > raw ? vsize : raw, FW_PAGE);
-        if (len && br_range_ok(rva, len, pages * FW_PAGE) && !(rva & (FW_PAGE - 1)))
-            fw_pt_protect(base + rva, len / FW_PAGE, perm);
+        u64 rva, count;
+        u32 rights;
+        if (br_pe_section(p, k, &rva, &count, &rights))
+            fw_pt_protect(base + rva, count, (rights & PE_X ? FW_X : 0) | (rights & PE_W ? FW_W : 0));
     }
 }
 
@@ -164,7 +68,7 @@ static struct efi_device_path *file_path(const char *path)
 
 efi_status fw_load(const void *data, u64 size, const char *path, efi_handle *out)
 {
-    struct pe p = {.data = data, .size = size};
+    struct br_pe p;
     const char *why = NULL;
     u64 base = 0;
     struct image *im = NULL;
@@ -172,7 +76,7 @@ efi_status fw_load(const void *data, u64 size, const char *path, efi_handle *out
         im = images[k].used ? NULL : &images[k];
     if (im == NULL)
         return EFI_OUT_OF_RESOURCES;
-    if (!pe_parse(&p, &why)) {
+    if (!br_pe_parse(data, size, &p, &why)) {
         fw_print("firmware: %s: %s\n", path, why);
         return EFI_UNSUPPORTED;
     }
@@ -184,7 +88,7 @@ efi_status fw_load(const void *data, u64 size, const char *path, efi_handle *out
     }
     base = br_up(base, align);
     fw_pt_protect(base, pages, FW_W);
-    if (!copy_sections(&p, (u8 *)(uintptr_t)base, &why) || !relocate(&p, (u8 *)(uintptr_t)base, &why)) {
+    if (!br_pe_load(&p, (u8 *)(uintptr_t)base, base, &why)) {
         fw_print("firmware: %s: %s\n", path, why);
         fw_free_pages(base, pages);
         return EFI_LOAD_ERROR;

@@ -96,6 +96,20 @@ def fat12():
     return bytes(v)
 
 
+def pe():
+    """An arm64 EFI application: code, data and one relocation."""
+    f = bytearray(0x600)
+    struct.pack_into('<2s58xI', f, 0, b'MZ', 64)
+    struct.pack_into('<4sHHIIIHH', f, 64, b'PE\0\0', 0xaa64, 3, 0, 0, 0, 240, 0x22)
+    struct.pack_into('<HBBIIIIIQIIHHHHHHIIIIHHQQQQII', f, 88, 0x20b, 14, 0, 0x200, 0x400, 0, 0x1000, 0x1000, 0x140000000, 0x1000, 0x200,
+                     6, 0, 0, 0, 6, 0, 0, 0x4000, 0x200, 0, 10, 0, 1 << 20, 4096, 1 << 20, 4096, 0, 16)
+    struct.pack_into('<II', f, 88 + 112 + 40, 0x3000, 12)
+    for k, (name, rva, flags) in enumerate(((b'.text', 0x1000, 0x60000020), (b'.data', 0x2000, 0xc0000040), (b'.reloc', 0x3000, 0x42000040))):
+        struct.pack_into('<8sIIII12xI', f, 328 + 40 * k, name, 0x100, rva, 0x100, 0x200 + 0x100 * k, flags)
+    struct.pack_into('<IIHH', f, 0x400, 0x2000, 12, 0xa010, 0)
+    return bytes(f)
+
+
 def bbp_block():
     """A block with a command line, a memory map and a module."""
     tags = [(8, b'root=/dev/vda\0'), (1, struct.pack('<IIQQIIQ', 32, 1, 0x40000000, 0x10000000, 1, 7, 8)),
@@ -141,6 +155,8 @@ def main():
         b'\nmodule_path: /m\nmodule_string: x\nkaslr: no\n# end\n')
     put('config', 'old', b'TIMEOUT=5\n:Arch\nPROTOCOL=linux\nKERNEL_PATH=boot:///vmlinuz\nKERNEL_CMDLINE=a=b c\n')
     put('fat', 'fat12', fat12())
+    put('pe', 'application', pe())
+    put('unpack', 'magic', b'BRPK' + struct.pack('<III', 600, 0, 0x302) + bytes(range(200)))
     put('bbp', 'block', bbp_block())
     put('bbp', 'dtb', struct.pack('>10I', 0xd00dfeed, 72, 56, 72, 40, 17, 16, 0, 0, 16) + bytes(16) + struct.pack('>IIII', 1, 0, 2, 9))
 
