@@ -57,8 +57,18 @@ static int to_machine(struct cpu *c, enum cpu_exit_kind kind, u64 imm)
     c->pc += 4;
     return EXEC_EXIT;
 }
-EXEC(HVC) { return c->el ? to_machine(c, EXIT_HVC, i->imm) : cpu_undef(c); }
-EXEC(SMC) { return c->el ? to_machine(c, EXIT_SMC, i->imm) : cpu_undef(c); }
+EXEC(HVC)
+{
+    if (c->el == 0 || c->sr[SYSREG_HCR_EL2] & HCR_HCD)
+        return cpu_undef(c);
+    return c->has_el2 ? cpu_raise_to(c, 2, EC_HVC64, (u32)i->imm, c->pc + 4) : to_machine(c, EXIT_HVC, i->imm);
+}
+EXEC(SMC)
+{
+    if (c->el == 1 && c->sr[SYSREG_HCR_EL2] & HCR_TSC)
+        return cpu_raise_to(c, 2, EC_SMC64, (u32)i->imm, c->pc);
+    return c->el ? to_machine(c, EXIT_SMC, i->imm) : cpu_undef(c);
+}
 EXEC(BRK)
 {
     if (c->brk_exits) {
@@ -68,7 +78,7 @@ EXEC(BRK)
         c->exit.syndrome = (u32)EC_BRK << 26 | 1u << 25 | (u32)i->imm;
         return EXEC_EXIT;
     }
-    return cpu_raise(c, EC_BRK, (u32)i->imm, c->pc);
+    return cpu_raise_debug(c, EC_BRK, (u32)i->imm, c->pc);
 }
 EXEC(HLT)
 {

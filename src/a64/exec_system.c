@@ -12,10 +12,10 @@ EXEC(HINT)
     return EXEC_NEXT;
 }
 
-/// WFI and WFE may trap from EL0. ti: 0 WFI, 1 WFE.
-static int wait_trap(struct cpu *c, u32 ti)
+/// WFI and WFE may trap from EL0, and to EL2. ti: 0 WFI, 1 WFE.
+static int wait_trap(struct cpu *c, unsigned el, u32 ti)
 {
-    return cpu_raise(c, EC_WFX, 1u << 24 | 0xe << 20 | ti, c->pc);
+    return cpu_raise_to(c, el, EC_WFX, 1u << 24 | 0xe << 20 | ti, c->pc);
 }
 static int wait_exit(struct cpu *c, u64 is_wfe)
 {
@@ -27,14 +27,18 @@ static int wait_exit(struct cpu *c, u64 is_wfe)
 }
 EXEC(WFI)
 {
-    if (c->el == 0 && !bit(c->sr[SYSREG_SCTLR_EL1], 16))
-        return wait_trap(c, 0);
+    if (c->el == 0 && !bit(cpu_sctlr(c), 16))
+        return wait_trap(c, cpu_target_el(c), 0);
+    if (cpu_el2_traps(c) && c->sr[SYSREG_HCR_EL2] & HCR_TWI && !cpu_irq_wire(c))
+        return wait_trap(c, 2, 0);
     return cpu_irq_wire(c) ? EXEC_NEXT : wait_exit(c, 0);
 }
 EXEC(WFE)
 {
-    if (c->el == 0 && !bit(c->sr[SYSREG_SCTLR_EL1], 18))
-        return wait_trap(c, 1);
+    if (c->el == 0 && !bit(cpu_sctlr(c), 18))
+        return wait_trap(c, cpu_target_el(c), 1);
+    if (cpu_el2_traps(c) && c->sr[SYSREG_HCR_EL2] & HCR_TWE && !atomic_load(&c->event) && !cpu_irq_wire(c))
+        return wait_trap(c, 2, 1);
     if (atomic_exchange(&c->event, 0) || cpu_irq_wire(c))
         return EXEC_NEXT;
     return wait_exit(c, 1);
@@ -68,7 +72,7 @@ EXEC(MSR_i)
         return EXEC_NEXT;
     case 3 << 3 | 6: /* DAIFSet */
     case 3 << 3 | 7: /* DAIFClr */
-        if (c->el == 0 && !bit(c->sr[SYSREG_SCTLR_EL1], 9))
+        if (c->el == 0 && !bit(cpu_sctlr(c), 9))
             return daif_imm_trap(c, i);
         cpu_set_daif(c, op2 == 6 ? c->daif | imm << 6 : c->daif & ~(imm << 6));
         return EXEC_NEXT;

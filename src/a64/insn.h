@@ -133,7 +133,7 @@ static inline u64 rd_old(const struct cpu *c, const struct insn *i)
 #define FP_ACCESS(c)                                                                               \
     do {                                                                                           \
         if (UNLIKELY(!cpu_fp_enabled(c)))                                                          \
-            return cpu_raise(c, EC_FP, 1u << 24 | 0xe << 20, (c)->pc);                             \
+            return cpu_fp_trap(c);                                                         \
     } while (0)
 
 #endif

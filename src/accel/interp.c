@@ -90,7 +90,7 @@ static NOINLINE void decode_at(struct cpu *c, struct insn *i, const u32 *host, g
 /// Takes the software step exception. Arm ARM, "Software Step exceptions".
 static void step_exception(struct cpu *c)
 {
-    cpu_raise(c, c->el == 0 ? EC_STEP_LOW : EC_STEP, 1u << 24 | 0x22, c->pc);
+    cpu_raise_debug(c, c->el < cpu_debug_el(c) ? EC_STEP_LOW : EC_STEP, 1u << 24 | 0x22, c->pc);
 }
 
 int interp_step(struct interp *in)
@@ -103,7 +103,7 @@ int interp_step(struct interp *in)
         return EXEC_BRANCH;
     }
     if (UNLIKELY(cpu_breakpoint_hit(c, c->pc))) {
-        cpu_raise(c, c->el == 0 ? EC_BKPT_LOW : EC_BKPT, 0x22, c->pc);
+        cpu_raise_debug(c, c->el < cpu_debug_el(c) ? EC_BKPT_LOW : EC_BKPT, 0x22, c->pc);
         return EXEC_BRANCH;
     }
     const u32 *host = mmu_fetch(c, c->pc, &pa);

@@ -87,25 +87,26 @@ static void add_cpus(struct tree *t, struct machine *m)
     }
 }
 
-static void add_psci(struct tree *t)
+static void add_psci(struct tree *t, const struct machine *m)
 {
     int n = node_begin(t, 0, "psci");
     PROP_LIST(t, n, "compatible", "arm,psci-1.0\0arm,psci-0.2");
-    prop_str(t, n, "method", "hvc");
+    prop_str(t, n, "method", m->cfg.el == 2 ? "smc" : "hvc"); /* HVC goes to the guest's own EL2 */
 }
 
 static void add_timer(struct tree *t, struct machine *m)
 {
-    static const u32 ppi[] = {13, 14, 11, 10};
-    u32 mask = m->cfg.gic == 2 ? ((1U << m->cfg.cpus) - 1) << 8 : 0, cell[12];
-    for (unsigned i = 0; i < ARRAY_LEN(ppi); i++) {
+    static const u32 ppi[] = {13, 14, 11, 10, 12}; /* the last: virtual, of EL2 with VHE */
+    unsigned count = m->cfg.el == 2 && m->cfg.vhe ? 5 : 4;
+    u32 mask = m->cfg.gic == 2 ? ((1U << m->cfg.cpus) - 1) << 8 : 0, cell[15];
+    for (unsigned i = 0; i < count; i++) {
         cell[i * 3] = IRQ_PPI;
         cell[i * 3 + 1] = ppi[i];
         cell[i * 3 + 2] = mask | IRQ_LEVEL_HIGH;
     }
     int n = node_begin(t, 0, "timer");
     prop_str(t, n, "compatible", "arm,armv8-timer");
-    prop_cells(t, n, "interrupts", cell, 12);
+    prop_cells(t, n, "interrupts", cell, count * 3);
     PROP_FLAG(t, n, "always-on");
 }
 
@@ -137,6 +138,8 @@ static void add_chip(struct tree *t, struct machine *m)
     PROP_FLAG(t, n, "interrupt-controller");
     prop_reg(t, n, reg, m->chip->ops->frame_count);
     prop_u32(t, n, "phandle", PHANDLE_GIC);
+    if (m->cfg.el == 2 && m->cfg.gic == 3) /* of the virtual CPU interface */
+        prop_cells(t, n, "interrupts", (u32[]){IRQ_PPI, 9, IRQ_LEVEL_HIGH}, 3);
     if (!t->err && m->chip->ops->fdt)
         m->chip->ops->fdt(m->chip, t->fdt, n);
 }
@@ -254,7 +257,7 @@ bool machine_fdt(struct machine *m, const struct machine_chosen *chosen, void *b
         add_clock(&t);
         add_timer(&t, m);
     }
-    add_psci(&t);
+    add_psci(&t, m);
     add_cpus(&t, m);
     add_memory(&t, m);
     set_chosen(&t, m, chosen);

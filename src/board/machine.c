@@ -13,6 +13,7 @@ void machine_config_init(struct machine_config *c)
                                  .cpus = 1,
                                  .gic = 3,
                                  .el = 1,
+                                 .vhe = true,
                                  .accel = "auto",
                                  .lint = MACHINE_LINT_DEFAULT,
                                  .watch_panic = true,
@@ -61,15 +62,16 @@ void machine_wake(struct machine *m)
     os_mutex_unlock(&m->sleep_lock);
 }
 
-/// A wire from the interrupt controller: n = cpu * 2 + IRQ_WIRE_*.
+/// A wire from the interrupt controller: n = cpu * IRQ_WIRES + IRQ_WIRE_*.
 static void set_wire(void *ctx, unsigned n, bool level)
 {
     struct machine *m = ctx;
-    cpu_set_wire(m->vcpu[n / 2].cpu, n % 2, level);
+    unsigned cpu = n / IRQ_WIRES;
+    cpu_set_wire(m->vcpu[cpu].cpu, n % IRQ_WIRES, level);
     if (!level)
         return;
     machine_wake(m);
-    if (n / 2 != m->current)
+    if (cpu != m->current)
         run_end_turn_soon(m);
 }
 
@@ -146,8 +148,8 @@ static bool check_config(const struct machine_config *c, struct err *e)
         return err_set(e, ERR_USAGE, "GIC version %u: 2 or 3 is wanted", c->gic);
     if (c->cpus < 1 || c->cpus > cpus_max)
         return err_set(e, ERR_USAGE, "%u CPUs: GICv%u serves 1 to %u", c->cpus, c->gic, cpus_max);
-    if (c->el != 1)
-        return err_set(e, ERR_USAGE, "exception level %u: this machine starts guests at EL1", c->el);
+    if (c->el != 1 && c->el != 2)
+        return err_set(e, ERR_USAGE, "exception level %u: guests start at 1 or 2", c->el);
     if (!c->ram_size || c->ram_size > 1024 * GIB)
         return err_set(e, ERR_USAGE, "%llu bytes of RAM: 4 KiB to 1 TiB are possible",
                        (unsigned long long)c->ram_size);
@@ -159,6 +161,10 @@ static void make_cpu(struct machine *m, unsigned i)
     struct vcpu *v = &m->vcpu[i];
     struct cpu *c = cpu_new(m->mem, i);
     *v = (struct vcpu){.m = m, .cpu = c, .state = VCPU_OFF, .deadline_ns = ~0ULL};
+    if (m->cfg.el == 2) {
+        cpu_enable_el2(c, m->cfg.vhe);
+        cpu_reset(c);
+    }
     c->brk_exits = m->cfg.brk_exits;
     c->semihosting = m->cfg.semihosting;
     c->now_ns = board_now_ns;
@@ -175,12 +181,12 @@ static void make_cpu(struct machine *m, unsigned i)
 static void make_chip(struct machine *m)
 {
     u64 mpidr[MACHINE_CPUS_MAX];
-    struct irq_line wire[MACHINE_CPUS_MAX][2];
+    struct irq_line wire[MACHINE_CPUS_MAX][IRQ_WIRES];
     struct irqchip_config cfg = {m->cfg.cpus, mpidr, wire, current_cpu, m};
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         mpidr[i] = m->vcpu[i].cpu->sr[SYSREG_MPIDR_EL1];
-        wire[i][IRQ_WIRE_IRQ] = (struct irq_line){set_wire, m, i * 2 + IRQ_WIRE_IRQ};
-        wire[i][IRQ_WIRE_FIQ] = (struct irq_line){set_wire, m, i * 2 + IRQ_WIRE_FIQ};
+        for (unsigned n = 0; n < IRQ_WIRES; n++)
+            wire[i][n] = (struct irq_line){set_wire, m, i * IRQ_WIRES + n};
     }
     m->chip = m->cfg.gic == 3 ? gicv3_new(&cfg) : gicv2_new(&cfg);
     for (unsigned i = 0; m->cfg.gic == 3 && i < m->cfg.cpus; i++)
@@ -343,10 +349,8 @@ void vcpu_start(struct vcpu *v, gpa_t pc, u64 context)
     struct machine *m = v->m;
     cpu_reset(v->cpu);
     atomic_store(&v->deadline_ns, ~0ULL);
-    if (m->chip) {
-        m->chip->ops->set_line(m->chip, PPI_TIMER_VIRT, v->cpu->index, false);
-        m->chip->ops->set_line(m->chip, PPI_TIMER_PHYS, v->cpu->index, false);
-    }
+    for (unsigned t = 0; m->chip && t < TIMER_COUNT; t++)
+        m->chip->ops->set_line(m->chip, run_timer_ppi[t], v->cpu->index, false);
     v->cpu->pc = pc;
     v->cpu->x[0] = context;
     v->state = VCPU_RUN;

@@ -27,7 +27,8 @@ struct machine_config {
     u64 ram_size;      ///< 512 MiB; multiple of 4 KiB
     unsigned cpus;     ///< 1
     unsigned gic;      ///< 3 or 2
-    unsigned el;       ///< exception level of the first instruction: 1
+    unsigned el;       ///< exception level of the first instruction, the highest there is: 1, or 2
+    bool vhe;          ///< with el 2: the CPUs have Virtualization Host Extensions; true
     const char *accel; ///< "auto"
     struct chr *serial; ///< back end of the UART, owned by the caller; NULL: output is dropped
     bool bare;         ///< no board devices at all: RAM and the embedder's MMIO only

@@ -16,7 +16,7 @@
 #include "irq/irqchip.h"
 #include "os/os.h"
 
-enum { BOARD_DEVICES_MAX = 48, PPI_TIMER_VIRT = 27, PPI_TIMER_PHYS = 30, PPI_PMU = 23 };
+enum { BOARD_DEVICES_MAX = 48, PPI_PMU = 23 };
 
 /// Deterministic machines: an instruction takes this long. 100 million a second is what the
 /// interpreter does, so that busy waits of guests take about as long as they say.
@@ -102,8 +102,8 @@ struct machine {
 bool virt_build(struct machine *m, struct err *e);
 gpa_t virt_chip_base(unsigned gic, unsigned frame);
 
-/* psci.c: serves the call in x0..x7 of the current vCPU. */
-void psci_call(struct vcpu *v);
+/* psci.c: serves the call in x0..x7 of the current vCPU, made by SMC or HVC. */
+void psci_call(struct vcpu *v, bool smc);
 
 /* semihost.c */
 void semihost_call(struct vcpu *v);
@@ -116,6 +116,8 @@ void vcpu_start(struct vcpu *v, gpa_t pc, u64 context);
 void board_console_byte(void *ctx, u8 byte);
 void board_set_spi(void *ctx, unsigned spi, bool level);
 u64 board_now_ns(void *ctx);
+/// INTIDs by enum cpu_timer.
+extern const u8 run_timer_ppi[TIMER_COUNT];
 void run_timer_arm(void *ctx, struct cpu *c, u64 deadline_ns);
 void run_timer_irq(void *ctx, struct cpu *c, unsigned which, bool level);
 void run_cpu_timer_fired(void *ctx);

@@ -1,4 +1,4 @@
-/// Firmware services by HVC. Sources: Arm DEN 0022 "Power State Coordination Interface" 1.1, DEN
+/// Firmware services, by HVC or, when the guest has EL2, by SMC. Sources: Arm DEN 0022 "Power State Coordination Interface" 1.1, DEN
 /// 0028 "SMC Calling Convention" 1.1, DEN 0098 "True Random Number Generator Firmware Interface".
 #include "board/priv.h"
 
@@ -148,16 +148,16 @@ static u64 serve(struct vcpu *v, u32 fn, const u64 *a)
     }
 }
 
-void psci_call(struct vcpu *v)
+void psci_call(struct vcpu *v, bool smc)
 {
     struct cpu *c = v->cpu;
     u32 fn = (u32)c->x[0];
     bool wide = fn & CALL_64BIT;
     u64 mask = wide ? ~0ULL : 0xffffffffULL, ret;
     u64 a[3] = {c->x[1] & mask, c->x[2] & mask, c->x[3] & mask};
-    TRACE(c, TRACE_PSCI, c->exit.addr, c->x[0], c->x[1], 0);
+    TRACE(c, TRACE_PSCI, c->exit.addr, c->x[0], c->x[1], smc);
     if (c->hooks.psci)
-        c->hooks.psci(c->hooks.ctx, c, c->x[0], false);
+        c->hooks.psci(c->hooks.ctx, c, c->x[0], smc);
     if (!is_implemented(fn))
         ret = RET_NOT_SUPPORTED;
     else if ((fn & ~(u32)CALL_64BIT) == TRNG_RND)

@@ -64,11 +64,13 @@ void run_timer_arm(void *ctx, struct cpu *c, u64 deadline_ns)
         c->budget = due;
 }
 
+const u8 run_timer_ppi[TIMER_COUNT] = {27, 30, 26, 28};
+
 void run_timer_irq(void *ctx, struct cpu *c, unsigned which, bool level)
 {
     struct machine *m = ((struct vcpu *)ctx)->m;
     if (m->chip)
-        m->chip->ops->set_line(m->chip, which ? PPI_TIMER_PHYS : PPI_TIMER_VIRT, c->index, level);
+        m->chip->ops->set_line(m->chip, run_timer_ppi[which], c->index, level);
 }
 
 /// I/O thread: a vCPU deadline may have passed.
@@ -189,8 +191,12 @@ static void serve_exit(struct vcpu *v)
     struct cpu *c = v->cpu;
     switch (c->exit.kind) {
     case EXIT_WFI: v->state = c->exit.value ? VCPU_WFE : VCPU_WFI; break;
-    case EXIT_HVC: psci_call(v); break;
-    case EXIT_SMC: /* there is no EL3 */
+    case EXIT_HVC: psci_call(v, false); break;
+    case EXIT_SMC:
+        if (c->has_el2) { /* what EL3 would do */
+            psci_call(v, true);
+            break;
+        }
         TRACE(c, TRACE_PSCI, c->exit.addr, c->x[0], c->x[1], 1);
         if (c->hooks.psci)
             c->hooks.psci(c->hooks.ctx, c, c->x[0], true);
@@ -303,16 +309,18 @@ static void take_turn(struct machine *m, struct vcpu *v)
 
 static bool has_event_stream(const struct vcpu *v)
 {
-    return bit(v->cpu->sr[SYSREG_CNTKCTL_EL1], 2);
+    const struct cpu *c = v->cpu;
+    return bit(c->sr[SYSREG_CNTKCTL_EL1], 2) || (c->has_el2 && bit(c->sr[SYSREG_CNTHCTL_EL2], 2));
 }
 
 static bool timer_can_wake(struct machine *m, const struct vcpu *v)
 {
-    const u64 *sr = v->cpu->sr;
-    unsigned cpu = v->cpu->index;
-    bool virt = (sr[SYSREG_CNTV_CTL_EL0] & 3) == 1, phys = (sr[SYSREG_CNTP_CTL_EL0] & 3) == 1;
-    return m->chip && ((virt && m->chip->ops->can_deliver(m->chip, PPI_TIMER_VIRT, cpu)) ||
-                       (phys && m->chip->ops->can_deliver(m->chip, PPI_TIMER_PHYS, cpu)));
+    static const enum sysreg_id ctl[TIMER_COUNT] = {SYSREG_CNTV_CTL_EL0, SYSREG_CNTP_CTL_EL0, SYSREG_CNTHP_CTL_EL2,
+                                                    SYSREG_CNTHV_CTL_EL2};
+    for (unsigned t = 0; m->chip && t < TIMER_COUNT; t++)
+        if ((v->cpu->sr[ctl[t]] & 3) == 1 && m->chip->ops->can_deliver(m->chip, run_timer_ppi[t], v->cpu->index))
+            return true;
+    return false;
 }
 
 /// A device may raise an interrupt that reaches a vCPU.

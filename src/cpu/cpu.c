@@ -9,6 +9,15 @@ static const u64 sysreg_reset[SYSREG_COUNT] = {
 #undef SR
 };
 
+const struct cpu_regime_regs cpu_regime_regs[3] = {
+    [REGIME_EL10] = {SYSREG_SCTLR_EL1, SYSREG_TCR_EL1, SYSREG_TTBR0_EL1, SYSREG_TTBR1_EL1, SYSREG_MAIR_EL1},
+    [REGIME_EL2] = {SYSREG_SCTLR_EL2, SYSREG_TCR_EL2, SYSREG_TTBR0_EL2, SYSREG_TTBR0_EL2, SYSREG_MAIR_EL2},
+    [REGIME_EL20] = {SYSREG_SCTLR_EL2, SYSREG_TCR_EL2, SYSREG_TTBR0_EL2, SYSREG_TTBR1_EL2, SYSREG_MAIR_EL2},
+};
+#define EL1_REGS {SYSREG_SPSR_EL1, SYSREG_ELR_EL1, SYSREG_ESR_EL1, SYSREG_FAR_EL1, SYSREG_VBAR_EL1, SYSREG_SCTLR_EL1}
+#define EL2_REGS {SYSREG_SPSR_EL2, SYSREG_ELR_EL2, SYSREG_ESR_EL2, SYSREG_FAR_EL2, SYSREG_VBAR_EL2, SYSREG_SCTLR_EL2}
+const struct cpu_el_regs cpu_el_regs[3] = {EL1_REGS, EL1_REGS, EL2_REGS};
+
 static struct mmuctx *ctx_new(u8 el, bool pan)
 {
     struct mmuctx *x = xcalloc(1, sizeof *x);
@@ -39,6 +48,16 @@ struct cpu *cpu_new(struct mem *m, unsigned index)
     return c;
 }
 
+void cpu_enable_el2(struct cpu *c, bool vhe)
+{
+    c->has_el2 = 1;
+    c->has_vhe = vhe;
+    if (c->ctx_el2 == NULL) {
+        c->ctx_el2 = ctx_new(2, false);
+        c->ctx_el2_pan = ctx_new(2, true);
+    }
+}
+
 void cpu_free(struct cpu *c)
 {
     if (c == NULL)
@@ -46,6 +65,8 @@ void cpu_free(struct cpu *c)
     free(c->ctx_off);
     free(c->ctx_el1);
     free(c->ctx_el1_pan);
+    free(c->ctx_el2);
+    free(c->ctx_el2_pan);
     free(c->ctx_none);
     for (int k = 0; k < CTX_EL0_MAX; k++)
         free(c->ctx_el0[k]);
@@ -63,8 +84,10 @@ void cpu_reset(struct cpu *c)
     c->pc = 0;
     c->nzcv = 0;
     c->daif = DAIF_D | DAIF_A | DAIF_I | DAIF_F;
-    c->el = 1;
+    c->sr[SYSREG_VMPIDR_EL2] = c->sr[SYSREG_MPIDR_EL1];
+    c->el = c->has_el2 ? 2 : 1;
     c->sp_sel = 1;
+    c->s2_fault.is_set = 0;
     c->pan = c->ss = c->il = 0;
     c->fpcr = c->fpsr = 0;
     c->excl_va = EXCL_NONE;
@@ -81,19 +104,81 @@ static u32 fpcr_key(u32 fpcr)
     return (u32)(bits(fpcr, 26, 22) | bit(fpcr, 19) << 5);
 }
 
+u64 cpu_tcr(const struct cpu *c)
+{
+    u64 t = c->sr[cpu_regime_regs[c->regime].tcr];
+    if (LIKELY(c->regime != REGIME_EL2))
+        return t;
+    return (t & 0xff3f) | 1u << 23 | bits(t, 18, 16) << 32 | bit(t, 20) << 37; /* EPD1: no upper half */
+}
+
+static bool cpacr_allows_fp(const struct cpu *c)
+{
+    unsigned fpen = (unsigned)bits(c->sr[SYSREG_CPACR_EL1], 21, 20);
+    return c->el ? fpen & 1 : fpen == 3;
+}
+/// CPTR_EL2 has two layouts.
+static bool cptr_allows_fp(const struct cpu *c)
+{
+    u64 cptr = c->sr[SYSREG_CPTR_EL2], hcr = c->sr[SYSREG_HCR_EL2];
+    if (!(hcr & HCR_E2H))
+        return !bit(cptr, 10);
+    unsigned fpen = (unsigned)bits(cptr, 21, 20);
+    return fpen == 3 || (fpen == 1 && !(c->el == 0 && hcr & HCR_TGE));
+}
+static bool uses_cpacr(const struct cpu *c) { return c->el < 2 && !cpu_in_host(c); }
+int cpu_fp_trap(struct cpu *c)
+{
+    const u32 iss = 1u << 24 | 0xe << 20;
+    if (!uses_cpacr(c) || cpacr_allows_fp(c))
+        return cpu_raise_to(c, 2, EC_FP, iss, c->pc);
+    return cpu_target_el(c) == 2 ? cpu_undef(c) : cpu_raise(c, EC_FP, iss, c->pc);
+}
+
+/// HCR_EL2 and MDCR_EL2 bits that trap system registers of EL1.
+#define HCR_TRAPS (HCR_TID1 | HCR_TID2 | HCR_TID3 | HCR_TIDCP | HCR_TACR | HCR_TVM | HCR_TRVM | HCR_TDZ | HCR_TPC | HCR_TPU)
+enum { MDCR_TRAPS = 0xe60 };
+
+/// The regime of the current EL, whether stage 2 applies, and what else EL2 decides about it.
+static u32 update_el2(struct cpu *c, bool *mmu_on)
+{
+    u64 hcr = c->sr[SYSREG_HCR_EL2], vm = VM_NONE;
+    bool e2h = hcr & HCR_E2H;
+    c->regime = c->el == 2 ? (e2h ? REGIME_EL20 : REGIME_EL2) : cpu_in_host(c) ? REGIME_EL20 : REGIME_EL10;
+    c->stage2 = c->regime == REGIME_EL10 && hcr & (HCR_VM | HCR_DC) && !(hcr & HCR_TGE);
+    *mmu_on = bit(cpu_sctlr(c), 0) && !(c->regime == REGIME_EL10 && hcr & (HCR_TGE | HCR_DC));
+    if (c->stage2)
+        vm = c->sr[SYSREG_VTTBR_EL2] | 1;
+    else if (c->regime == REGIME_EL20)
+        vm = VM_HOST;
+    if (vm != c->user_vm && c->regime != REGIME_EL2) {
+        c->user_vm = vm;
+        c->ctx_user = NULL;
+    }
+    u32 m = c->el == 2 ? MODE_EL2 : 0;
+    if (c->regime == REGIME_EL20)
+        m |= MODE_E2H;
+    if (cpu_el2_traps(c) && (hcr & HCR_TRAPS || c->sr[SYSREG_MDCR_EL2] & MDCR_TRAPS || bit(c->sr[SYSREG_CPTR_EL2], 31)))
+        m |= MODE_TRAP;
+    return m;
+}
+
 void cpu_update_mode(struct cpu *c)
 {
-    u64 sctlr = c->sr[SYSREG_SCTLR_EL1], tcr = c->sr[SYSREG_TCR_EL1];
-    unsigned fpen = (unsigned)bits(c->sr[SYSREG_CPACR_EL1], 21, 20);
+    bool mmu_on;
     u32 m = 0;
-    c->fp_ok_el1 = fpen & 1;
-    c->fp_ok_el0 = fpen == 3;
-    c->align_strict = (!bit(sctlr, 0) && !c->lenient) || bit(sctlr, 1) ? ~0u : 0;
+    if (UNLIKELY(c->has_el2))
+        m = update_el2(c, &mmu_on);
+    else
+        mmu_on = bit(c->sr[SYSREG_SCTLR_EL1], 0);
+    u64 sctlr = cpu_sctlr(c), tcr = cpu_tcr(c);
+    bool device = !mmu_on && !(c->stage2 && c->sr[SYSREG_HCR_EL2] & HCR_DC);
+    c->align_strict = (device && !c->lenient) || bit(sctlr, 1) ? ~0u : 0;
     m |= c->el ? MODE_EL1 : 0;
     m |= c->sp_sel ? MODE_SPSEL : 0;
-    m |= bit(sctlr, 0) ? MODE_MMU : 0;
+    m |= mmu_on ? MODE_MMU : 0;
     m |= c->align_strict ? MODE_ALIGN : 0;
-    m |= cpu_fp_enabled(c) ? MODE_FP : 0;
+    m |= (!uses_cpacr(c) || cpacr_allows_fp(c)) && (LIKELY(!c->has_el2) || cptr_allows_fp(c)) ? MODE_FP : 0;
     m |= bit(sctlr, c->el ? 3 : 4) ? MODE_SA : 0;
     m |= bit(tcr, 37) ? MODE_TBI0 : 0;
     m |= bit(tcr, 38) ? MODE_TBI1 : 0;
@@ -111,10 +196,7 @@ void cpu_update_mode(struct cpu *c)
 /// Software step applies at the current EL. Arm ARM, "Software Step exceptions".
 bool cpu_step_enabled(const struct cpu *c)
 {
-    u64 mdscr = c->sr[SYSREG_MDSCR_EL1];
-    if (LIKELY(!bit(mdscr, 0)) || bit(c->sr[SYSREG_OSLSR_EL1], 1))
-        return false;
-    return c->el == 0 || (bit(mdscr, 13) && !(c->daif & DAIF_D));
+    return UNLIKELY(bit(c->sr[SYSREG_MDSCR_EL1], 0)) && cpu_debug_enabled(c);
 }
 
 /// Makes the stack pointer of (el, sp_sel) the live one.
@@ -140,7 +222,9 @@ u64 cpu_pstate(const struct cpu *c)
 bool cpu_set_pstate(struct cpu *c, u64 spsr)
 {
     u8 el = (u8)bits(spsr, 3, 2), sel = (u8)bit(spsr, 0);
-    bool ok = !bit(spsr, 4) && el <= 1 && !bit(spsr, 1) && !(el == 0 && sel) && el <= c->el;
+    bool ok = !bit(spsr, 4) && !bit(spsr, 1) && !(el == 0 && sel) && el <= c->el;
+    if (el == 1 && cpu_target_el(c) == 2 && c->sr[SYSREG_HCR_EL2] & HCR_TGE)
+        ok = false;
     cpu_set_nzcv(c, (u32)spsr & 0xf0000000u);
     c->pan = (u8)bit(spsr, 22);
     c->daif = (u32)spsr & (DAIF_D | DAIF_A | DAIF_I | DAIF_F);
@@ -157,43 +241,65 @@ bool cpu_set_pstate(struct cpu *c, u64 spsr)
 /// Vector offsets of the four kinds.
 enum { VEC_SYNC = 0x000, VEC_IRQ = 0x080, VEC_FIQ = 0x100, VEC_SERROR = 0x180 };
 
-static void take(struct cpu *c, u32 kind, u64 ret_pc)
+/// PSTATE.PAN is set on the way to a level that has unprivileged accesses, unless SPAN says no.
+static bool sets_pan(const struct cpu *c, unsigned el)
 {
+    bool has_user = el == 1 || (c->sr[SYSREG_HCR_EL2] & HCR_HOST) == HCR_HOST;
+    return has_user && !bit(c->sr[cpu_el_regs[el].sctlr], 23);
+}
+
+static void take(struct cpu *c, unsigned el, u32 kind, u64 ret_pc)
+{
+    const struct cpu_el_regs *r = &cpu_el_regs[el];
     u64 from = c->pc;
-    u32 base = c->el == 0 ? 0x400 : c->sp_sel ? 0x200 : 0x000;
-    c->sr[SYSREG_SPSR_EL1] = cpu_pstate(c);
-    c->sr[SYSREG_ELR_EL1] = ret_pc;
-    if (!bit(c->sr[SYSREG_SCTLR_EL1], 23))
+    u32 base = c->el < el ? 0x400 : c->sp_sel ? 0x200 : 0x000;
+    c->sr[r->spsr] = cpu_pstate(c);
+    c->sr[r->elr] = ret_pc;
+    if (sets_pan(c, el))
         c->pan = 1;
-    bank_sp(c, 1, 1);
+    bank_sp(c, (u8)el, 1);
     c->daif = DAIF_D | DAIF_A | DAIF_I | DAIF_F;
     c->ss = c->il = 0;
-    c->pc = c->sr[SYSREG_VBAR_EL1] + base + kind;
+    c->pc = c->sr[r->vbar] + base + kind;
     cpu_update_mode(c);
     cpu_trail(c, from, c->pc);
     c->exceptions++;
-    TRACE(c, TRACE_EXC, from, base + kind, c->sr[SYSREG_ESR_EL1], c->sr[SYSREG_FAR_EL1]);
+    TRACE(c, TRACE_EXC, from, base + kind, c->sr[r->esr], c->sr[r->far]);
     if (c->hooks.exception)
-        c->hooks.exception(c->hooks.ctx, c, base + kind, c->sr[SYSREG_ESR_EL1], c->sr[SYSREG_FAR_EL1], from);
+        c->hooks.exception(c->hooks.ctx, c, base + kind, c->sr[r->esr], c->sr[r->far], from);
 }
 
+int cpu_raise_to(struct cpu *c, unsigned el, u32 ec, u32 iss, u64 ret_pc)
+{
+    c->sr[cpu_el_regs[el].esr] = (u64)ec << 26 | 1u << 25 | iss;
+    take(c, el, VEC_SYNC, ret_pc);
+    return EXEC_BRANCH;
+}
+int cpu_raise_far_to(struct cpu *c, unsigned el, u32 ec, u32 iss, u64 far, u64 ret_pc)
+{
+    c->sr[cpu_el_regs[el].far] = far;
+    return cpu_raise_to(c, el, ec, iss, ret_pc);
+}
 int cpu_raise(struct cpu *c, u32 ec, u32 iss, u64 ret_pc)
 {
-    c->sr[SYSREG_ESR_EL1] = (u64)ec << 26 | 1u << 25 | iss;
-    take(c, VEC_SYNC, ret_pc);
-    return EXEC_BRANCH;
+    return cpu_raise_to(c, cpu_target_el(c), ec, iss, ret_pc);
 }
 int cpu_raise_far(struct cpu *c, u32 ec, u32 iss, u64 far, u64 ret_pc)
 {
-    c->sr[SYSREG_FAR_EL1] = far;
-    return cpu_raise(c, ec, iss, ret_pc);
+    return cpu_raise_far_to(c, cpu_target_el(c), ec, iss, far, ret_pc);
+}
+int cpu_raise_debug(struct cpu *c, u32 ec, u32 iss, u64 ret_pc)
+{
+    unsigned el = cpu_debug_el(c);
+    return cpu_raise_to(c, el > c->el ? el : c->el, ec, iss, ret_pc);
 }
 int cpu_undef(struct cpu *c) { return cpu_raise(c, EC_UNKNOWN, 0, c->pc); }
 
 int cpu_eret(struct cpu *c)
 {
-    u64 from = c->pc, elr = c->sr[SYSREG_ELR_EL1];
-    cpu_set_pstate(c, c->sr[SYSREG_SPSR_EL1]);
+    const struct cpu_el_regs *r = &cpu_el_regs[c->el];
+    u64 from = c->pc, elr = c->sr[r->elr], spsr = c->sr[r->spsr];
+    cpu_set_pstate(c, spsr);
     /* A tagged return address loses its tag where TBI applies. */
     if (bit(elr, 55) ? c->mode & MODE_TBI1 : c->mode & MODE_TBI0)
         elr = (u64)sext(elr, 56);
@@ -203,23 +309,58 @@ int cpu_eret(struct cpu *c)
     c->excl_va = EXCL_NONE;
     atomic_store_explicit(&c->event, 1, memory_order_relaxed);
     cpu_trail(c, from, elr);
-    TRACE(c, TRACE_ERET, from, elr, c->sr[SYSREG_SPSR_EL1], 0);
-    if (atomic_load_explicit(&c->irq_lines, memory_order_relaxed))
-        atomic_fetch_or(&c->attention, ATT_IRQ);
+    TRACE(c, TRACE_ERET, from, elr, spsr, 0);
+    cpu_look_for_interrupts(c);
     if (UNLIKELY(c->il))
         return cpu_raise(c, EC_ILLEGAL, 0, c->pc);
     return EXEC_BRANCH;
 }
 
+/// Interrupts of a CPU with EL2. Arm ARM, "Asynchronous exception routing" and "... masking": what goes
+/// to EL2 cannot be masked below it, and what goes to EL1 is not taken in EL2.
+static bool take_routed(struct cpu *c, u32 lines)
+{
+    u64 hcr = c->sr[SYSREG_HCR_EL2];
+    bool tge = hcr & HCR_TGE, low = c->el < 2;
+    bool irq2 = tge || hcr & HCR_IMO, fiq2 = tge || hcr & HCR_FMO;
+    if (lines & CPU_LINE_FIQ && (fiq2 ? low || !(c->daif & DAIF_F) : low && !(c->daif & DAIF_F))) {
+        take(c, fiq2 ? 2 : 1, VEC_FIQ, c->pc);
+        return true;
+    }
+    if (lines & CPU_LINE_IRQ && (irq2 ? low || !(c->daif & DAIF_I) : low && !(c->daif & DAIF_I))) {
+        take(c, irq2 ? 2 : 1, VEC_IRQ, c->pc);
+        return true;
+    }
+    if (!low || tge)
+        return false;
+    if (hcr & HCR_AMO && hcr & HCR_VSE && !(c->daif & DAIF_A)) {
+        c->sr[SYSREG_HCR_EL2] &= ~HCR_VSE;
+        c->sr[SYSREG_ESR_EL1] = (u64)EC_SERROR << 26 | 1u << 25;
+        take(c, 1, VEC_SERROR, c->pc);
+        return true;
+    }
+    if (hcr & HCR_FMO && (lines & CPU_LINE_VFIQ || hcr & HCR_VF) && !(c->daif & DAIF_F)) {
+        take(c, 1, VEC_FIQ, c->pc);
+        return true;
+    }
+    if (hcr & HCR_IMO && (lines & CPU_LINE_VIRQ || hcr & HCR_VI) && !(c->daif & DAIF_I)) {
+        take(c, 1, VEC_IRQ, c->pc);
+        return true;
+    }
+    return false;
+}
+
 bool cpu_take_interrupts(struct cpu *c)
 {
     u32 lines = atomic_load_explicit(&c->irq_lines, memory_order_acquire);
-    if ((lines & 2) && !(c->daif & DAIF_F)) {
-        take(c, VEC_FIQ, c->pc);
+    if (UNLIKELY(c->has_el2))
+        return take_routed(c, lines);
+    if ((lines & CPU_LINE_FIQ) && !(c->daif & DAIF_F)) {
+        take(c, 1, VEC_FIQ, c->pc);
         return true;
     }
-    if ((lines & 1) && !(c->daif & DAIF_I)) {
-        take(c, VEC_IRQ, c->pc);
+    if ((lines & CPU_LINE_IRQ) && !(c->daif & DAIF_I)) {
+        take(c, 1, VEC_IRQ, c->pc);
         return true;
     }
     return false;

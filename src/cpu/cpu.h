@@ -94,7 +94,8 @@ struct mmuctx {
     struct slot_ent slot[SLOT_COUNT]; ///< by instruction site: the translator's (slot_* below)
     struct tlb_ent r[TLB_SIZE], w[TLB_SIZE], x[TLB_SIZE];
     struct tlb_info ri[TLB_SIZE], wi[TLB_SIZE], xi[TLB_SIZE];
-    u64 ttbr0;         ///< EL0: the TTBR0_EL1 value (with ASID) this context belongs to
+    u64 ttbr0;         ///< EL0: the TTBR0_ELx value (with ASID) this context belongs to
+    u64 vm;            ///< EL0: the tables below it: VM_NONE, VM_HOST, or VTTBR_EL2 | 1
     u64 code_gen;      ///< changes whenever a translation for execution may have changed
     u64 last_use;      ///< for replacement
     bool has_nonglobal; ///< EL1: an nG=1 entry was put here
@@ -121,11 +122,17 @@ static inline void slot_drop_host(struct mmuctx *x, const void *host)
             x->slot[i].limit = 0;
 }
 
+/// Whose addresses stage 1 translates: no hypervisor below, the EL2&0 regime, else VTTBR_EL2 | 1.
+enum { VM_NONE = 0, VM_HOST = 2 };
+
 /// A page may run as translated code although its execution entry was replaced.
 static inline unsigned x_lost_bit(gva_t page) { return (unsigned)((page << 8 >> 20) * 0x9e3779b97f4a7c15ULL >> 54); }
 
 struct cpu;
 
+/// Added to the encoding of an ICC_* register: EL2 has interrupts of that kind, so EL1 means the
+/// virtual interface (ICV_*).
+enum { CPU_ICC_VIRTUAL_IRQ = 1 << 16, CPU_ICC_VIRTUAL_FIQ = 1 << 17 };
 /// The GIC CPU interface, reached through system registers ICC_*; attached by the board.
 struct cpu_icc_ops {
     /// enc: SYSREG_ENC of the register. ret  false: UNDEFINED.
@@ -191,6 +198,23 @@ struct dbg;
 #include "cpu/sysreg_id.h"
 #include "cpu/trace.h"
 
+/// Translation regimes. Arm ARM, "Translation regimes".
+enum cpu_regime {
+    REGIME_EL10, ///< EL1 and EL0
+    REGIME_EL2,  ///< EL2 alone (HCR_EL2.E2H = 0)
+    REGIME_EL20, ///< EL2, and EL0 when HCR_EL2.TGE = 1 (HCR_EL2.E2H = 1)
+};
+/// Registers of a regime, by enum cpu_regime.
+struct cpu_regime_regs {
+    u8 sctlr, tcr, ttbr0, ttbr1, mair;
+};
+extern const struct cpu_regime_regs cpu_regime_regs[3];
+/// Registers of the exception level that takes an exception, by level (1 and 2).
+struct cpu_el_regs {
+    u8 spsr, elr, esr, far, vbar, sctlr;
+};
+extern const struct cpu_el_regs cpu_el_regs[3];
+
 struct cpu {
     /* Hot: emitted code addresses this struct from `(char *)cpu + 168` with 8-bit displacements. */
     u64 x[REG_COUNT]; ///< x0..x30, the current SP, zero, write sink
@@ -213,21 +237,30 @@ struct cpu {
 
     /* Processor state. */
     u8 el, sp_sel, pan, ss, il;
-    u8 fp_ok_el0, fp_ok_el1; ///< CPACR_EL1.FPEN decoded
-    u8 halted;               ///< powered off by PSCI
+    u8 halted; ///< powered off by PSCI
+    u8 has_el2, has_vhe; ///< the CPU has EL2, and FEAT_VHE (cpu_enable_el2)
+    u8 regime; ///< enum cpu_regime of the current EL, kept by cpu_update_mode
+    u8 stage2; ///< the current EL's addresses are translated by stage 2 too
     u64 sp_bank[4];          ///< SP_ELn, stale for the one that is live in x[REG_SP]
     u64 sr[SYSREG_COUNT];    ///< by enum sysreg_id
 
     /* Interrupt wires and events. */
-    _Atomic u32 irq_lines; ///< bit 0 IRQ, bit 1 FIQ
+    _Atomic u32 irq_lines; ///< CPU_LINE_* bits
     _Atomic u32 event;     ///< WFE event register
 
     /* Address translation. */
     struct mmuctx *ctx_off, *ctx_el1, *ctx_el1_pan;
+    struct mmuctx *ctx_el2, *ctx_el2_pan; ///< NULL without EL2
     struct mmuctx *ctx_none;  ///< always empty: stands for an EL0 context not yet looked up
     struct mmuctx *ctx_user;  ///< of the current TTBR0 and ASID, or NULL when not yet looked up
     struct mmuctx *ctx_el0[CTX_EL0_MAX];
     u64 ctx_clock;
+    u64 el1_vm;  ///< mmuctx.vm of what the EL1 contexts hold
+    u64 user_vm; ///< mmuctx.vm that EL0 contexts must have now
+    struct {
+        u64 ipa;
+        u8 is_set, in_walk; ///< in_walk: an access to the stage 1 tables
+    } s2_fault; ///< the translation that failed last failed in stage 2
     u64 erets, eret_pc; ///< exception returns so far, and where the last one went
     u64 tlb_fills, tlb_flushes, walks, exceptions, unknown_sysregs;
 
@@ -258,21 +291,59 @@ struct cpu {
     /// Called when the next timer deadline changed. deadline_ns ~0 = none.
     void (*timer_arm)(void *ctx, struct cpu *c, u64 deadline_ns);
     void *timer_ctx;
-    /// Timer output wires to the interrupt controller: 0 virtual, 1 physical.
+    /// Timer output wires to the interrupt controller: enum cpu_timer.
     void (*timer_irq)(void *ctx, struct cpu *c, unsigned which, bool level);
-    u8 timer_level[2];
+    u8 timer_level[4];
     u64 rng;
     void *engine; ///< private data of the accelerator
     struct cpu_probe *probe; ///< NULL in every CPU that really runs
 };
 #define EXCL_NONE (~0ULL)
+
+/// cpu.irq_lines. The virtual ones are for EL1 and EL0 when HCR_EL2 routes physical ones to EL2.
+enum { CPU_LINE_IRQ = 1, CPU_LINE_FIQ = 2, CPU_LINE_VIRQ = 4, CPU_LINE_VFIQ = 8 };
+/// Timers by number: of EL0 and EL1 (virtual, physical), of EL2.
+enum cpu_timer { TIMER_VIRT, TIMER_PHYS, TIMER_HYP_PHYS, TIMER_HYP_VIRT, TIMER_COUNT };
+
+/// HCR_EL2.
+#define HCR_VM (1ULL << 0)
+#define HCR_FMO (1ULL << 3)
+#define HCR_IMO (1ULL << 4)
+#define HCR_AMO (1ULL << 5)
+#define HCR_VF (1ULL << 6)
+#define HCR_VI (1ULL << 7)
+#define HCR_VSE (1ULL << 8)
+#define HCR_FB (1ULL << 9)
+#define HCR_DC (1ULL << 12)
+#define HCR_TWI (1ULL << 13)
+#define HCR_TWE (1ULL << 14)
+#define HCR_TID1 (1ULL << 16)
+#define HCR_TID2 (1ULL << 17)
+#define HCR_TID3 (1ULL << 18)
+#define HCR_TSC (1ULL << 19)
+#define HCR_TIDCP (1ULL << 20)
+#define HCR_TACR (1ULL << 21)
+#define HCR_TSW (1ULL << 22)
+#define HCR_TPC (1ULL << 23)
+#define HCR_TPU (1ULL << 24)
+#define HCR_TTLB (1ULL << 25)
+#define HCR_TVM (1ULL << 26)
+#define HCR_TGE (1ULL << 27)
+#define HCR_TDZ (1ULL << 28)
+#define HCR_HCD (1ULL << 29)
+#define HCR_TRVM (1ULL << 30)
+#define HCR_RW (1ULL << 31)
+#define HCR_CD (1ULL << 32)
+#define HCR_ID (1ULL << 33)
+#define HCR_E2H (1ULL << 34)
+#define HCR_HOST (HCR_E2H | HCR_TGE)
 /// The counter runs at this rate, as QEMU's virt board publishes.
 #define CNTFRQ_HZ 62500000ULL
 #define CNT_NS_SHIFT 4 /* 1e9 / CNTFRQ_HZ = 16 ns per tick */
 
 /// cpu.mode bits.
 enum {
-    MODE_EL1 = 1 << 0,
+    MODE_EL1 = 1 << 0, ///< EL1 or EL2: not EL0
     MODE_SPSEL = 1 << 1,
     MODE_MMU = 1 << 2,
     MODE_ALIGN = 1 << 3, ///< unaligned accesses fault
@@ -282,13 +353,19 @@ enum {
     MODE_TBI1 = 1 << 7,
     MODE_SS = 1 << 8, ///< software step or breakpoints: the interpreter runs instruction by instruction
     MODE_FPCR_SHIFT = 9, ///< {AHP, DN, FZ, RMode:2, FZ16}: 6 bits
+    MODE_EL2 = 1 << 15,
+    MODE_E2H = 1 << 16,  ///< the EL2&0 regime: at EL2, names of EL1 registers mean those of EL2
+    MODE_TRAP = 1 << 17, ///< EL2 traps some system registers of this level
 };
 
 /* ---- cpu.c: life cycle, PSTATE, exceptions ---- */
 
 struct cpu *cpu_new(struct mem *m, unsigned index);
 void cpu_free(struct cpu *c);
-/// Architectural reset: EL1h, DAIF masked, MMU off; x0..x30 = 0. pc is set by the caller.
+/// Gives the CPU EL2, which it then starts in, and FEAT_VHE if vhe. To be followed by cpu_reset.
+void cpu_enable_el2(struct cpu *c, bool vhe);
+/// Architectural reset: the highest EL, its own stack pointer, DAIF masked, MMU off; x0..x30 = 0.
+/// pc is set by the caller.
 void cpu_reset(struct cpu *c);
 /// True when software step applies at the current EL.
 bool cpu_step_enabled(const struct cpu *c);
@@ -298,7 +375,30 @@ bool cpu_breakpoint_hit(const struct cpu *c, gva_t pc);
 bool cpu_watchpoints_armed(const struct cpu *c);
 bool cpu_watchpoint_hit(const struct cpu *c, gva_t va, unsigned size, bool write, bool user);
 
-/// Selects SP_EL0 or SP_EL1 at EL1.
+/// EL0, or EL2 with the EL2&0 regime: a host with Virtualization Host Extensions runs here.
+static inline bool cpu_in_host(const struct cpu *c)
+{
+    return c->has_vhe && (c->sr[SYSREG_HCR_EL2] & HCR_HOST) == HCR_HOST && c->el != 1;
+}
+/// Where debug exceptions of this and lower levels go.
+unsigned cpu_debug_el(const struct cpu *c);
+/// Debug exceptions other than BRK are enabled at the current EL.
+bool cpu_debug_enabled(const struct cpu *c);
+/// The register of the current regime in the layout of TCR_EL1.
+u64 cpu_tcr(const struct cpu *c);
+static inline u64 cpu_sctlr(const struct cpu *c) { return c->sr[cpu_regime_regs[c->regime].sctlr]; }
+/// The level that takes exceptions that nothing routes elsewhere: 1 or 2.
+static inline unsigned cpu_target_el(const struct cpu *c)
+{
+    return c->el == 2 || (UNLIKELY(c->has_el2) && c->sr[SYSREG_HCR_EL2] & HCR_TGE) ? 2 : 1;
+}
+/// EL1 and EL0 are under the control of EL2's traps.
+static inline bool cpu_el2_traps(const struct cpu *c)
+{
+    return UNLIKELY(c->has_el2) && c->el < 2 && !cpu_in_host(c);
+}
+
+/// Selects SP_EL0 or SP_ELx at ELx.
 void cpu_set_spsel(struct cpu *c, u8 sp_sel);
 /// Recomputes mode, ctx, align_strict and fp_ok from PSTATE and system registers.
 void cpu_update_mode(struct cpu *c);
@@ -323,22 +423,37 @@ enum {
     EC_SERROR = 0x2f, EC_BKPT_LOW = 0x30, EC_BKPT = 0x31, EC_STEP_LOW = 0x32, EC_STEP = 0x33,
     EC_WATCH_LOW = 0x34, EC_WATCH = 0x35, EC_BRK = 0x3c,
 };
-/// Takes a synchronous exception to EL1 with ESR {ec, IL=1, iss}; ELR = ret_pc.
+/// Takes a synchronous exception to cpu_target_el with ESR {ec, IL=1, iss}; ELR = ret_pc.
 /// ret  EXEC_BRANCH always.
 int cpu_raise(struct cpu *c, u32 ec, u32 iss, u64 ret_pc) COLD;
-/// As cpu_raise, with FAR_EL1 = far.
+/// As cpu_raise, with FAR = far.
 int cpu_raise_far(struct cpu *c, u32 ec, u32 iss, u64 far, u64 ret_pc) COLD;
+/// The same to a given level, which is not below the current one; with_far: FAR = far.
+int cpu_raise_to(struct cpu *c, unsigned el, u32 ec, u32 iss, u64 ret_pc) COLD;
+int cpu_raise_far_to(struct cpu *c, unsigned el, u32 ec, u32 iss, u64 far, u64 ret_pc) COLD;
+/// A debug exception: to cpu_debug_el.
+int cpu_raise_debug(struct cpu *c, u32 ec, u32 iss, u64 ret_pc) COLD;
 /// UNDEFINED at the current pc.
 int cpu_undef(struct cpu *c) COLD;
 /// FP/SIMD access trap check: false when trapped (exception taken at the current pc).
-static inline bool cpu_fp_enabled(const struct cpu *c) { return c->el ? c->fp_ok_el1 : c->fp_ok_el0; }
-/// ERET: restores PSTATE and pc from SPSR_EL1, ELR_EL1. ret  EXEC_BRANCH.
+static inline bool cpu_fp_enabled(const struct cpu *c) { return c->mode & MODE_FP; }
+/// Raises it, where CPACR_EL1 or CPTR_EL2 sends it.
+int cpu_fp_trap(struct cpu *c) COLD;
+/// ERET: restores PSTATE and pc from SPSR_ELx, ELR_ELx. ret  EXEC_BRANCH.
 int cpu_eret(struct cpu *c);
 /// Takes a pending and unmasked interrupt, if any. ret  true when pc changed.
 bool cpu_take_interrupts(struct cpu *c);
 /// True when a wire is up and, for WFI wake-up, regardless of masks.
 static inline bool cpu_irq_wire(struct cpu *c) { return atomic_load_explicit(&c->irq_lines, memory_order_acquire) != 0; }
-/// Sets a wire: 0 IRQ, 1 FIQ. Any thread. The board wakes a waiting vCPU thread itself.
+/// After what routes or masks interrupts changed: looks for them soon.
+static inline void cpu_look_for_interrupts(struct cpu *c)
+{
+    if (atomic_load_explicit(&c->irq_lines, memory_order_relaxed) ||
+        (UNLIKELY(c->has_el2) && c->sr[SYSREG_HCR_EL2] & (HCR_VF | HCR_VI | HCR_VSE)))
+        atomic_fetch_or(&c->attention, ATT_IRQ);
+}
+/// Sets a wire: 0 IRQ, 1 FIQ, 2 and 3 the virtual ones. Any thread. The board wakes a waiting vCPU
+/// thread itself.
 void cpu_set_wire(struct cpu *c, unsigned wire, bool level);
 /// Serves c->attention: timers, samples, interrupts. ret  false when run() must return (c->exit is set).
 bool cpu_serve_attention(struct cpu *c);
@@ -362,7 +477,7 @@ enum {
     ACCF_CM = 1 << 3,     ///< cache maintenance: ESR.CM and WnR = 1
     ACCF_QUIET = 1 << 4,  ///< debugger: no exception, no hooks, no flag updates
 };
-/// Result of a stage 1 walk.
+/// Result of a walk: stage 1, and stage 2 where it applies.
 struct xlat {
     gpa_t pa;       ///< physical address of va
     u64 page_size;  ///< bytes mapped by the final descriptor
@@ -376,6 +491,9 @@ struct xlat {
     u64 desc[4];    ///< descriptors read, by level
     gpa_t desc_pa[4];
     u8 desc_first;  ///< first level read
+    u64 ipa;        ///< output of stage 1
+    bool s2_r, s2_w, s2_x; ///< permissions of stage 2; all true without it
+    u8 s2_level;
 };
 /// Walks the tables for va without permission checks. ret  false on a translation, access-flag or
 /// address-size fault (then fault and level say which).
@@ -383,6 +501,12 @@ bool mmu_walk(struct cpu *c, gva_t va, struct xlat *x);
 /// Translates for an access with all checks; va is any address. ret  false: *fsc is the fault
 /// status code.
 bool mmu_translate(struct cpu *c, gva_t va, enum access acc, unsigned flags, struct xlat *x, u8 *fsc);
+
+/// Raises the abort of an access that mmu_translate refused: the one place that knows who takes it.
+/// iss: fault status and the bits that describe the access. ret  EXEC_BRANCH.
+int mmu_abort(struct cpu *c, bool is_fetch, u32 iss, gva_t va) COLD;
+/// LDTR and STTR act as EL0 here.
+static inline bool cpu_has_unpriv(const struct cpu *c) { return c->el == 1 || cpu_in_host(c); }
 
 /// Slow paths behind cpu_ld/cpu_st. size_log2 0..4 (4 = 16 bytes, into val[0..1]).
 /// ret  false when an exception was taken (at c->pc).
@@ -436,19 +560,21 @@ static inline bool cpu_st(struct cpu *c, gva_t va, unsigned size_log2, unsigned 
     return mmu_store_slow(c, va, size_log2, flags, val);
 }
 
-/// Invalidation by TLBI; va in bytes, asid as in the operand.
-void tlb_flush_all(struct cpu *c);
-void tlb_flush_va(struct cpu *c, gva_t va, u16 asid, bool all_asids);
-void tlb_flush_asid(struct cpu *c, u16 asid);
+/// Invalidation by TLBI; va in bytes, asid as in the operand. Of EL1 and EL0, or of EL2 (and its EL0).
+enum tlb_class { TLB_EL10, TLB_EL2 };
+void tlb_flush_all(struct cpu *c); ///< both
+void tlb_flush_class(struct cpu *c, enum tlb_class k);
+void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_asids);
+void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid);
 /// Drops write entries that map the host page of pa, since code was found there.
 void tlb_protect_page(struct cpu *c, gpa_t pa);
 /// Empties one context.
 void mmuctx_flush(struct mmuctx *x);
-/// The EL0 context of the current TTBR0_EL1 and ASID, found or made.
+/// The EL0 context of the current TTBR0 and ASID, found or made.
 struct mmuctx *tlb_user_ctx(struct cpu *c);
-/// To be called after TTBR0_EL1, TTBR1_EL1 or TCR_EL1 changed.
-void tlb_address_space_changed(struct cpu *c);
-/// Selects ctx for the current EL, PAN, TTBR0 and SCTLR.M.
+/// To be called after TTBR0 or the ASID changed.
+void tlb_address_space_changed(struct cpu *c, enum tlb_class k);
+/// Selects ctx for the current EL, regime, PAN, TTBR0 and SCTLR.M.
 void tlb_select(struct cpu *c);
 
 /* ---- sysreg.c ---- */
@@ -461,6 +587,10 @@ int sysreg_write(struct cpu *c, u32 enc, u64 val);
 int sysreg_sys(struct cpu *c, u32 enc, u64 val);
 /// Sets PSTATE.DAIF (bits 9..6) and looks for interrupts that this unmasks.
 void cpu_set_daif(struct cpu *c, u32 daif);
+/// What a register of EL1 or a timer of EL0 means in the EL2&0 regime (often itself).
+enum sysreg_id sysreg_redirect(enum sysreg_id id);
+/// The encoding that a name with _EL12 or _EL02 stands for, or 0.
+u32 sysreg_el12(u32 enc);
 /// enum sysreg_id of an encoding, or -1; and its name.
 int sysreg_id(u32 enc);
 const char *sysreg_id_name(enum sysreg_id id);
@@ -474,7 +604,8 @@ bool sysreg_set(struct cpu *c, const char *name, u64 val);
 /* ---- timer.c: generic timer ---- */
 
 u64 cpu_counter(struct cpu *c); ///< CNTPCT_EL0
-/// Re-evaluates both timers: wires, and the next deadline through timer_arm.
+u64 cpu_timer_offset(const struct cpu *c, enum cpu_timer t); ///< of its counter from cpu_counter
+/// Re-evaluates the timers: wires, and the next deadline through timer_arm.
 void cpu_timer_update(struct cpu *c);
 
 #endif

@@ -11,17 +11,30 @@ static u64 wvr(const struct cpu *c, unsigned n) { return c->sr[SYSREG_DBGWVR0_EL
 _Static_assert(SYSREG_DBGBVR1_EL1 == SYSREG_DBGBVR0_EL1 + 2, "value and control registers alternate");
 _Static_assert(SYSREG_DBGWCR3_EL1 == SYSREG_DBGWCR0_EL1 + 6, "value and control registers alternate");
 
-/// Debug exceptions from breakpoints and watchpoints are enabled at the current EL.
-static bool enabled(const struct cpu *c)
+unsigned cpu_debug_el(const struct cpu *c)
 {
-    u64 mdscr = c->sr[SYSREG_MDSCR_EL1];
-    if (!bit(mdscr, 15) || bit(c->sr[SYSREG_OSLSR_EL1], 1))
-        return false;
-    return c->el == 0 || (bit(mdscr, 13) && !(c->daif & DAIF_D));
+    if (LIKELY(!c->has_el2))
+        return 1;
+    return bit(c->sr[SYSREG_MDCR_EL2], 8) || c->sr[SYSREG_HCR_EL2] & HCR_TGE ? 2 : 1;
 }
-/// PMC/PAC with HMC = 0, SSC = 0: bit 0 EL1, bit 1 EL0.
+
+/// Arm ARM, "Enabling debug exceptions from the current Exception level".
+bool cpu_debug_enabled(const struct cpu *c)
+{
+    unsigned el = cpu_debug_el(c);
+    if (bit(c->sr[SYSREG_OSLSR_EL1], 1) || c->el > el)
+        return false;
+    return c->el < el || (bit(c->sr[SYSREG_MDSCR_EL1], 13) && !(c->daif & DAIF_D));
+}
+
+/// Debug exceptions from breakpoints and watchpoints are enabled at the current EL.
+static bool enabled(const struct cpu *c) { return bit(c->sr[SYSREG_MDSCR_EL1], 15) && cpu_debug_enabled(c); }
+
+/// PMC/PAC: bit 0 EL1, bit 1 EL0; HMC adds EL2. SSC other than 0 does not change that without EL3.
 static bool el_matches(const struct cpu *c, u64 cr, bool user)
 {
+    if (c->el == 2 && !user)
+        return bit(cr, 13);
     return bits(cr, 2, 1) & (user ? 2 : 1);
 }
 

@@ -20,14 +20,15 @@ struct regime {
 
 static struct regime select_regime(const struct cpu *c, gva_t va)
 {
-    u64 tcr = c->sr[SYSREG_TCR_EL1];
+    const struct cpu_regime_regs *rr = &cpu_regime_regs[c->regime];
+    u64 tcr = cpu_tcr(c);
     bool high = bit(va, 55);
     struct regime r;
     unsigned tsz = (unsigned)(high ? bits(tcr, 21, 16) : bits(tcr, 5, 0));
     unsigned tg = (unsigned)(high ? bits(tcr, 31, 30) : bits(tcr, 15, 14));
     static const u8 tg0_bits[4] = {12, 16, 14, 12}, tg1_bits[4] = {12, 14, 12, 16};
     r.page_bits = high ? tg1_bits[tg] : tg0_bits[tg];
-    r.ttbr = c->sr[high ? SYSREG_TTBR1_EL1 : SYSREG_TTBR0_EL1];
+    r.ttbr = c->sr[high ? rr->ttbr1 : rr->ttbr0];
     if (tsz < 16) /* CONSTRAINED UNPREDICTABLE: treated as the smallest legal value */
         tsz = 16;
     if (tsz > 39)
@@ -42,7 +43,7 @@ static struct regime select_regime(const struct cpu *c, gva_t va)
 static unsigned pa_bits(const struct cpu *c)
 {
     static const u8 by_ips[8] = {32, 36, 40, 42, 44, 48, 48, 48};
-    return by_ips[bits(c->sr[SYSREG_TCR_EL1], 34, 32)];
+    return by_ips[bits(cpu_tcr(c), 34, 32)];
 }
 
 static bool walk_fault(struct xlat *x, unsigned kind, int level)
@@ -55,36 +56,138 @@ static bool walk_fault(struct xlat *x, unsigned kind, int level)
 static void leaf_attributes(const struct cpu *c, struct xlat *x, u64 d, unsigned tables_ap, bool uxn, bool pxn)
 {
     bool el0 = bit(d, 6) && !(tables_ap & 1), ro = bit(d, 7) || (tables_ap & 2);
-    bool wxn = bit(c->sr[SYSREG_SCTLR_EL1], 19);
-    x->attr = (u8)(c->sr[SYSREG_MAIR_EL1] >> (8 * bits(d, 4, 2)));
+    bool wxn = bit(cpu_sctlr(c), 19), alone = c->regime == REGIME_EL2;
+    x->attr = (u8)(c->sr[cpu_regime_regs[c->regime].mair] >> (8 * bits(d, 4, 2)));
     x->sh = (u8)bits(d, 9, 8);
     x->device = (x->attr & 0xf0) == 0;
-    x->global = !bit(d, 11);
+    x->global = !bit(d, 11) || alone;
     x->priv_r = true;
     x->priv_w = !ro;
-    x->user_r = el0;
-    x->user_w = el0 && !ro;
-    x->priv_x = !(bit(d, 53) || pxn) && !x->user_w && !(wxn && x->priv_w);
-    x->user_x = !(bit(d, 54) || uxn) && !(wxn && x->user_w);
+    x->user_r = el0 && !alone;
+    x->user_w = el0 && !ro && !alone;
+    uxn |= bit(d, 54);
+    pxn = alone ? uxn : pxn || bit(d, 53); /* one privilege level: one XN bit */
+    x->priv_x = !pxn && !x->user_w && !(wxn && x->priv_w);
+    x->user_x = !uxn && !(wxn && x->user_w);
 }
 
-static void flat_map(gva_t va, struct xlat *x)
+static void flat_map(const struct cpu *c, gva_t va, struct xlat *x)
 {
-    x->pa = va;
+    bool normal = c->stage2 && c->sr[SYSREG_HCR_EL2] & HCR_DC;
+    x->pa = x->ipa = va;
     x->page_size = GUEST_PAGE;
-    x->attr = 0;
-    x->sh = 2;
-    x->device = true;
+    x->attr = normal ? 0xff : 0;
+    x->sh = normal ? 0 : 2;
+    x->device = !normal;
     x->global = true;
     x->priv_r = x->priv_w = x->priv_x = x->user_r = x->user_w = x->user_x = true;
 }
 
-bool mmu_walk(struct cpu *c, gva_t va, struct xlat *x)
+/* ---- stage 2 ---- */
+
+/// Where the walk of stage 2 begins. ret  false: VTCR_EL2 describes no legal walk of this address
+static bool s2_start(const struct cpu *c, u64 ipa, unsigned *page_bits, int *level, unsigned *top_bits)
+{
+    static const u8 tg_bits[4] = {12, 16, 14, 12};
+    u64 vtcr = c->sr[SYSREG_VTCR_EL2];
+    unsigned sl0 = (unsigned)bits(vtcr, 7, 6), tsz = (unsigned)bits(vtcr, 5, 0);
+    unsigned ipa_bits = tsz < 16 ? 48 : 64 - tsz;
+    *page_bits = tg_bits[bits(vtcr, 15, 14)];
+    *level = (*page_bits == 12 ? 2 : 3) - (int)sl0;
+    if (sl0 == 3 || tsz > 39 || ipa >> ipa_bits)
+        return false;
+    unsigned shift = *page_bits + (unsigned)(3 - *level) * (*page_bits - 3);
+    if (ipa_bits <= shift || ipa_bits - shift > *page_bits - 3 + 4) /* up to 16 tables side by side */
+        return false;
+    *top_bits = ipa_bits - shift;
+    return true;
+}
+
+static bool s2_fault(struct cpu *c, struct xlat *x, unsigned kind, int level, u64 ipa, bool in_walk)
+{
+    c->s2_fault.is_set = 1;
+    c->s2_fault.in_walk = in_walk;
+    c->s2_fault.ipa = ipa;
+    return walk_fault(x, kind, level);
+}
+
+/// Stage 2 of one intermediate address. out: pa; x: permissions, memory type. in_walk: of a descriptor.
+static bool s2_walk(struct cpu *c, u64 ipa, bool in_walk, struct xlat *x, gpa_t *pa)
+{
+    unsigned page_bits, top_bits;
+    int level, first;
+    u64 d;
+    if (!(c->sr[SYSREG_HCR_EL2] & HCR_VM)) { /* HCR_EL2.DC alone */
+        *pa = ipa;
+        return true;
+    }
+    if (!s2_start(c, ipa, &page_bits, &level, &top_bits))
+        return s2_fault(c, x, FSC_TRANSLATION, 0, ipa, in_walk);
+    first = level;
+    gpa_t table = c->sr[SYSREG_VTTBR_EL2] & 0xfffffffffffeULL & ~((8ULL << top_bits) - 1);
+    for (;; level++) {
+        unsigned shift = page_bits + (unsigned)(3 - level) * (page_bits - 3);
+        unsigned index_bits = level == first ? top_bits : page_bits - 3;
+        gpa_t at = table + 8 * bits(ipa, shift + index_bits - 1, shift);
+        const void *p = mem_host(c->mem, at, 8);
+        if (p == NULL)
+            return s2_fault(c, x, FSC_EXTERNAL_WALK, level, ipa, in_walk);
+        d = ld64(p);
+        bool block_ok = level == 2 || (level == 1 && page_bits == 12);
+        if (!(d & 1) || (level == 3 && !(d & 2)) || (!(d & 2) && !block_ok))
+            return s2_fault(c, x, FSC_TRANSLATION, level, ipa, in_walk);
+        gpa_t out = d & 0xffffffffffffULL & ~((1ULL << page_bits) - 1);
+        if (level < 3 && (d & 2)) {
+            table = out;
+            continue;
+        }
+        u64 size = 1ULL << shift;
+        *pa = (out & ~(size - 1)) | (ipa & (size - 1));
+        break;
+    }
+    x->s2_level = (u8)level;
+    if (!bit(d, 10))
+        return s2_fault(c, x, FSC_ACCESS_FLAG, level, ipa, in_walk);
+    x->s2_r = bit(d, 6);
+    x->s2_w = bit(d, 7);
+    x->s2_x = !bit(d, 54) && x->s2_r;
+    if (in_walk && !x->s2_r)
+        return s2_fault(c, x, FSC_PERMISSION, level, ipa, true);
+    if (!in_walk && bits(d, 5, 4) == 0) { /* Device wins over what stage 1 says */
+        x->device = true;
+        x->attr &= 0x0c;
+    }
+    return true;
+}
+
+/// After stage 1 gave pa: the same through stage 2, if the regime has one.
+static bool through_stage2(struct cpu *c, struct xlat *x)
+{
+    x->s2_r = x->s2_w = x->s2_x = true;
+    x->ipa = x->pa;
+    return LIKELY(!c->stage2) || s2_walk(c, x->ipa, false, x, &x->pa);
+}
+
+/// Host address of a descriptor of stage 1, or NULL with the fault in x.
+static const void *descriptor(struct cpu *c, gpa_t *at, int level, struct xlat *x)
+{
+    if (UNLIKELY(c->stage2) && !s2_walk(c, *at, true, x, at)) {
+        x->level = level;
+        return NULL;
+    }
+    const void *p = mem_host(c->mem, *at, 8);
+    if (p == NULL)
+        walk_fault(x, FSC_EXTERNAL_WALK, level);
+    return p;
+}
+
+static bool walk(struct cpu *c, gva_t va, struct xlat *x)
 {
     memset(x, 0, sizeof *x);
-    if (!bit(c->sr[SYSREG_SCTLR_EL1], 0)) {
-        flat_map(va, x);
-        return va >> 48 ? walk_fault(x, FSC_ADDR_SIZE, 0) : true;
+    c->s2_fault.is_set = 0;
+    if (!(c->mode & MODE_MMU)) {
+        flat_map(c, va, x);
+        return va >> 48 ? walk_fault(x, FSC_ADDR_SIZE, 0) : through_stage2(c, x);
     }
     struct regime r = select_regime(c, va);
     unsigned stride = r.page_bits - 3, limit = pa_bits(c);
@@ -103,9 +206,9 @@ bool mmu_walk(struct cpu *c, gva_t va, struct xlat *x)
         unsigned shift = r.page_bits + (unsigned)(3 - level) * stride;
         unsigned index_bits = level == x->desc_first ? top_bits : stride;
         gpa_t at = table + 8 * bits(va, shift + index_bits - 1, shift);
-        const void *p = mem_host(c->mem, at, 8);
+        const void *p = descriptor(c, &at, level, x);
         if (p == NULL)
-            return walk_fault(x, FSC_EXTERNAL_WALK, level);
+            return false;
         u64 d = ld64(p);
         x->desc[level] = d;
         x->desc_pa[level] = at;
@@ -132,26 +235,44 @@ bool mmu_walk(struct cpu *c, gva_t va, struct xlat *x)
         x->pa = out | (va & (size - 1));
         x->page_size = size;
         leaf_attributes(c, x, d, tables_ap, uxn, pxn);
-        return true;
+        return through_stage2(c, x);
     }
+}
+
+bool mmu_walk(struct cpu *c, gva_t va, struct xlat *x)
+{
+    bool ok = walk(c, va, x);
+    c->s2_fault.is_set = 0; /* nobody will raise it */
+    return ok;
+}
+
+/// The permissions of stage 2, which come after those of stage 1.
+static bool s2_permits(struct cpu *c, enum access acc, struct xlat *x, u8 *fsc)
+{
+    if (acc == ACC_LOAD ? x->s2_r : acc == ACC_STORE ? x->s2_w : x->s2_x)
+        return true;
+    s2_fault(c, x, FSC_PERMISSION, x->s2_level, x->ipa, false);
+    *fsc = x->fault;
+    return false;
 }
 
 bool mmu_translate(struct cpu *c, gva_t va, enum access acc, unsigned flags, struct xlat *x, u8 *fsc)
 {
-    bool user = c->el == 0 || (flags & ACCF_UNPRIV), ok;
+    bool user = c->el == 0 || ((flags & ACCF_UNPRIV) && cpu_has_unpriv(c)), ok;
     c->walks++;
-    if (UNLIKELY(user && (c->mode & MODE_MMU) && bit(c->sr[SYSREG_TCR_EL1], bit(va, 55) ? 56 : 55))) { /* E0PDn */
+    if (UNLIKELY(user && (c->mode & MODE_MMU) && bit(cpu_tcr(c), bit(va, 55) ? 56 : 55))) { /* E0PDn */
         memset(x, 0, sizeof *x);
+        c->s2_fault.is_set = 0;
         *fsc = x->fault = FSC_TRANSLATION;
         return false;
     }
-    if (!mmu_walk(c, va, x)) {
+    if (!walk(c, va, x)) {
         *fsc = x->fault;
         return false;
     }
     if (!(c->mode & MODE_MMU)) {
-        x->device = acc != ACC_FETCH;
-        return true;
+        x->device = x->device && acc != ACC_FETCH;
+        return s2_permits(c, acc, x, fsc);
     }
     switch (acc) {
     case ACC_LOAD: ok = user ? x->user_r : x->priv_r; break;
@@ -160,9 +281,11 @@ bool mmu_translate(struct cpu *c, gva_t va, enum access acc, unsigned flags, str
     }
     if (acc != ACC_FETCH && !user && c->pan && x->user_r)
         ok = false;
-    if (!ok)
+    if (!ok) {
         *fsc = (u8)(FSC_PERMISSION + (unsigned)x->level);
-    return ok;
+        return false;
+    }
+    return s2_permits(c, acc, x, fsc);
 }
 
 /* ---- soft TLB ---- */
@@ -221,7 +344,7 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
     TRACE(c, TRACE_TLB, c->pc, va & ~0xfffULL, n->pa, acc);
     if (x->page_size > GUEST_PAGE)
         note_block(t, va, x->page_size);
-    if (c->hooks.tlb_fill)
+    if (c->hooks.tlb_fill && LIKELY(!c->stage2)) /* a guest of the guest is not ours to judge */
         c->hooks.tlb_fill(c->hooks.ctx, c, va, x->pa, x->attr, x->sh, acc == ACC_STORE, acc == ACC_FETCH);
 }
 
@@ -256,11 +379,13 @@ static void flush_nonglobal(struct mmuctx *t)
         mmuctx_flush(t);
 }
 
+/// TTBR0 and ASID of the regime whose EL0 is meant.
 static u64 space_key(const struct cpu *c)
 {
-    bool a1 = bit(c->sr[SYSREG_TCR_EL1], 22);
-    u64 asid = c->sr[a1 ? SYSREG_TTBR1_EL1 : SYSREG_TTBR0_EL1] >> 48;
-    return (c->sr[SYSREG_TTBR0_EL1] & 0xfffffffffffeULL) | asid << 48;
+    const struct cpu_regime_regs *r = &cpu_regime_regs[c->user_vm == VM_HOST ? REGIME_EL20 : REGIME_EL10];
+    bool a1 = bit(c->sr[r->tcr], 22);
+    u64 asid = c->sr[a1 ? r->ttbr1 : r->ttbr0] >> 48;
+    return (c->sr[r->ttbr0] & 0xfffffffffffeULL) | asid << 48;
 }
 
 struct mmuctx *tlb_user_ctx(struct cpu *c)
@@ -269,7 +394,7 @@ struct mmuctx *tlb_user_ctx(struct cpu *c)
     struct mmuctx *old = c->ctx_el0[0];
     for (int k = 0; k < CTX_EL0_MAX; k++) {
         struct mmuctx *t = c->ctx_el0[k];
-        if (t->ttbr0 == key && t->last_use) {
+        if (t->ttbr0 == key && t->last_use && t->vm == c->user_vm) {
             t->last_use = ++c->ctx_clock;
             return t;
         }
@@ -278,15 +403,21 @@ struct mmuctx *tlb_user_ctx(struct cpu *c)
     }
     mmuctx_flush(old);
     old->ttbr0 = key;
+    old->vm = c->user_vm;
     old->last_use = ++c->ctx_clock;
     return old;
 }
 
-void tlb_address_space_changed(struct cpu *c)
+void tlb_address_space_changed(struct cpu *c, enum tlb_class k)
 {
     c->ctx_user = NULL;
-    flush_nonglobal(c->ctx_el1);
-    flush_nonglobal(c->ctx_el1_pan);
+    if (LIKELY(k == TLB_EL10)) {
+        flush_nonglobal(c->ctx_el1);
+        flush_nonglobal(c->ctx_el1_pan);
+    } else if (c->ctx_el2) {
+        flush_nonglobal(c->ctx_el2);
+        flush_nonglobal(c->ctx_el2_pan);
+    }
     tlb_select(c);
 }
 
@@ -296,9 +427,17 @@ static struct mmuctx *fresh(struct mmuctx *t)
         mmuctx_flush(t);
     return t;
 }
+/// The EL1 contexts hold translations of one virtual machine, or of none.
+static void claim_el1(struct cpu *c)
+{
+    if (LIKELY(c->el1_vm == c->user_vm))
+        return;
+    c->el1_vm = c->user_vm;
+    c->ctx_el1->stale = c->ctx_el1_pan->stale = true;
+}
 void tlb_select(struct cpu *c)
 {
-    if (!(c->mode & MODE_MMU)) {
+    if (!(c->mode & MODE_MMU) && LIKELY(!c->stage2)) {
         c->ctx = c->ctx_unpriv = fresh(c->ctx_off);
         return;
     }
@@ -308,19 +447,39 @@ void tlb_select(struct cpu *c)
         c->ctx = c->ctx_unpriv = c->ctx_user;
         return;
     }
-    c->ctx = fresh(c->pan ? c->ctx_el1_pan : c->ctx_el1);
-    c->ctx_unpriv = c->ctx_user ? c->ctx_user : c->ctx_none;
+    if (LIKELY(c->el == 1)) {
+        claim_el1(c);
+        c->ctx = fresh(c->pan ? c->ctx_el1_pan : c->ctx_el1);
+    } else {
+        c->ctx = fresh(c->pan && c->regime == REGIME_EL20 ? c->ctx_el2_pan : c->ctx_el2);
+    }
+    c->ctx_unpriv = UNLIKELY(!cpu_has_unpriv(c)) ? c->ctx : c->ctx_user ? c->ctx_user : c->ctx_none;
+}
+
+/// The contexts of EL0 belong to one class or the other.
+static bool is_of(const struct mmuctx *t, enum tlb_class k) { return (t->vm == VM_HOST) == (k == TLB_EL2); }
+
+void tlb_flush_class(struct cpu *c, enum tlb_class k)
+{
+    c->tlb_flushes++;
+    /* Emptied when selected again: tlb_select, tlb_user_ctx. */
+    if (LIKELY(k == TLB_EL10))
+        c->ctx_el1->stale = c->ctx_el1_pan->stale = true;
+    else if (c->ctx_el2)
+        c->ctx_el2->stale = c->ctx_el2_pan->stale = true;
+    c->ctx_off->stale = true;
+    for (int n = 0; n < CTX_EL0_MAX; n++)
+        if (is_of(c->ctx_el0[n], k))
+            c->ctx_el0[n]->last_use = 0;
+    c->ctx_user = NULL;
+    tlb_select(c);
 }
 
 void tlb_flush_all(struct cpu *c)
 {
-    c->tlb_flushes++;
-    /* Emptied when selected again: tlb_select, tlb_user_ctx. */
-    c->ctx_off->stale = c->ctx_el1->stale = c->ctx_el1_pan->stale = true;
-    for (int k = 0; k < CTX_EL0_MAX; k++)
-        c->ctx_el0[k]->last_use = 0;
-    c->ctx_user = NULL;
-    tlb_select(c);
+    if (UNLIKELY(c->has_el2))
+        tlb_flush_class(c, TLB_EL2);
+    tlb_flush_class(c, TLB_EL10);
 }
 
 /// A tag belongs to the page whatever its top byte (TBI).
@@ -378,26 +537,36 @@ static void flush_page(struct mmuctx *t, gva_t page)
 }
 
 /// Granules larger than 4 KiB are cached as 4 KiB pieces, noted as blocks.
-void tlb_flush_va(struct cpu *c, gva_t va, u16 asid, bool all_asids)
+void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_asids)
 {
     gva_t page = va & ~0xfffULL;
     c->tlb_flushes++;
-    flush_page(c->ctx_el1, page);
-    flush_page(c->ctx_el1_pan, page);
-    for (int k = 0; k < CTX_EL0_MAX; k++) {
-        struct mmuctx *t = c->ctx_el0[k];
-        if (t->last_use && (bit(va, 55) ? t->has_high : all_asids || (u16)(t->ttbr0 >> 48) == asid))
+    if (LIKELY(k == TLB_EL10)) {
+        flush_page(c->ctx_el1, page);
+        flush_page(c->ctx_el1_pan, page);
+    } else if (c->ctx_el2) {
+        flush_page(c->ctx_el2, page);
+        flush_page(c->ctx_el2_pan, page);
+    }
+    for (int n = 0; n < CTX_EL0_MAX; n++) {
+        struct mmuctx *t = c->ctx_el0[n];
+        if (t->last_use && is_of(t, k) && (bit(va, 55) ? t->has_high : all_asids || (u16)(t->ttbr0 >> 48) == asid))
             flush_page(t, page);
     }
 }
-void tlb_flush_asid(struct cpu *c, u16 asid)
+void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid)
 {
     c->tlb_flushes++;
-    flush_nonglobal(c->ctx_el1);
-    flush_nonglobal(c->ctx_el1_pan);
-    for (int k = 0; k < CTX_EL0_MAX; k++)
-        if (c->ctx_el0[k]->last_use && (u16)(c->ctx_el0[k]->ttbr0 >> 48) == asid)
-            mmuctx_flush(c->ctx_el0[k]);
+    if (LIKELY(k == TLB_EL10)) {
+        flush_nonglobal(c->ctx_el1);
+        flush_nonglobal(c->ctx_el1_pan);
+    } else if (c->ctx_el2) {
+        flush_nonglobal(c->ctx_el2);
+        flush_nonglobal(c->ctx_el2_pan);
+    }
+    for (int n = 0; n < CTX_EL0_MAX; n++)
+        if (c->ctx_el0[n]->last_use && is_of(c->ctx_el0[n], k) && (u16)(c->ctx_el0[n]->ttbr0 >> 48) == asid)
+            mmuctx_flush(c->ctx_el0[n]);
 }
 
 static void protect(struct mmuctx *t, gpa_t page)
@@ -420,6 +589,10 @@ static void protect_one(struct cpu *c, gpa_t page)
     protect(c->ctx_off, page);
     protect(c->ctx_el1, page);
     protect(c->ctx_el1_pan, page);
+    if (c->ctx_el2) {
+        protect(c->ctx_el2, page);
+        protect(c->ctx_el2_pan, page);
+    }
     for (int k = 0; k < CTX_EL0_MAX; k++)
         protect(c->ctx_el0[k], page);
 }
@@ -438,17 +611,53 @@ void tlb_protect_page(struct cpu *c, gpa_t pa)
 
 /* ---- faults ---- */
 
+/// ISS[24:14] of a stage 2 abort: what a hypervisor needs to know about the load or store at pc to do
+/// it itself. Zero (ISV = 0) for anything but one general register without write-back.
+static u32 access_syndrome(struct cpu *c)
+{
+    u32 w;
+    c->s2_fault.is_set = 0;
+    if (!mmu_debug_read(c, c->pc, &w, 4))
+        return 0;
+    u32 size = w >> 30, opc = w >> 22 & 3, rt = w & 31, form = w >> 10 & 3;
+    bool is_single = (w & 0x3f000000) == 0x39000000 || /* unsigned offset */
+                     ((w & 0x3f200000) == 0x38000000 && (form == 0 || form == 2)) || /* unscaled, LDTR */
+                     ((w & 0x3f200c00) == 0x38200800); /* register offset */
+    if ((w & 0x3fa00000) == 0x08800000) /* LDAR, STLR */
+        return 1u << 24 | size << 22 | rt << 16 | (u32)(size == 3) << 15 | (w >> 15 & 1) << 14;
+    if (!is_single || (size == 3 && opc > 1))
+        return 0;
+    bool sf = opc == 2 || (opc < 2 && size == 3);
+    return 1u << 24 | size << 22 | (u32)(opc > 1) << 21 | rt << 16 | (u32)sf << 15;
+}
+
+int mmu_abort(struct cpu *c, bool is_fetch, u32 iss, gva_t va)
+{
+    u32 same = is_fetch ? EC_IABT : EC_DABT, low = is_fetch ? EC_IABT_LOW : EC_DABT_LOW;
+    if (LIKELY(!c->s2_fault.is_set))
+        return cpu_raise_far(c, c->el == 0 ? low : same, iss, va, c->pc);
+    u64 ipa = c->s2_fault.ipa;
+    bool in_walk = c->s2_fault.in_walk;
+    c->s2_fault.is_set = 0;
+    if (in_walk)
+        iss = (iss & ~(1u << 6)) | 1u << 7; /* S1PTW: the walk reads */
+    else if (!is_fetch && !bit(iss, 8))
+        iss |= access_syndrome(c);
+    c->sr[SYSREG_HPFAR_EL2] = ipa >> 12 << 4;
+    return cpu_raise_far_to(c, 2, low, iss, va, c->pc);
+}
+
 static COLD void data_abort(struct cpu *c, gva_t va, enum access acc, unsigned flags, u8 fsc)
 {
     u32 iss = fsc | (acc == ACC_STORE || (flags & ACCF_CM) ? 1u << 6 : 0) | (flags & ACCF_CM ? 1u << 8 : 0);
-    cpu_raise_far(c, c->el == 0 ? EC_DABT_LOW : EC_DABT, iss, va, c->pc);
+    mmu_abort(c, false, iss, va);
 }
 
 /* ---- slow accesses ---- */
 
 static struct mmuctx *ctx_for(struct cpu *c, unsigned flags)
 {
-    if (!(flags & ACCF_UNPRIV) || !(c->mode & MODE_MMU))
+    if (!(flags & ACCF_UNPRIV) || (!(c->mode & MODE_MMU) && !c->stage2) || !cpu_has_unpriv(c))
         return c->ctx;
     if (c->ctx_user == NULL)
         c->ctx_user = tlb_user_ctx(c);
@@ -478,7 +687,8 @@ static bool prepare(struct cpu *c, gva_t va, unsigned size, unsigned align, enum
         bool user = c->el == 0 || (flags & ACCF_UNPRIV), write = acc == ACC_STORE;
         dbg_access(c, va, size, write);
         if (cpu_watchpoints_armed(c) && cpu_watchpoint_hit(c, va, size, write, user)) {
-            cpu_raise_far(c, c->el == 0 ? EC_WATCH_LOW : EC_WATCH, FSC_DEBUG | (u32)write << 6, va, c->pc);
+            c->sr[cpu_el_regs[cpu_debug_el(c)].far] = va;
+            cpu_raise_debug(c, c->el < cpu_debug_el(c) ? EC_WATCH_LOW : EC_WATCH, FSC_DEBUG | (u32)write << 6, c->pc);
             return false;
         }
     }
@@ -743,16 +953,15 @@ const u32 *mmu_fetch(struct cpu *c, gva_t pc, gpa_t *pa)
         cpu_raise_far(c, EC_PC_ALIGN, 0, pc, pc);
         return NULL;
     }
-    u32 ec = c->el == 0 ? EC_IABT_LOW : EC_IABT;
     if (!mmu_translate(c, pc, ACC_FETCH, 0, &x, &fsc)) {
-        cpu_raise_far(c, ec, fsc, pc, pc);
+        mmu_abort(c, true, fsc, pc);
         return NULL;
     }
     const u8 *host = mem_host(c->mem, x.pa & ~0xfffULL, GUEST_PAGE);
     if (host == NULL) {
         if (c->hooks.bad_access)
             c->hooks.bad_access(c->hooks.ctx, c, pc, x.pa, 0, false, 0);
-        cpu_raise_far(c, ec, FSC_EXTERNAL, pc, pc);
+        mmu_abort(c, true, FSC_EXTERNAL, pc);
         return NULL;
     }
     host += x.pa & 0xfff;

@@ -1,16 +1,21 @@
 /// The generic timer: counter, virtual and physical timers. Arm ARM, "The Generic Timer in AArch64
-/// state". The counter is guest time in ns >> CNT_NS_SHIFT; CNTVOFF is 0.
+/// state". The counter is guest time in ns >> CNT_NS_SHIFT; EL2 has timers of its own and an offset.
 #include "cpu/cpu.h"
 
 enum { CTL_ENABLE = 1, CTL_IMASK = 2, CTL_ISTATUS = 4 };
 
 u64 cpu_counter(struct cpu *c) { return c->now_ns ? c->now_ns(c->now_ctx) >> CNT_NS_SHIFT : c->icount; }
 
-/// Updates one timer. ret  the counter value at which its condition becomes true, ~0 if never.
-static u64 update_one(struct cpu *c, unsigned which, u32 ctl_sr, u32 cval_sr, u64 now)
+u64 cpu_timer_offset(const struct cpu *c, enum cpu_timer t)
 {
-    u64 ctl = c->sr[ctl_sr] & (CTL_ENABLE | CTL_IMASK), cval = c->sr[cval_sr];
-    bool met = (ctl & CTL_ENABLE) && now >= cval;
+    return t == TIMER_VIRT ? c->sr[SYSREG_CNTVOFF_EL2] : 0;
+}
+
+/// Updates one timer. ret  the counter value at which its condition becomes true, ~0 if never.
+static u64 update_one(struct cpu *c, enum cpu_timer which, u32 ctl_sr, u32 cval_sr, u64 now)
+{
+    u64 ctl = c->sr[ctl_sr] & (CTL_ENABLE | CTL_IMASK), cval = c->sr[cval_sr], off = cpu_timer_offset(c, which);
+    bool met = (ctl & CTL_ENABLE) && now - off >= cval;
     bool level = met && !(ctl & CTL_IMASK);
     c->sr[ctl_sr] = ctl | (met ? CTL_ISTATUS : 0);
     if (level != c->timer_level[which]) {
@@ -18,15 +23,23 @@ static u64 update_one(struct cpu *c, unsigned which, u32 ctl_sr, u32 cval_sr, u6
         if (c->timer_irq)
             c->timer_irq(c->timer_ctx, c, which, level);
     }
-    return (ctl & CTL_ENABLE) && !met && !(ctl & CTL_IMASK) ? cval : ~0ULL;
+    if (!(ctl & CTL_ENABLE) || met || ctl & CTL_IMASK)
+        return ~0ULL;
+    return cval > ~0ULL - off && off < 1ULL << 63 ? ~0ULL : cval + off; /* an offset may be negative */
 }
 
 void cpu_timer_update(struct cpu *c)
 {
     u64 now = cpu_counter(c);
-    u64 v = update_one(c, 0, SYSREG_CNTV_CTL_EL0, SYSREG_CNTV_CVAL_EL0, now);
-    u64 p = update_one(c, 1, SYSREG_CNTP_CTL_EL0, SYSREG_CNTP_CVAL_EL0, now);
+    u64 v = update_one(c, TIMER_VIRT, SYSREG_CNTV_CTL_EL0, SYSREG_CNTV_CVAL_EL0, now);
+    u64 p = update_one(c, TIMER_PHYS, SYSREG_CNTP_CTL_EL0, SYSREG_CNTP_CVAL_EL0, now);
     u64 next = v < p ? v : p;
+    if (UNLIKELY(c->has_el2)) {
+        u64 h = update_one(c, TIMER_HYP_PHYS, SYSREG_CNTHP_CTL_EL2, SYSREG_CNTHP_CVAL_EL2, now);
+        u64 hv = update_one(c, TIMER_HYP_VIRT, SYSREG_CNTHV_CTL_EL2, SYSREG_CNTHV_CVAL_EL2, now);
+        next = h < next ? h : next;
+        next = hv < next ? hv : next;
+    }
     if (c->timer_arm)
         c->timer_arm(c->timer_ctx, c, next >> (64 - CNT_NS_SHIFT) ? ~0ULL : next << CNT_NS_SHIFT);
 }

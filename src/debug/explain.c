@@ -65,23 +65,27 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     f->cpu = c->index;
     f->kind = kind;
     f->pc = from_pc;
-    f->esr = sr[SYSREG_ESR_EL1];
-    f->far = sr[SYSREG_FAR_EL1];
-    f->elr = sr[SYSREG_ELR_EL1];
-    f->spsr = sr[SYSREG_SPSR_EL1];
+    const struct cpu_el_regs *el = &cpu_el_regs[c->el];
+    const struct cpu_regime_regs *rr = &cpu_regime_regs[c->regime];
+    f->el = c->el;
+    f->esr = sr[el->esr];
+    f->far = sr[el->far];
+    f->elr = sr[el->elr];
+    f->spsr = sr[el->spsr];
     f->full = kind < VEC_LOWER_EL || (!x->is_linux && bits(f->esr, 31, 26) != EC_SVC64 && !(kind & 0x180));
     f->bad = watch_of(x, c)->bad;
     if (!f->full)
         return;
     memcpy(f->x, c->x, sizeof f->x);
-    f->sp = (f->spsr & 15) == 5 ? c->x[REG_SP] : c->sp_bank[0];
-    f->sr_sctlr = sr[SYSREG_SCTLR_EL1];
-    f->sr_tcr = sr[SYSREG_TCR_EL1];
-    f->sr_ttbr0 = sr[SYSREG_TTBR0_EL1];
-    f->sr_ttbr1 = sr[SYSREG_TTBR1_EL1];
-    f->sr_mair = sr[SYSREG_MAIR_EL1];
-    f->sr_vbar = sr[SYSREG_VBAR_EL1];
-    f->sr_cpacr = sr[SYSREG_CPACR_EL1];
+    unsigned from_el = (unsigned)bits(f->spsr, 3, 2);
+    f->sp = !(f->spsr & 1) ? c->sp_bank[0] : from_el == c->el ? c->x[REG_SP] : c->sp_bank[from_el];
+    f->sr_sctlr = sr[rr->sctlr];
+    f->sr_tcr = cpu_tcr(c);
+    f->sr_ttbr0 = sr[rr->ttbr0];
+    f->sr_ttbr1 = c->regime == REGIME_EL2 ? 0 : sr[rr->ttbr1];
+    f->sr_mair = sr[rr->mair];
+    f->sr_vbar = sr[el->vbar];
+    f->sr_cpacr = sr[c->el == 2 ? SYSREG_CPTR_EL2 : SYSREG_CPACR_EL1];
     f->icount = c->icount;
     f->trail = c->trail;
 }
@@ -115,8 +119,9 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
     struct explain *x = ctx;
     struct cpu_watch *w = watch_of(x, c);
     bool from_el1 = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0;
-    w->ran_el0 |= !from_el1;
-    if (!from_el1)
+    bool from_el0 = !from_el1 && bits(c->sr[cpu_el_regs[c->el].spsr], 3, 2) == 0;
+    w->ran_el0 |= from_el0;
+    if (from_el0)
         x->quiet = true;
     if (from_el1 && sync && c->erets == w->erets_seen && w->root.valid) {
         nested_exception(x, c, w, from_pc);

@@ -34,14 +34,14 @@ static void check_dtb(struct explain *x, struct cpu *c, gpa_t image, u64 image_s
 
 static void check_state(struct explain *x, struct cpu *c, gpa_t image)
 {
-    u64 sctlr = c->sr[SYSREG_SCTLR_EL1];
+    u64 sctlr = cpu_sctlr(c);
     if (bit(sctlr, 0))
         explain_say(x, c, "F07", false,
-                    "kernel entered at 0x%llx with the MMU on (SCTLR_EL1=0x%llx): it must be off (" RULES ")",
-                    (ull)image, (ull)sctlr);
+                    "kernel entered at 0x%llx with the MMU on (SCTLR_EL%u=0x%llx): it must be off (" RULES ")",
+                    (ull)image, c->el, (ull)sctlr);
     else if (bit(sctlr, 2))
         explain_say(x, c, "F07", false,
-                    "kernel entered at 0x%llx with the data cache enabled (SCTLR_EL1.C): it must be off and the image "
+                    "kernel entered at 0x%llx with the data cache enabled (SCTLR_ELx.C): it must be off and the image "
                     "cleaned to the point of coherency (" RULES ")",
                     (ull)image);
     if (~c->daif & (DAIF_D | DAIF_A | DAIF_I | DAIF_F))
@@ -106,7 +106,7 @@ void lint_cpu_on(struct explain *x, struct cpu *c)
 void lint_conduit(struct explain *x, struct cpu *c, u64 fn, bool smc)
 {
     char at[96];
-    if (smc)
+    if (smc && !c->has_el2)
         explain_say(x, c, "F12", true,
                     "SMC at %s (x0=0x%llx): this machine has no EL3, so SMC is UNDEFINED; PSCI is reached by hvc #0, as "
                     "the device tree says (/psci method = \"hvc\")",

@@ -22,6 +22,7 @@ struct fault {
     bool valid, full; ///< full: registers and trail were kept too
     unsigned cpu;
     u32 kind; ///< vector offset
+    unsigned el; ///< that took it
     u64 pc;   ///< of the instruction that was interrupted
     u64 esr, far, elr, spsr;
     u64 x[31], sp;

@@ -18,6 +18,8 @@ void rehearse_begin(struct explain *x, struct cpu *c)
     s->daif = c->daif;
     s->fpcr = c->fpcr;
     s->fpsr = c->fpsr;
+    if (c->has_el2)
+        cpu_enable_el2(s, c->has_vhe);
     s->el = c->el;
     s->sp_sel = c->sp_sel;
     s->pan = c->pan;

@@ -73,15 +73,15 @@ struct gic_best gic_signalled(const struct gic_cpu *c)
 
 void gic_update_cpu(struct gic_cpu *c)
 {
+    u8 wires = UNLIKELY(c->virt.hcr || c->bank.level >> GIC_PPI_MAINTENANCE & 1) ? gic_virt_update(c) : 0;
     struct gic_best b = gic_signalled(c);
-    u8 wires = 0;
     if (b.intid != GIC_SPURIOUS) {
         bool fiq = b.group == 0 && (c->gic->version == 3 || c->fiq_enabled);
-        wires = fiq ? 1U << IRQ_WIRE_FIQ : 1U << IRQ_WIRE_IRQ;
+        wires |= fiq ? 1U << IRQ_WIRE_FIQ : 1U << IRQ_WIRE_IRQ;
     }
     u8 changed = wires ^ c->wires;
     c->wires = wires;
-    for (unsigned w = 0; w < 2; w++)
+    for (unsigned w = 0; changed && w < IRQ_WIRES; w++)
         if (changed >> w & 1)
             irq_set(&c->wire[w], wires >> w & 1);
 }
@@ -242,6 +242,7 @@ void gic_reset(struct gic *g)
         c->bpr[1] = GIC_BPR1_MIN;
         c->group_on[0] = c->group_on[1] = false;
         c->eoi_split = c->cbpr = c->fiq_enabled = c->ack_ctl = false;
+        gic_virt_reset(&c->virt);
         c->asleep = false; /* as after EL3 firmware: EDK2 does not wake redistributors itself */
     }
     gic_update(g);
@@ -261,8 +262,7 @@ struct gic *gic_new(unsigned version, const struct irqchip_config *cfg)
         g->cpu[i].gic = g;
         g->cpu[i].index = i;
         g->cpu[i].mpidr = cfg->mpidr[i];
-        g->cpu[i].wire[0] = cfg->wire[i][0];
-        g->cpu[i].wire[1] = cfg->wire[i][1];
+        memcpy(g->cpu[i].wire, cfg->wire[i], sizeof g->cpu[i].wire);
     }
     gic_reset(g);
     return g;
@@ -299,6 +299,19 @@ static void cpu_state(struct state *s, struct gic_cpu *c)
                      &c->fiq_enabled, &c->ack_ctl,     &c->asleep};
     for (unsigned i = 0; i < ARRAY_LEN(flags); i++)
         state_bool(s, flags[i]);
+    for (unsigned i = 0; i < GIC_LRS; i++)
+        state_u64(s, &c->virt.lr[i]);
+    state_u32(s, &c->virt.hcr);
+    state_u32(s, &c->virt.ap[0]);
+    state_u32(s, &c->virt.ap[1]);
+    state_u8(s, &c->virt.pmr);
+    state_u8(s, &c->virt.bpr[0]);
+    state_u8(s, &c->virt.bpr[1]);
+    bool *virt[] = {&c->virt.group_on[0], &c->virt.group_on[1], &c->virt.eoi_split, &c->virt.cbpr};
+    for (unsigned i = 0; i < ARRAY_LEN(virt); i++)
+        state_bool(s, virt[i]);
+    if (c->virt.bpr[0] > 7 || c->virt.bpr[1] > 7)
+        s->is_bad = true, c->virt.bpr[0] = c->virt.bpr[1] = 7;
     if (c->bpr[0] > 7 || c->bpr[1] > 7) {
         s->is_bad = true;
         c->bpr[0] = c->bpr[1] = 7;

@@ -27,6 +27,16 @@ struct gic_bank {
     u8 prio[32];
 };
 
+/// The virtual CPU interface of a CPU with EL2.
+enum { GIC_LRS = 4, GIC_PPI_MAINTENANCE = 25 };
+struct gic_virt {
+    u64 lr[GIC_LRS]; ///< ICH_LR<n>_EL2
+    u32 hcr;         ///< ICH_HCR_EL2
+    u32 ap[2];
+    u8 pmr, bpr[2];
+    bool group_on[2], eoi_split, cbpr;
+};
+
 struct gic;
 struct gic_cpu {
     struct gic *gic;
@@ -39,8 +49,9 @@ struct gic_cpu {
     bool group_on[2];
     bool eoi_split, cbpr, fiq_enabled, ack_ctl;
     bool asleep; ///< v3: GICR_WAKER.ProcessorSleep
-    struct irq_line wire[2];
+    struct irq_line wire[IRQ_WIRES];
     u8 wires; ///< their levels
+    struct gic_virt virt;
 };
 
 struct gic {
@@ -94,5 +105,42 @@ void gic_word_write(struct gic *g, struct gic_bank *b, u64 off, u32 val, bool is
 /// GICD_ICFGR: half 0 or 1 of a bank.
 u32 gic_config_read(const struct gic_bank *b, unsigned half);
 void gic_config_write(struct gic_bank *b, unsigned half, u32 val, u32 writable);
+
+/* ---- GICv3 CPU interface registers ---- */
+
+#define ICC_ENC(crn, crm, op2) ((u32)(3 << 14 | (crn) << 7 | (crm) << 3 | (op2)))
+enum {
+    ICC_PMR_EL1 = ICC_ENC(4, 6, 0),
+    ICC_IAR0_EL1 = ICC_ENC(12, 8, 0),
+    ICC_EOIR0_EL1 = ICC_ENC(12, 8, 1),
+    ICC_HPPIR0_EL1 = ICC_ENC(12, 8, 2),
+    ICC_BPR0_EL1 = ICC_ENC(12, 8, 3),
+    ICC_AP0R0_EL1 = ICC_ENC(12, 8, 4),
+    ICC_AP1R0_EL1 = ICC_ENC(12, 9, 0),
+    ICC_DIR_EL1 = ICC_ENC(12, 11, 1),
+    ICC_RPR_EL1 = ICC_ENC(12, 11, 3),
+    ICC_SGI1R_EL1 = ICC_ENC(12, 11, 5),
+    ICC_ASGI1R_EL1 = ICC_ENC(12, 11, 6),
+    ICC_SGI0R_EL1 = ICC_ENC(12, 11, 7),
+    ICC_IAR1_EL1 = ICC_ENC(12, 12, 0),
+    ICC_EOIR1_EL1 = ICC_ENC(12, 12, 1),
+    ICC_HPPIR1_EL1 = ICC_ENC(12, 12, 2),
+    ICC_BPR1_EL1 = ICC_ENC(12, 12, 3),
+    ICC_CTLR_EL1 = ICC_ENC(12, 12, 4),
+    ICC_SRE_EL1 = ICC_ENC(12, 12, 5),
+    ICC_IGRPEN0_EL1 = ICC_ENC(12, 12, 6),
+    ICC_IGRPEN1_EL1 = ICC_ENC(12, 12, 7),
+};
+enum { ICC_CTLR_CBPR = 1, ICC_CTLR_EOIMODE = 2, ICC_CTLR_FIXED = 4 << 8 | 1 << 15 }; ///< fixed: 5 priority bits, A3V
+
+/* gicv3_ich.c: the virtual interface, under the lock. enc: of the ICC_* register. */
+bool gic_virt_is_mine(u32 enc, bool irq, bool fiq); ///< the access is to ICV_*
+bool gic_virt_read(struct gic_cpu *c, u32 enc, u64 *val);
+bool gic_virt_write(struct gic_cpu *c, u32 enc, u64 val);
+bool gic_ich_read(struct gic_cpu *c, u32 enc, u64 *val);
+bool gic_ich_write(struct gic_cpu *c, u32 enc, u64 val);
+void gic_virt_reset(struct gic_virt *v);
+/// Sets the maintenance interrupt. ret  virtual wires, one bit each, by IRQ_WIRE_*
+u8 gic_virt_update(struct gic_cpu *c);
 
 #endif

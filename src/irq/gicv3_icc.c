@@ -2,31 +2,8 @@
 /// descriptions". One security state: ICC_BPR1_EL1 is the Non-secure copy.
 #include "irq/gic.h"
 
-#define ENC(crn, crm, op2) ((u32)(3 << 14 | (crn) << 7 | (crm) << 3 | (op2)))
-enum {
-    ICC_PMR_EL1 = ENC(4, 6, 0),
-    ICC_IAR0_EL1 = ENC(12, 8, 0),
-    ICC_EOIR0_EL1 = ENC(12, 8, 1),
-    ICC_HPPIR0_EL1 = ENC(12, 8, 2),
-    ICC_BPR0_EL1 = ENC(12, 8, 3),
-    ICC_AP0R0_EL1 = ENC(12, 8, 4),
-    ICC_AP1R0_EL1 = ENC(12, 9, 0),
-    ICC_DIR_EL1 = ENC(12, 11, 1),
-    ICC_RPR_EL1 = ENC(12, 11, 3),
-    ICC_SGI1R_EL1 = ENC(12, 11, 5),
-    ICC_ASGI1R_EL1 = ENC(12, 11, 6),
-    ICC_SGI0R_EL1 = ENC(12, 11, 7),
-    ICC_IAR1_EL1 = ENC(12, 12, 0),
-    ICC_EOIR1_EL1 = ENC(12, 12, 1),
-    ICC_HPPIR1_EL1 = ENC(12, 12, 2),
-    ICC_BPR1_EL1 = ENC(12, 12, 3),
-    ICC_CTLR_EL1 = ENC(12, 12, 4),
-    ICC_SRE_EL1 = ENC(12, 12, 5),
-    ICC_IGRPEN0_EL1 = ENC(12, 12, 6),
-    ICC_IGRPEN1_EL1 = ENC(12, 12, 7),
-};
-enum { CTLR_CBPR = 1, CTLR_EOIMODE = 2, CTLR_PRIBITS_5 = 4 << 8, CTLR_A3V = 1 << 15 };
 enum { SRE_FIXED = 7 }; ///< SRE, DFB and DIB read as one
+enum { VIRTUAL_IRQ = 1 << 16, VIRTUAL_FIQ = 1 << 17, OP1_EL2 = 4 << 11 };
 
 static u32 pending(struct gic_cpu *c, unsigned group, bool acknowledge)
 {
@@ -85,6 +62,11 @@ void *gicv3_icc(struct irqchip *chip, unsigned cpu)
 
 static bool read_locked(struct gic_cpu *c, u32 enc, u64 *val)
 {
+    if (UNLIKELY(enc & OP1_EL2))
+        return gic_ich_read(c, enc, val);
+    if (UNLIKELY(enc >> 16) && gic_virt_is_mine(enc & 0xffff, enc & VIRTUAL_IRQ, enc & VIRTUAL_FIQ))
+        return gic_virt_read(c, enc & 0xffff, val);
+    enc &= 0xffff;
     switch (enc) {
     case ICC_PMR_EL1: *val = c->pmr; break;
     case ICC_IAR0_EL1: *val = pending(c, 0, true); break;
@@ -97,8 +79,7 @@ static bool read_locked(struct gic_cpu *c, u32 enc, u64 *val)
     case ICC_AP1R0_EL1: *val = c->ap[1]; break;
     case ICC_RPR_EL1: *val = gic_running_priority(c); break;
     case ICC_CTLR_EL1:
-        *val = (c->cbpr ? CTLR_CBPR : 0) | (c->eoi_split ? CTLR_EOIMODE : 0) | CTLR_PRIBITS_5 |
-               CTLR_A3V;
+        *val = (c->cbpr ? ICC_CTLR_CBPR : 0) | (c->eoi_split ? ICC_CTLR_EOIMODE : 0) | ICC_CTLR_FIXED;
         break;
     case ICC_SRE_EL1: *val = SRE_FIXED; break;
     case ICC_IGRPEN0_EL1: *val = c->group_on[0]; break;
@@ -110,6 +91,11 @@ static bool read_locked(struct gic_cpu *c, u32 enc, u64 *val)
 
 static bool write_locked(struct gic_cpu *c, u32 enc, u64 val)
 {
+    if (UNLIKELY(enc & OP1_EL2))
+        return gic_ich_write(c, enc, val);
+    if (UNLIKELY(enc >> 16) && gic_virt_is_mine(enc & 0xffff, enc & VIRTUAL_IRQ, enc & VIRTUAL_FIQ))
+        return gic_virt_write(c, enc & 0xffff, val);
+    enc &= 0xffff;
     switch (enc) {
     case ICC_PMR_EL1: c->pmr = val & GIC_PRIO_MASK; break;
     case ICC_EOIR0_EL1: end_of_interrupt(c, 0, val); break;
@@ -129,8 +115,8 @@ static bool write_locked(struct gic_cpu *c, u32 enc, u64 val)
     case ICC_ASGI1R_EL1: return true; /* for the other security state, which does not exist */
     case ICC_SGI0R_EL1: send_sgi(c, val, 0); return true;
     case ICC_CTLR_EL1:
-        c->cbpr = val & CTLR_CBPR;
-        c->eoi_split = val & CTLR_EOIMODE;
+        c->cbpr = val & ICC_CTLR_CBPR;
+        c->eoi_split = val & ICC_CTLR_EOIMODE;
         break;
     case ICC_SRE_EL1: break;
     case ICC_IGRPEN0_EL1: c->group_on[0] = val & 1; break;
@@ -145,6 +131,8 @@ bool gicv3_icc_read(void *ctx, u32 enc, u64 *val)
     struct gic_cpu *c = ctx;
     os_mutex_lock(&c->gic->lock);
     bool ok = read_locked(c, enc, val);
+    if (UNLIKELY(enc >> 16)) /* acknowledged: the next one */
+        gic_update_cpu(c);
     os_mutex_unlock(&c->gic->lock);
     return ok;
 }

@@ -12,6 +12,9 @@ enum {
     IRQ_INTIDS = IRQ_SPI_BASE + IRQ_SPI_COUNT,
     IRQ_WIRE_IRQ = 0,
     IRQ_WIRE_FIQ = 1,
+    IRQ_WIRE_VIRQ = 2, ///< of the virtual CPU interface
+    IRQ_WIRE_VFIQ = 3,
+    IRQ_WIRES = 4,
 };
 
 struct irqchip;
@@ -47,8 +50,8 @@ struct irqchip {
 struct irqchip_config {
     unsigned cpus;
     const u64 *mpidr; ///< [cpus], affinity of each CPU
-    /// [cpus][2]: index [cpu][IRQ_WIRE_*]. Called under the controller's lock.
-    const struct irq_line (*wire)[2];
+    /// [cpus][IRQ_WIRES]: index [cpu][IRQ_WIRE_*]. Called under the controller's lock.
+    const struct irq_line (*wire)[IRQ_WIRES];
     /// Which CPU is making the present MMIO access (GICv2 banks registers by it).
     unsigned (*current_cpu)(void *ctx);
     void *current_ctx;

@@ -231,11 +231,12 @@ void jit_invalidate(struct jit *j, gpa_t pa, u64 len)
 static u64 context_id(const struct cpu *c)
 {
     const struct mmuctx *x = c->ctx;
-    unsigned n = x == c->ctx_off ? 0 : x == c->ctx_el1 ? 1 : x == c->ctx_el1_pan ? 2 : 3;
-    if (n == 3)
+    unsigned n = x == c->ctx_off ? 0 : x == c->ctx_el1 ? 1 : x == c->ctx_el1_pan ? 2 : x == c->ctx_el2 ? 3 : x == c->ctx_el2_pan ? 4 : 5;
+    if (n == 5)
         for (unsigned k = 0; k < CTX_EL0_MAX; k++)
             if (x == c->ctx_el0[k])
                 n += k;
+    _Static_assert(5 + CTX_EL0_MAX <= 16, "contexts have numbers of four bits");
     return (x->code_gen + 1) * 16 + n;
 }
 

@@ -22,13 +22,15 @@ static const struct row rows[SYSREG_COUNT] = {
 
 static bool is(const char *a, const char *b) { return !strcmp(a, b); }
 
-/// Index of enc, or -1.
-static int row_of(u64 enc)
+/// Index of the register that enc means in this mode, or -1.
+static int row_of(const struct jit *j, u64 enc)
 {
-    for (unsigned k = 0; k < SYSREG_COUNT; k++)
-        if (rows[k].enc == enc)
-            return (int)k;
-    return -1;
+    bool host = j->mode & MODE_EL2 && j->mode & MODE_E2H;
+    u32 other = host ? sysreg_el12((u32)enc) : 0;
+    if (other)
+        return sysreg_id(other);
+    int id = sysreg_id((u32)enc);
+    return id >= 0 && (host || (j->mode & MODE_E2H && bits(enc, 13, 11) == 3)) ? (int)sysreg_redirect((enum sysreg_id)id) : id;
 }
 
 /// Registers whose change nobody watches and that change nothing else.
@@ -36,7 +38,8 @@ static bool quiet(int id)
 {
     switch (id) {
     case SYSREG_TPIDR_EL0: case SYSREG_TPIDR_EL1: case SYSREG_TPIDRRO_EL0: case SYSREG_ELR_EL1:
-    case SYSREG_SPSR_EL1: case SYSREG_CONTEXTIDR_EL1: return true;
+    case SYSREG_SPSR_EL1: case SYSREG_CONTEXTIDR_EL1: case SYSREG_TPIDR_EL2: case SYSREG_ELR_EL2: case SYSREG_SPSR_EL2:
+    case SYSREG_CONTEXTIDR_EL2: return true;
     default: return false;
     }
 }
@@ -46,6 +49,10 @@ static unsigned plain(const struct jit *j, int id)
     const struct row *r = &rows[id];
     bool el1 = j->mode & MODE_EL1, stored = is(r->read, "PLAIN") || is(r->read, "CONST");
     unsigned p = 0;
+    if (j->mode & MODE_TRAP)
+        return 0;
+    if (j->mode & MODE_EL2 && (is(r->access, "SR_RW2") || (is(r->access, "SR_VHE") && j->mode & MODE_E2H)))
+        return (stored ? READS : 0) | (is(r->write, "PLAIN") && quiet(id) ? WRITES : 0);
     if (el1 && stored &&
         (is(r->access, "SR_RW1") || is(r->access, "SR_RO1") || is(r->access, "SR_ID") || is(r->access, "SR_RW0") ||
          is(r->access, "SR_RO0") || is(r->access, "SR_R0W1")))
@@ -99,7 +106,7 @@ static void read_nzcv(struct jit *j, int d)
 static int emit_mrs(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
-    int id = row_of(i->imm);
+    int id = row_of(j, i->imm);
     if (id < 0 || j->cfg.trace_sysreg)
         return 0;
     enum special s = special(j, id);
@@ -120,7 +127,7 @@ static int emit_mrs(struct jit *j, const struct insn *i)
     else if (s == SP_FPCR)
         x_rm(b, XI_MOV, d, ENV(fpcr));
     else if (s == SP_CURRENTEL)
-        x_mov_ri(b, d, 4);
+        x_mov_ri(b, d, j->mode & MODE_EL2 ? 8 : 4);
     else if (plain(j, id) & READS)
         x_rm(b, XI_MOV | XW, d, env_sr(id));
     else
@@ -158,7 +165,7 @@ bool jit_sys_is_inline(const struct jit *j, const struct insn *i)
     if (j->cfg.no_inline || j->cfg.trace_sysreg || (i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi))
         return false;
     if (i->op == OP_MSR) {
-        int id = row_of(i->imm);
+        int id = row_of(j, i->imm);
         if (id < 0)
             return false;
         enum special s = special(j, id);
@@ -193,7 +200,7 @@ static int emit_msr(struct jit *j, const struct insn *i)
     struct xbuf *b = &j->b;
     if (!jit_sys_is_inline(j, i))
         return 0;
-    int id = row_of(i->imm);
+    int id = row_of(j, i->imm);
     enum special s = special(j, id);
     if (s == SP_DAIF) {
         if (j->live_out[j->k])
@@ -239,14 +246,14 @@ static int emit_msr_i(struct jit *j, const struct insn *i)
 static int emit_zva(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
-    if (!(j->mode & MODE_MMU) || !j->cpu.avx2)
+    if (!(j->mode & MODE_MMU) || j->mode & MODE_TRAP || !j->cpu.avx2)
         return 0;
     jit_clobber(j);
     x_mov(b, RAX, jit_xread(j, i->rd, RAX));
     x_alu_i(b, ALU_AND, XW, xr(RAX), -64);
     u8 *trapped = NULL;
     if (!(j->mode & MODE_EL1)) {
-        x_test_i(b, 0, env_sr(SYSREG_SCTLR_EL1), 1 << 14);
+        x_test_i(b, 0, env_sr(j->mode & MODE_E2H ? SYSREG_SCTLR_EL2 : SYSREG_SCTLR_EL1), 1 << 14);
         trapped = x_jcc(b, CC_E, NULL);
     }
     xrm m = jit_mem(j, i, (struct jit_addr){.base = RAX}, 64, true, 0);

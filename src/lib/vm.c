@@ -57,6 +57,7 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
     mc->cpus = (unsigned)config_number(c, "cpus", mc->cpus);
     mc->gic = (unsigned)config_number(c, "gic", mc->gic);
     mc->el = (unsigned)config_number(c, "el", mc->el);
+    mc->vhe = !config_choice_is(c, "vhe", "off");
     if ((v = bruin_config_get(c, "accel")) != NULL)
         mc->accel = v;
     mc->bare = config_flag(c, "bare");

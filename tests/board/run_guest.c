@@ -1,5 +1,5 @@
 /// Runs one bare-metal guest on a machine and compares how it ended:
-/// run_guest FILE.bin EXIT_STATUS [gic=2|3] [cpus=N] [det] [accel=NAME] [out=TEXT]
+/// run_guest FILE.bin EXIT_STATUS [gic=2|3] [cpus=N] [det] [accel=NAME] [el=2] [novhe] [out=TEXT]
 #include "board/machine.h"
 
 #include <stdio.h>
@@ -25,6 +25,10 @@ int main(int argc, char **argv)
             cfg.accel = argv[i] + 6;
         else if (!strncmp(argv[i], "out=", 4))
             want_out = argv[i] + 4;
+        else if (!strncmp(argv[i], "el=", 3))
+            cfg.el = (unsigned)atoi(argv[i] + 3);
+        else if (!strcmp(argv[i], "novhe"))
+            cfg.vhe = false;
         else if (!strcmp(argv[i], "det"))
             cfg.deterministic = true;
     }

@@ -173,7 +173,7 @@ static int check_golden(const char *name)
     unsigned lines = 0, bad = 0;
     if (!f || !c)
         return 2;
-    c->fp_ok_el0 = 1;
+    c->mode = MODE_FP;
     while (fgets(line, sizeof line, f)) {
         struct fp_job j;
         struct insn i;
@@ -208,7 +208,7 @@ static int check(const char *jobs_name, const char *results_name)
     int last_bad_op = 0;
     if (!fj || !fr || !c || fread(&n, sizeof n, 1, fj) != 1)
         return 2;
-    c->fp_ok_el0 = 1;
+    c->mode = MODE_FP;
     for (u32 k = 0; k < n; k++) {
         struct fp_job j;
         struct insn i;

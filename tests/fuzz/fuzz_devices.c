@@ -15,7 +15,7 @@ enum { CPUS = 2, ACCESSES_MAX = 512 };
 struct world {
     u64 now;
     u64 mpidr[CPUS];
-    struct irq_line wire[CPUS][2];
+    struct irq_line wire[CPUS][IRQ_WIRES];
 };
 
 static u64 now_ns(void *ctx) { return ((struct world *)ctx)->now; }
@@ -60,7 +60,7 @@ static void gic_state(void *dev, struct state *s)
 
 static void run_gic(struct input *in, struct world *w, bool v3)
 {
-    struct irqchip_config cfg = {.cpus = CPUS, .mpidr = w->mpidr, .wire = (const struct irq_line(*)[2])w->wire,
+    struct irqchip_config cfg = {.cpus = CPUS, .mpidr = w->mpidr, .wire = (const struct irq_line(*)[IRQ_WIRES])w->wire,
                                  .current_cpu = current_cpu, .current_ctx = w};
     struct irqchip *c = v3 ? gicv3_new(&cfg) : gicv2_new(&cfg);
     for (int k = 0; k < ACCESSES_MAX && in->len; k++) {
@@ -71,9 +71,9 @@ static void run_gic(struct input *in, struct world *w, bool v3)
         if (what % 8 == 0)
             c->ops->set_line(c, 16 + (unsigned)take(in, 2) % (IRQ_INTIDS - 16), w->now & 1, what & 64);
         else if (what % 8 == 1 && v3 && what & 64)
-            gicv3_icc_write(gicv3_icc(c, w->now & 1), 0xc000 | (u32)(take(in, 2) & 0x3fff), take(in, 8));
+            gicv3_icc_write(gicv3_icc(c, w->now & 1), 0xc000 | (u32)(take(in, 3) & 0x33fff), take(in, 8));
         else if (what % 8 == 1 && v3)
-            gicv3_icc_read(gicv3_icc(c, w->now & 1), 0xc000 | (u32)(take(in, 2) & 0x3fff), &v);
+            gicv3_icc_read(gicv3_icc(c, w->now & 1), 0xc000 | (u32)(take(in, 3) & 0x33fff), &v);
         else {
             c->ops->frame(c, what / 8 % c->ops->frame_count, &f);
             access_frame(in, c, f.io, f.size);
@@ -111,7 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dev_host host = {.ctx = &w, .now_ns = now_ns, .wall_s = wall_s};
     struct irq_line line = {.set = no_wire};
     for (int k = 0; k < CPUS; k++)
-        w.wire[k][0] = w.wire[k][1] = line;
+        for (unsigned n = 0; n < IRQ_WIRES; n++)
+            w.wire[k][n] = line;
     switch (take(&in, 1) % 5) {
     case 0: run_gic(&in, &w, false); break;
     case 1: run_gic(&in, &w, true); break;

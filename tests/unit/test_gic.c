@@ -33,13 +33,13 @@ enum { SPURIOUS = 1023 };
 
 struct fixture {
     struct irqchip *chip;
-    bool wire[CPUS][2];
+    bool wire[CPUS][IRQ_WIRES];
     unsigned cpu; ///< who accesses
 };
 
 static void set_wire(void *ctx, unsigned n, bool level)
 {
-    ((struct fixture *)ctx)->wire[n / 2][n % 2] = level;
+    ((struct fixture *)ctx)->wire[n / IRQ_WIRES][n % IRQ_WIRES] = level;
 }
 static unsigned accessor(void *ctx) { return ((struct fixture *)ctx)->cpu; }
 
@@ -47,9 +47,9 @@ static void make(void **state, unsigned version)
 {
     static const u64 mpidr[CPUS] = {0x80000000, 0x80000001, 0x80000100};
     struct fixture *f = xcalloc(1, sizeof *f);
-    struct irq_line wire[CPUS][2];
-    for (unsigned i = 0; i < CPUS * 2; i++)
-        wire[i / 2][i % 2] = (struct irq_line){set_wire, f, i};
+    struct irq_line wire[CPUS][IRQ_WIRES];
+    for (unsigned i = 0; i < CPUS * IRQ_WIRES; i++)
+        wire[i / IRQ_WIRES][i % IRQ_WIRES] = (struct irq_line){set_wire, f, i};
     struct irqchip_config cfg = {CPUS, mpidr, wire, accessor, f};
     f->chip = version == 3 ? gicv3_new(&cfg) : gicv2_new(&cfg);
     *state = f;
