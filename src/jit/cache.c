@@ -48,6 +48,8 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     j->hot_sites = xcalloc(HOT_SITES, sizeof *j->hot_sites);
     j->decoded = xcalloc(DECODED, sizeof *j->decoded);
     j->patience = xcalloc(SITES, sizeof *j->patience);
+    j->heat = xcalloc(SITES, sizeof *j->heat);
+    jit_hot_init(j);
     x_detect(&j->cpu);
     x_disable(&j->cpu, j->cfg.cpu_off);
     jit_init_tables();
@@ -83,6 +85,8 @@ void jit_free(struct jit *j)
     free(j->link_of);
     free(j->hot_sites);
     free(j->patience);
+    free(j->ways);
+    free(j->heat);
     free(j->decoded);
     free(j->jc);
     free(j);
@@ -136,7 +140,12 @@ void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to)
     l->to = to;
     l->next_in = to->in;
     to->in = l;
-    x_patch(l->site, to->entry);
+    if (l->heat && !l->is_hot) {
+        x_patch(l->heat_jump, to->entry);
+        x_patch(l->site, l->heat);
+    } else {
+        x_patch(l->site, to->entry);
+    }
     j->st_links++;
 }
 
@@ -263,6 +272,7 @@ void jit_sync(struct jit *j, struct cpu *c)
     j->jc_key[oldest].mode = c->mode;
 found:
     j->jc_key[oldest].used = ++j->jc_clock;
+    c->jit[JW_HEAT] = (u64)(uintptr_t)j->heat;
     c->jit[JW_PATIENCE] = (u64)(uintptr_t)j->patience;
     c->jit[JW_GEN] = gen;
     c->jit[JW_JC] = (u64)(uintptr_t)&j->jc[(size_t)oldest * JC_SIZE];

@@ -63,6 +63,7 @@ enum {
     JW_PATIENCE, ///< s32[SITES]: misses a site may still have. Not beside its code: writing there
                  ///< would look like self-modification to the host
     JW_FROM, ///< page offset of the indirect branch that missed, plus 1 (0: none)
+    JW_HEAT, ///< s32[SITES]: how often a branch back may still be taken before its loop is hot
     JW_PENDING, ///< instructions not yet in cpu.icount when a slow path runs a body, that one included
 };
 #define ENV_JW(w) xm(RENV, (s32)(offsetof(struct cpu, jit) + 8 * (size_t)(w)) - CPU_BIAS)
@@ -92,6 +93,9 @@ struct jit_link {
     s32 delta; ///< target page minus this block's page, bytes
     u16 off;   ///< target offset in its page
     u16 src;   ///< of the branch in its own page
+    u8 *heat, *heat_jump; ///< a branch back: the way by its counter, and the jump that ends it; or NULL
+    bool is_call;
+    bool is_hot; ///< counted down: goes straight to its target
 };
 
 struct jit_block {
@@ -116,6 +120,7 @@ struct jit_block {
 struct jit_config {
     u64 code_size;      ///< bytes of code cache
     unsigned block_max; ///< instructions a block
+    unsigned hot;       ///< rounds after which a loop is hot
     unsigned slots;     ///< site slots in use
     const char *cpu_off; ///< host features not to use, names of struct x_features, commas; or NULL
     bool v_through; ///< V registers are stored at once
@@ -143,7 +148,7 @@ struct jit {
 
     /* Thunks, writable addresses. */
     u8 *vconst; ///< 16-byte constants of the SIMD emitters
-    u8 *t_enter, *t_exit, *t_exec, *t_exec_word, *t_load, *t_store, *t_load_user, *t_store_user, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_end;
+    u8 *t_enter, *t_exit, *t_exec, *t_exec_word, *t_load, *t_store, *t_load_user, *t_store_user, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_hot, *t_end;
 
     /* Blocks. */
     struct jit_block **hash;
@@ -159,6 +164,10 @@ struct jit {
     unsigned hot_count;
     s32 *patience;
     u32 site_next;
+    u64 *ways; ///< of conditional branches in hot loops (hot.c), by hash
+    unsigned way_count;
+    s32 *heat;
+    u32 heat_next;
     struct jc_ent *jc;     ///< JC_TABLES tables
     struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
     u64 jc_clock;
@@ -174,7 +183,9 @@ struct jit {
     u8 live_out[BLOCK_INSNS_MAX + 1]; ///< NZCV needed after instruction k
     u8 live_in[BLOCK_INSNS_MAX + 1];
     u8 live_taken[BLOCK_INSNS_MAX + 1]; ///< conditional branches: needed at the target
+    bool follows[BLOCK_INSNS_MAX + 1]; ///< conditional branches: the block goes on where it is taken
     bool is_loop;      ///< some branch goes to the first instruction
+    unsigned loop_end; ///< number of the instruction after the last such branch
     unsigned n, k;     ///< instructions; the one being emitted
     unsigned counted;  ///< the instructions before this one are in cpu.icount
     u32 mode;
@@ -198,6 +209,8 @@ struct jit {
     bool vloaded[32];
     u32 vdirty;      ///< V registers whose cached value is newer than cpu.v
     u32 vdirty_top;  ///< the same at loop_top
+    u64 loop_x;      ///< registers that the loop names: what loop_top has in the host's
+    u32 loop_v;
     u32 vdirty_cold; ///< what cold code of the present instruction has to store
     u8 *fz_site[8];  ///< jumps to the repair of the present instruction, before its operation
     u8 fz_count;
@@ -208,7 +221,7 @@ struct jit {
     unsigned pending_n;
 
     /* Counters of --stats. */
-    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_invalidated, st_lookups, st_links, st_contexts, st_link_calls, st_cross_calls, st_indirect_calls, st_after, st_attention;
+    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_invalidated, st_lookups, st_links, st_contexts, st_link_calls, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot;
     u32 st_op_fallback[OP_COUNT];
 };
 
@@ -345,6 +358,9 @@ void jit_publish(struct jit *j, struct jit_block *b);
 void jit_invalidate(struct jit *j, gpa_t pa, u64 len);
 void jit_flush(struct jit *j);
 /// The set of instructions that look translations up by address instead of by slot.
+/// Conditional branches that are known to be mostly taken (hot.c).
+bool jit_is_taken(const struct jit *j, gpa_t pa);
+void jit_hot_init(struct jit *j);
 bool jit_site_is_hot(const struct jit *j, gpa_t pa);
 void jit_site_set_hot(struct jit *j, gpa_t pa);
 void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to);
@@ -364,6 +380,7 @@ const u8 *jit_c_lookup(struct cpu *c);
 const u8 *jit_c_after(struct cpu *c, int status);
 const u8 *jit_c_attention(struct cpu *c);
 const u8 *jit_c_dead(struct cpu *c);
+const u8 *jit_c_hot(struct cpu *c, u32 number);
 int jit_c_exec_word(struct cpu *c, u32 word);
 enum { DECODED = 1 << 11 };
 void jit_c_hot_site(struct cpu *c, u32 off);

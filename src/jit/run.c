@@ -237,9 +237,10 @@ void jit_stats_print(const struct jit *j)
     fprintf(stderr, "jit: %llu links, %llu look-ups, %llu invalidated, %llu flushes, %llu calls of bodies\n",
             (unsigned long long)j->st_links, (unsigned long long)j->st_lookups, (unsigned long long)j->st_invalidated,
             (unsigned long long)j->st_flushes, (unsigned long long)j->st_fallback);
-    fprintf(stderr, "jit: calls of C: link %llu cross %llu indirect %llu body %llu dispatch %llu; new contexts %llu\n",
+    fprintf(stderr, "jit: calls of C: link %llu cross %llu indirect %llu body %llu dispatch %llu; new contexts %llu; hot loops %llu\n",
             (unsigned long long)j->st_links, (unsigned long long)j->st_cross_calls, (unsigned long long)j->st_indirect_calls,
-            (unsigned long long)j->st_after, (unsigned long long)j->st_attention, (unsigned long long)j->st_contexts);
+            (unsigned long long)j->st_after, (unsigned long long)j->st_attention, (unsigned long long)j->st_contexts,
+            (unsigned long long)j->st_hot);
     u32 seen[OP_COUNT];
     memcpy(seen, j->st_op_fallback, sizeof seen);
     fprintf(stderr, "jit: not emitted:");

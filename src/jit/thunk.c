@@ -246,6 +246,18 @@ static void make_attention(struct jit *j, const u8 *cont)
     x_jmp(b, cont);
 }
 
+/// jmp: eax = number of a link whose loop is hot.
+static void make_hot(struct jit *j, const u8 *cont)
+{
+    struct xbuf *b = &j->b;
+    j->t_hot = b->p;
+    spill(b);
+    env_to_rdi(b);
+    x_mov32(b, RSI, RAX);
+    call_c(b, (const void *)jit_c_hot);
+    x_jmp(b, cont);
+}
+
 void jit_make_thunks(struct jit *j)
 {
     jit_simd_constants(j);
@@ -261,6 +273,7 @@ void jit_make_thunks(struct jit *j)
     j->t_cross = make_lookup(j, cont, true);
     j->t_indirect = make_lookup(j, cont, false);
     make_attention(j, cont);
+    make_hot(j, cont);
     x_patch(j->t_bottom, j->t_indirect);
     jit_make_fp_consts(j);
     j->t_end = j->b.p;

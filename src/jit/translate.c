@@ -23,11 +23,6 @@ void jit_init_tables(void)
     done = true;
 }
 
-static bool is_cond_branch(const struct insn *i)
-{
-    return i->op == OP_Bcond || i->op == OP_CBZ || i->op == OP_CBNZ || i->op == OP_TBZ || i->op == OP_TBNZ;
-}
-
 /// Whether the flags are read before they are written from page offset `off` on. Looks a short way
 /// ahead within the page; in doubt they are live. What was looked at becomes part of the block's
 /// lines, so that a change of it invalidates the block.
@@ -50,29 +45,53 @@ static bool flags_live_at(struct jit *j, const u32 *page, s64 off, unsigned dept
         if (i.op == OP_B) {
             off += (s64)i.imm - 4;
         } else if (i.flags & BR) {
-            if (!is_cond_branch(&i) || depth == 0 || flags_live_at(j, page, off + (s64)i.imm, depth - 1))
+            if (!jit_is_cond_branch(&i) || depth == 0 || flags_live_at(j, page, off + (s64)i.imm, depth - 1))
                 return true;
         }
     }
     return true;
 }
 
-/// Decodes the trace. Follows forward unconditional branches within the page; goes on after calls.
+/// Where the block goes on after instruction k, and where else a conditional branch leads.
+static s64 next_off(const struct jit *j, unsigned k) { return j->off[k] + (j->follows[k] ? (s64)j->in[k].imm : 4); }
+static s64 exit_off(const struct jit *j, unsigned k) { return j->off[k] + (j->follows[k] ? 4 : (s64)j->in[k].imm); }
+
+/// True when the block goes on at the target of this conditional branch.
+static bool follow(const struct jit *j, const struct insn *i, s64 off)
+{
+    return jit_is_cond_branch(i) && (s64)i->imm > 4 && off + (s64)i->imm < GUEST_PAGE && !j->cfg.no_link &&
+           jit_is_taken(j, j->blk->page + (gpa_t)off);
+}
+
+/// A loop keeps its registers in the host's unless C code runs in the course of it.
+static void find_loop(struct jit *j)
+{
+    j->loop_end = 0;
+    for (unsigned k = 0; k < j->n; k++) {
+        const struct insn *i = &j->in[k];
+        if ((i->op == OP_B || jit_is_cond_branch(i)) && j->off[k] + (s64)i->imm == j->blk->off)
+            j->loop_end = k + 1;
+    }
+    j->is_loop = j->loop_end > 0;
+    for (unsigned k = 0; k < j->loop_end; k++)
+        if (j->in[k].op == OP_BL || j->in[k].op == OP_BLR || !jit_emitters[j->in[k].op])
+            j->is_loop = false;
+}
+
+/// Decodes the trace. Follows forward branches within the page, conditional ones when they are known to be
+/// mostly taken; goes on after calls.
 static void decode_trace(struct jit *j, const u32 *page)
 {
     s64 off = j->blk->off;
     j->n = 0;
-    j->is_loop = false;
     while (off < GUEST_PAGE && j->n < j->cfg.block_max) {
         struct insn *i = &j->in[j->n];
         dbg_decode(j->c, j->blk->page + (gpa_t)off, page[off / 4], i);
-        j->off[j->n++] = (u16)off;
+        j->off[j->n] = (u16)off;
+        j->follows[j->n++] = false;
         j->blk->lines |= 1ULL << (off / 64);
         if ((i->flags & FP) && !(j->mode & MODE_FP))
             return; // traps: nothing follows
-        if (i->flags & BR && i->op != OP_BR && i->op != OP_BLR && i->op != OP_RET && i->op != OP_ERET &&
-            off + (s64)i->imm == j->blk->off)
-            j->is_loop = true;
         if (i->op == OP_B) {
             s64 to = off + (s64)i->imm;
             if (to <= off || to >= GUEST_PAGE || j->cfg.no_link)
@@ -80,11 +99,12 @@ static void decode_trace(struct jit *j, const u32 *page)
             off = to;
             continue;
         }
-        if (((i->flags & END) && !jit_sys_is_inline(j, i)) || (i->flags & BR && !is_cond_branch(i) && i->op != OP_BL && i->op != OP_BLR))
+        if (((i->flags & END) && !jit_sys_is_inline(j, i)) || (i->flags & BR && !jit_is_cond_branch(i) && i->op != OP_BL && i->op != OP_BLR))
             return;
         if (i->op == OP_Bcond && (i->word & 15) >= 14)
             return;
-        off += 4;
+        j->follows[j->n - 1] = follow(j, i, off);
+        off = next_off(j, j->n - 1);
     }
 }
 
@@ -96,16 +116,16 @@ static void liveness(struct jit *j, const u32 *page)
     s64 end = j->off[j->n - 1];
     if (last->op == OP_B || (last->op == OP_Bcond && (last->word & 15) >= 14))
         live = flags_live_at(j, page, end + (s64)last->imm, 2);
-    else if (last->flags & (END | BR) && !is_cond_branch(last))
+    else if (last->flags & (END | BR) && !jit_is_cond_branch(last))
         live = true;
     else
-        live = flags_live_at(j, page, end + 4, 2);
+        live = flags_live_at(j, page, next_off(j, j->n - 1), 2);
     for (unsigned k = j->n; k-- > 0;) {
         const struct insn *i = &j->in[k];
         j->live_taken[k] = 0;
-        if (is_cond_branch(i)) {
-            // a taken exit needs the flags if its target does
-            j->live_taken[k] = flags_live_at(j, page, j->off[k] + (s64)i->imm, 2);
+        if (jit_is_cond_branch(i)) {
+            // an exit needs the flags if its target does
+            j->live_taken[k] = flags_live_at(j, page, exit_off(j, k), 2);
             j->live_out[k] = live;
             live = live || j->live_taken[k] || (i->flags & FR);
         } else if (i->op == OP_BL || i->op == OP_BLR) {
@@ -134,13 +154,15 @@ static int pinned(unsigned n)
 static void assign(struct jit *j)
 {
     u16 use[REG_COUNT] = {0}, vuse[32] = {0};
+    enum { LOOP_WEIGHT = 8 };
     for (unsigned k = 0; k < j->n; k++) {
         const struct insn *i = &j->in[k];
         u32 f = i->flags;
-        if (f & VD) vuse[i->rd]++; else if (f & (DR | DW)) use[i->rd]++;
-        if (f & VN) vuse[i->rn]++; else if (f & (NR | NW)) use[i->rn]++;
-        if (f & VM) vuse[i->rm]++; else if (f & (MR | MW)) use[i->rm]++;
-        if (f & VA) vuse[i->ra]++; else if (f & (AR | AW)) use[i->ra]++;
+        u16 w = j->is_loop && k < j->loop_end ? LOOP_WEIGHT : 1;
+        *(f & VD ? &vuse[i->rd] : &use[i->rd]) += f & (VD | DR | DW) ? w : 0;
+        *(f & VN ? &vuse[i->rn] : &use[i->rn]) += f & (VN | NR | NW) ? w : 0;
+        *(f & VM ? &vuse[i->rm] : &use[i->rm]) += f & (VM | MR | MW) ? w : 0;
+        *(f & VA ? &vuse[i->ra] : &use[i->ra]) += f & (VA | AR | AW) ? w : 0;
     }
     for (unsigned n = 0; n < REG_COUNT; n++) {
         j->xmap[n] = (s8)pinned(n);
@@ -183,15 +205,21 @@ void jit_caches_drop(struct jit *j)
     j->sp_aligned = false;
 }
 
-/// Loads every cached register that is not loaded, for the top of a loop.
+/// Loads the cached registers of the loop that are not loaded, for its top. Those it writes in full: they may
+/// be stored before they are written.
 void jit_caches_fill(struct jit *j, struct xbuf *b)
 {
     for (unsigned n = 0; n < 31; n++)
-        if (j->xmap[n] >= 0 && !j->xloaded[n])
+        if (j->xmap[n] >= 0 && !j->xloaded[n] && j->loop_x >> n & 1)
             x_rm(b, XI_MOV | XW, j->xmap[n], ENV_X(n));
-    for (unsigned n = 0; n < 32; n++)
-        if (j->vmap[n] >= 0 && !j->vloaded[n])
+    for (unsigned n = 0; n < 32; n++) {
+        if (j->vmap[n] < 0 || j->vloaded[n] || !(j->loop_v >> n & 1))
+            continue;
+        if (j->vdirty_top >> n & 1)
+            x_v(b, XV_MOVAPS, j->vmap[n], 0, ENV_V(n));
+        else
             jit_vload(j, b, j->vmap[n], n);
+    }
 }
 
 /// Reloads what is marked as loaded: after C code ran in a slow path.
@@ -291,7 +319,24 @@ static struct jit_link *new_link(struct jit *j, s64 target)
 /// jmp or call through a link. The stub in cold code asks C to resolve it.
 static void link_jump(struct jit *j, struct xbuf *b, struct jit_link *l, bool call)
 {
+    l->is_call = call;
     l->site = call ? x_call(b, NULL) : x_jmp(b, NULL);
+}
+
+/// A branch back: counts down on its way until the loop is hot.
+static void heat(struct jit *j, struct jit_link *l, u32 number)
+{
+    struct xbuf *c = &j->cold;
+    u32 n = j->heat_next++ % SITES;
+    j->heat[n] = (s32)j->cfg.hot;
+    l->heat = c->p;
+    x_rm(c, XI_MOV | XW, RCX, ENV_JW(JW_HEAT));
+    x_alu_i(c, ALU_SUB, 0, xm(RCX, (s32)(4 * n)), 1);
+    u8 *warm = x_jcc8(c, CC_NS);
+    x_mov_ri(c, RAX, number);
+    x_jmp(c, j->t_hot);
+    x_patch8(warm, c->p);
+    l->heat_jump = x_jmp(c, NULL);
 }
 
 static void link_stub(struct jit *j, struct jit_link *l)
@@ -305,6 +350,8 @@ static void link_stub(struct jit *j, struct jit_link *l)
     } else {
         x_mov_ri(&j->cold, RAX, number);
         x_jmp(&j->cold, j->t_link);
+        if (l->off <= l->src && j->cfg.hot && !l->is_call)
+            heat(j, l, number);
     }
     x_patch(l->site, l->stub);
 }
@@ -391,6 +438,10 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
 {
     s64 here = j->off[j->k];
     bool save = j->live_taken[j->k] && !j->fl_env && j->fl != FL_NONE;
+    if (j->follows[j->k]) { // the other way out
+        cc ^= 1;
+        target = here + 4;
+    }
     bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->cfg.attention_always && !j->cfg.count;
     if (plain) { // straight to the link
         struct jit_link *l = new_link(j, target);
@@ -458,28 +509,42 @@ void jit_landing(struct jit *j)
 
 /* ---- the driver ---- */
 
-/// Cached V registers that the block writes whole. At the top of a loop they count as newer than
-/// cpu.v, since they are after the first round. (Of lists of registers this names the first.)
-static u32 v_written(const struct jit *j)
+/// What the loop does with registers: which it names, and which V registers in the host's it writes whole.
+/// At its top those count as newer than cpu.v, since they are after the first round. (Of lists of registers
+/// this names the first.) ret  those of them that it reads before it writes them.
+static u32 loop_registers(struct jit *j)
 {
-    u32 mask = 0;
-    unsigned end = 0; // behind the last branch back: what follows is not in the loop
-    for (unsigned k = 0; k < j->n; k++) {
+    u32 inputs = 0, written = 0;
+    j->loop_x = 0;
+    j->loop_v = j->vdirty_top = 0;
+    for (unsigned k = 0; k < j->loop_end; k++) {
         const struct insn *i = &j->in[k];
-        if ((i->op == OP_B || is_cond_branch(i)) && j->off[k] + (s64)i->imm == j->blk->off)
-            end = k + 1;
+        const u8 reg[4] = {i->rd, i->rn, i->rm, i->ra};
+        static const u32 is_v[4] = {VD, VN, VM, VA}, reads[4] = {DR, VN, VM, AR}, writes[4] = {DW, NW, MW, AW};
+        u32 wrote = 0;
+        for (unsigned o = 0; o < 4; o++) {
+            if (!(i->flags & is_v[o])) {
+                j->loop_x |= 1ULL << reg[o];
+                continue;
+            }
+            u32 v = 1u << reg[o];
+            j->loop_v |= v;
+            if (i->flags & (reads[o] | ST))
+                inputs |= v & ~written;
+            if (i->flags & writes[o])
+                wrote |= v;
+        }
+        written |= wrote;
     }
-    for (unsigned k = 0; k < end; k++) {
-        const struct insn *i = &j->in[k];
-        if ((i->flags & VD) && (i->flags & DW) && j->vmap[i->rd] >= 0 && !j->cfg.v_through)
-            mask |= 1u << i->rd;
-    }
-    return mask;
+    for (unsigned n = 0; n < 32; n++)
+        if (j->vmap[n] >= 0 && !j->cfg.v_through)
+            j->vdirty_top |= written & 1u << n;
+    return inputs & j->vdirty_top;
 }
 
-/// Of registers used in their low part only, the top of a loop loads no more than that, but counts
-/// them as newer than cpu.v: right only if the rest is zero there, which it is unless vector code used
-/// them last. Else runs one instruction and looks for another way round.
+/// Of registers used in their low part only, arithmetic takes for granted that the rest is zero, which it is
+/// unless vector code used them last. Checks that before the first round; else runs one instruction and
+/// looks for another way round.
 static void check_tops(struct jit *j, u32 written)
 {
     struct xbuf *b = &j->b;
@@ -511,7 +576,7 @@ static void check_tops(struct jit *j, u32 written)
 /// Before an instruction is emitted: stores V registers that could not be stored in its course.
 static void settle_v(struct jit *j, const struct insn *i)
 {
-    bool leaves = (i->flags & (BR | END)) && !is_cond_branch(i) && i->op != OP_B;
+    bool leaves = (i->flags & (BR | END)) && !jit_is_cond_branch(i) && i->op != OP_B;
     if (leaves)
         jit_vflush(j, ~0u);
     j->vdirty_cold = j->vdirty;
@@ -540,16 +605,16 @@ static void begin(struct jit *j)
     }
     if (j->is_loop && !j->cfg.no_link) {
         j->k = 0;
-        check_tops(j, v_written(j));
+        check_tops(j, loop_registers(j));
         jit_caches_fill(j, &j->b);
         for (unsigned n = 0; n < 31; n++)
-            j->xloaded[n] = j->xmap[n] >= 0;
+            j->xloaded[n] |= j->xmap[n] >= 0 && j->loop_x >> n & 1;
         for (unsigned n = 0; n < 32; n++)
-            j->vloaded[n] = j->vmap[n] >= 0;
+            j->vloaded[n] = j->vmap[n] >= 0 && j->loop_v >> n & 1;
         while (j->b.p - j->blk->entry > 0 && j->b.p - j->blk->entry < 5)
             x_u8(&j->b, 0x90); // both places take a jump when the block dies
         j->loop_top = j->blk->loop_top = j->b.p;
-        j->vdirty = j->vdirty_top = v_written(j);
+        j->vdirty = j->vdirty_top;
         j->blk->loop_dead_stub = j->cold.p;
         jit_vspill(j, &j->cold, j->vdirty_top);
         x_mov_ri(&j->cold, RCX, j->blk->off);
@@ -591,14 +656,14 @@ static void emit(struct jit *j)
         jit_vspill(j, &j->b, j->vdirty);
         x_mov_ri(&j->b, RCX, j->off[j->k] + 4u);
         x_jmp(&j->b, j->t_dispatch);
-        if (is_cond_branch(i) || i->op == OP_BL || i->op == OP_BLR)
+        if (jit_is_cond_branch(i) || i->op == OP_BL || i->op == OP_BLR)
             j->n = j->k + 1;
         return;
     }
     j->k = j->n - 1;
     if (j->live_out[j->k])
         jit_flags_to_env(j);
-    jit_exit_to(j, &j->b, j->off[j->k] + 4);
+    jit_exit_to(j, &j->b, next_off(j, j->k));
 }
 
 static void account(struct jit *j, u8 *cold_from)
@@ -631,6 +696,7 @@ struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u3
     if (c->hooks.stale_code && mem_is_stale(c->mem, pa))
         c->hooks.stale_code(c->hooks.ctx, c, pa);
     decode_trace(j, page);
+    find_loop(j);
     liveness(j, page);
     u8 *cold_from = j->cold.p;
     emit(j);

@@ -4,6 +4,11 @@
 
 #include "jit/jit.h"
 
+static inline bool jit_is_cond_branch(const struct insn *i)
+{
+    return i->op == OP_Bcond || i->op == OP_CBZ || i->op == OP_CBNZ || i->op == OP_TBZ || i->op == OP_TBNZ;
+}
+
 /// Copies i into cold code, for thunks.
 u8 *jit_put_insn(struct jit *j, const struct insn *i);
 /// Cached registers: forget (C code ran in line), load the missing (loop edges), reload what is

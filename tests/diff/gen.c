@@ -381,7 +381,7 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
     bool is_narrow = below(&g->rng, 2), is_loop = below(&g->rng, 4) == 0;
     unsigned first = 0;
     if (is_loop) { /* counted at the top, which no branch of a piece can pass over */
-        s->x[LOOP_COUNTER] = 1 + below(&g->rng, 4);
+        s->x[LOOP_COUNTER] = 1 + below(&g->rng, below(&g->rng, 3) ? 4 : 20);
         words[first++] = GEN_LOOP_TOP;
         length = length < CASE_WORDS - 2 ? length + 1 : CASE_WORDS - 2;
         words[length] = with_field(0xb5000000 | LOOP_COUNTER, 5, 19, 0 - (u64)length); /* cbnz x21, top */
