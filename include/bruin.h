@@ -219,6 +219,9 @@ uint64_t bruin_ram_size(const bruin_vm *vm);
 bool bruin_parse_size(const char *text, uint64_t *bytes);
 /// Makes a raw disk image that takes no space until it is written. Never overwrites a file.
 bool bruin_image_create(const char *path, uint64_t bytes, struct bruin_error *err);
+/// Creates a disk image with an EFI system partition that holds a copy of dir: the same bytes for the same
+/// tree. bytes 0: as small as fits. Never overwrites a file.
+bool bruin_image_create_esp(const char *path, const char *dir, uint64_t bytes, struct bruin_error *err);
 
 /* ---- looking without running ---- */
 

@@ -9,13 +9,15 @@
 
 /// A volume. Fill `read` and `context`, then fat_mount().
 struct fat_reader {
-    /// Reads one sector of 512 bytes, counted from the start of the volume.
-    bool (*read)(void *context, u64 sector, void *buf);
+    /// Reads sectors of 512 bytes, counted from the start of the volume.
+    bool (*read)(void *context, u64 sector, u64 count, void *buf);
     void *context;
     u32 bits; ///< 12, 16 or 32
     u32 per_cluster, clusters;
     u64 fat_start, root_start, data_start;
     u32 root_sectors, root_cluster;
+    u64 sectors;    ///< of the whole volume, as it says
+    char label[12]; ///< as the boot sector says
     u64 cached; ///< sector in `sector`, UINT64_MAX = none
     u8 sector[512];
 };
@@ -26,6 +28,7 @@ struct fat_file {
     bool is_dir;
     u32 first; ///< cluster; 0 = empty, or the root of FAT12/16
     u64 size;  ///< 0 for directories
+    u16 date, time; ///< of the last write, as FAT keeps them
     u32 cursor_index, cursor_cluster;
     u64 next; ///< directories: byte offset of the next entry
 };

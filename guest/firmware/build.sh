@@ -13,7 +13,7 @@ else
     cc=aarch64-linux-gnu-gcc ld=aarch64-linux-gnu-ld objcopy=aarch64-linux-gnu-objcopy
 fi
 objs=
-for f in "$guest"/firmware/*.c "$guest"/bridge/mem.c "$guest"/bridge/def.c "$guest"/bridge/pe.c "$guest"/bridge/fatread.c "$guest"/firmware/start.S; do
+for f in "$guest"/firmware/*.c "$guest"/bridge/mem.c "$guest"/bridge/def.c "$guest"/bridge/pe.c "$guest"/bridge/fatread.c "$guest"/bridge/part.c "$guest"/firmware/start.S; do
     o=$work/$(basename "$f").o
     $cc $flags -c "$f" -o "$o"
     objs="$objs $o"

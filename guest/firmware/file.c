@@ -1,29 +1,18 @@
-/// SimpleFileSystem over the VMM's volume: read-only. UEFI, "File Protocol".
+/// SimpleFileSystem over every volume: read-only. UEFI, "File Protocol".
 #include "fw.h"
 
 enum { FILES_MAX = 64 };
 struct file {
     struct efi_file proto;
     bool used;
-    u64 handle, size, pos, flags, mtime;
+    struct fw_node node;
+    u64 pos;
     char path[512];
 };
 static struct file files[FILES_MAX];
-efi_handle fw_volume;
-static const struct efi_guid info_guid = EFI_GUID_FILE_INFO, fs_guid = EFI_GUID_SIMPLE_FS, dp_guid = EFI_GUID_DEVICE_PATH;
+static const struct efi_guid info_guid = EFI_GUID_FILE_INFO;
 static const struct efi_guid fsinfo_guid = {0x09576e93, 0x6d3f, 0x11d2, {0x8e, 0x39, 0, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
 static const struct efi_guid label_guid = {0xdb47d7d3, 0xfe81, 0x11d3, {0x9a, 0x35, 0, 0x90, 0x27, 0x3f, 0xc1, 0x4d}};
-
-/// Vendor hardware node, then end.
-static u8 volume_path[] __attribute__((aligned(8))) = {
-    1, 4, 20, 0, 0x42, 0x52, 0x55, 0x49, 0x4e, 0x46, 0x57, 0x4b, 0x80, 0x01, 0, 0, 0, 0, 0, 1, 0x7f, 0xff, 4, 0};
-struct efi_device_path *fw_volume_path = (void *)volume_path;
-
-static bool host_open(const char *path, struct fwhost_req *r)
-{
-    *r = (struct fwhost_req){.op = FWHOST_OPEN, .a = {(u64)(uintptr_t)path}};
-    return fw_host(r) == FWHOST_OK;
-}
 
 /// Joins and normalises: '\' becomes '/', "." and ".." are resolved, the result starts with '/'.
 static bool join(const char *dir, const efi_char *name, char *out, u64 size)
@@ -62,7 +51,7 @@ static bool join(const char *dir, const efi_char *name, char *out, u64 size)
     return true;
 }
 
-static struct file *file_new(const char *path);
+static struct file *file_new(struct fw_volume *v, const char *path);
 static efi_status EFIAPI file_open(struct efi_file *self, struct efi_file **out, const efi_char *name, u64 mode, u64 attributes)
 {
     struct file *dir = (struct file *)self;
@@ -73,7 +62,7 @@ static efi_status EFIAPI file_open(struct efi_file *self, struct efi_file **out,
         return EFI_WRITE_PROTECTED;
     if (!join(dir->path, name, path, sizeof path))
         return EFI_NOT_FOUND;
-    struct file *f = file_new(path);
+    struct file *f = file_new(dir->node.volume, path);
     if (f == NULL)
         return EFI_NOT_FOUND;
     *out = &f->proto;
@@ -82,8 +71,7 @@ static efi_status EFIAPI file_open(struct efi_file *self, struct efi_file **out,
 static efi_status EFIAPI file_close(struct efi_file *self)
 {
     struct file *f = (struct file *)self;
-    struct fwhost_req r = {.op = FWHOST_CLOSE, .a = {f->handle}};
-    fw_host(&r);
+    fw_node_close(&f->node);
     f->used = false;
     return EFI_SUCCESS;
 }
@@ -93,7 +81,7 @@ static efi_status EFIAPI file_remove(struct efi_file *self)
     return 2; /* a warning: it was closed, not deleted */
 }
 
-static void fill_time(struct efi_time *t, u64 unix_s)
+void fw_fill_time(struct efi_time *t, u64 unix_s)
 {
     u64 days = unix_s / 86400, s = unix_s % 86400;
     /* Civil date from days since 1970, in eras of 400 years. */
@@ -108,12 +96,11 @@ static void fill_time(struct efi_time *t, u64 unix_s)
     t->minute = (u8)(s / 60 % 60);
     t->second = (u8)(s % 60);
 }
-void fw_fill_time(struct efi_time *t, u64 unix_s) { fill_time(t, unix_s); }
 
-static efi_status put_info(const char *name, u64 size, u64 flags, u64 mtime, u64 *buf_size, void *buf)
+static efi_status put_info(const struct fw_node *n, const char *name, u64 *buf_size, void *buf)
 {
     efi_char wide[256];
-    u64 n = fw_utf16(name, wide, ARRAY_LEN(wide)) + 1, need = offsetof(struct efi_file_info, name) + 2 * n;
+    u64 chars = fw_utf16(name, wide, ARRAY_LEN(wide)) + 1, need = offsetof(struct efi_file_info, name) + 2 * chars;
     struct efi_file_info *i = buf;
     if (*buf_size < need) {
         *buf_size = need;
@@ -122,50 +109,58 @@ static efi_status put_info(const char *name, u64 size, u64 flags, u64 mtime, u64
     *buf_size = need;
     memset(i, 0, offsetof(struct efi_file_info, name));
     i->size = need;
-    i->file_size = size;
-    i->physical_size = br_up(size, 512);
-    fill_time(&i->modify, mtime);
-    i->create = i->access = i->modify;
-    i->attribute = 1 | (flags & FWHOST_IS_DIR ? 0x10 : 0);
-    memcpy(i->name, wide, 2 * n);
+    i->file_size = n->size;
+    i->physical_size = br_up(n->size, 512);
+    i->create = i->access = i->modify = n->mtime;
+    i->attribute = 1 | (n->is_dir ? 0x10 : 0);
+    memcpy(i->name, wide, 2 * chars);
     return EFI_SUCCESS;
 }
 
+static efi_status read_entry(struct file *f, u64 *size, void *buf)
+{
+    static struct fw_node entry, before;
+    before = f->node;
+    if (!fw_node_list(&f->node, &entry)) {
+        *size = 0;
+        return EFI_SUCCESS;
+    }
+    efi_status s = put_info(&entry, entry.name, size, buf);
+    if (s != EFI_SUCCESS)
+        f->node = before;
+    return s;
+}
 static efi_status EFIAPI file_read(struct efi_file *self, u64 *size, void *buf)
 {
     struct file *f = (struct file *)self;
     if (!fw_alive(FWHOST_SVC_OTHER, CALLER))
         return EFI_UNSUPPORTED;
-    if (f->flags & FWHOST_IS_DIR) {
-        struct fwhost_dirent d;
-        struct fwhost_req r = {.op = FWHOST_READDIR, .a = {f->handle, f->pos, (u64)(uintptr_t)&d}};
-        if (fw_host(&r) != FWHOST_OK) {
-            *size = 0;
-            return EFI_SUCCESS;
-        }
-        efi_status s = put_info(d.name, d.size, d.flags, d.mtime, size, buf);
-        f->pos += s == EFI_SUCCESS;
-        return s;
-    }
-    struct fwhost_req r = {.op = FWHOST_READ, .a = {f->handle, f->pos, (u64)(uintptr_t)buf, *size}};
-    if (f->pos > f->size)
+    if (f->node.is_dir)
+        return read_entry(f, size, buf);
+    if (f->pos > f->node.size)
         return EFI_DEVICE_ERROR;
-    if (fw_host(&r) != FWHOST_OK)
+    u64 n = fw_node_read(&f->node, f->pos, buf, *size);
+    if (n == ~0ULL)
         return EFI_DEVICE_ERROR;
-    *size = r.a[4];
-    f->pos += r.a[4];
+    *size = n;
+    f->pos += n;
     return EFI_SUCCESS;
 }
 static efi_status EFIAPI file_write(struct efi_file *self, u64 *size, void *buf) { return EFI_WRITE_PROTECTED; }
 static efi_status EFIAPI file_get_position(struct efi_file *self, u64 *pos)
 {
-    *pos = ((struct file *)self)->pos;
-    return EFI_SUCCESS;
+    struct file *f = (struct file *)self;
+    *pos = f->pos;
+    return f->node.is_dir ? EFI_UNSUPPORTED : EFI_SUCCESS;
 }
 static efi_status EFIAPI file_set_position(struct efi_file *self, u64 pos)
 {
     struct file *f = (struct file *)self;
-    f->pos = pos == ~0ULL ? f->size : pos;
+    if (f->node.is_dir && pos != 0)
+        return EFI_UNSUPPORTED;
+    f->pos = pos == ~0ULL ? f->node.size : pos;
+    f->node.index = 0;
+    f->node.fat.next = 0;
     return EFI_SUCCESS;
 }
 static const char *base_name(const char *path)
@@ -176,38 +171,34 @@ static const char *base_name(const char *path)
             b = path + 1;
     return b;
 }
+/// The volume's name; one without is called BRUIN.
+static u64 label_of(const struct fw_volume *v, efi_char *out, u64 room)
+{
+    return 2 * (fw_utf16(v->fat && v->fat->label[0] ? v->fat->label : "BRUIN", out, room) + 1);
+}
 static efi_status EFIAPI file_get_info(struct efi_file *self, const struct efi_guid *guid, u64 *size, void *buf)
 {
     struct file *f = (struct file *)self;
-    static const efi_char label[] = {'B', 'R', 'U', 'I', 'N', 0};
+    const struct fw_volume *v = f->node.volume;
+    efi_char label[16];
+    u64 label_size = label_of(v, label, ARRAY_LEN(label));
+    struct {
+        u64 size;
+        u8 read_only, pad[7];
+        u64 volume, free;
+        u32 block;
+    } i = {36 + label_size, 1, {0}, v->fat ? v->fat->sectors * 512 : 1 << 30, 0, v->fat ? v->fat->per_cluster * 512 : 512};
     if (fw_guid_eq(guid, &info_guid))
-        return put_info(base_name(f->path), f->size, f->flags, f->mtime, size, buf);
-    if (fw_guid_eq(guid, &fsinfo_guid)) {
-        struct {
-            u64 size;
-            u8 read_only, pad[7];
-            u64 volume, free;
-            u32 block;
-        } i = {36 + sizeof label, 1, {0}, 1 << 30, 0, 512};
-        if (*size < i.size) {
-            *size = i.size;
-            return EFI_BUFFER_TOO_SMALL;
-        }
-        *size = i.size;
-        memcpy(buf, &i, 36);
-        memcpy((u8 *)buf + 36, label, sizeof label);
-        return EFI_SUCCESS;
-    }
-    if (fw_guid_eq(guid, &label_guid)) {
-        if (*size < sizeof label) {
-            *size = sizeof label;
-            return EFI_BUFFER_TOO_SMALL;
-        }
-        *size = sizeof label;
-        memcpy(buf, label, sizeof label);
-        return EFI_SUCCESS;
-    }
-    return EFI_UNSUPPORTED;
+        return put_info(&f->node, base_name(f->path), size, buf);
+    if (!fw_guid_eq(guid, &fsinfo_guid) && !fw_guid_eq(guid, &label_guid))
+        return EFI_UNSUPPORTED;
+    u64 head = fw_guid_eq(guid, &fsinfo_guid) ? 36 : 0, room = *size;
+    *size = head + label_size;
+    if (room < *size)
+        return EFI_BUFFER_TOO_SMALL;
+    memcpy(buf, &i, head);
+    memcpy((u8 *)buf + head, label, label_size);
+    return EFI_SUCCESS;
 }
 static efi_status EFIAPI file_set_info(struct efi_file *self, const struct efi_guid *guid, u64 size, void *buf)
 {
@@ -215,16 +206,16 @@ static efi_status EFIAPI file_set_info(struct efi_file *self, const struct efi_g
 }
 static efi_status EFIAPI file_flush(struct efi_file *self) { return EFI_SUCCESS; }
 
-static struct file *file_new(const char *path)
+static struct file *file_new(struct fw_volume *v, const char *path)
 {
-    struct fwhost_req r;
     for (u32 k = 0; k < FILES_MAX; k++) {
         struct file *f = &files[k];
         if (f->used)
             continue;
-        if (!host_open(path, &r))
+        if (!fw_node_open(v, path, &f->node))
             return NULL;
-        *f = (struct file){.used = true, .handle = r.a[2], .size = r.a[3], .flags = r.a[4], .mtime = r.a[5]};
+        f->used = true;
+        f->pos = 0;
         br_fmt(f->path, sizeof f->path, "%s", path);
         f->proto = (struct efi_file){0x10000, file_open, file_close, file_remove, file_read, file_write, file_get_position,
                                      file_set_position, file_get_info, file_set_info, file_flush};
@@ -232,40 +223,28 @@ static struct file *file_new(const char *path)
     }
     return NULL;
 }
-static efi_status EFIAPI open_volume(struct efi_simple_fs *fs, struct efi_file **out)
+efi_status EFIAPI fw_open_volume(struct efi_simple_fs *fs, struct efi_file **out)
 {
     if (!fw_alive(FWHOST_SVC_OTHER, CALLER))
         return EFI_UNSUPPORTED;
-    struct file *f = file_new("/");
+    struct file *f = file_new((struct fw_volume *)fs, "/");
     *out = f ? &f->proto : NULL;
     return f ? EFI_SUCCESS : EFI_DEVICE_ERROR;
 }
-static struct efi_simple_fs volume = {0x10000, open_volume};
 
-void *fw_read_file(const char *path, u32 type, u64 *size)
+void *fw_read_file(struct fw_volume *v, const char *path, u32 type, u64 *size)
 {
-    struct fwhost_req r;
+    static struct fw_node n;
     u64 at = 0;
-    if (!host_open(path, &r) || (r.a[4] & FWHOST_IS_DIR))
+    if (v == NULL || !fw_node_open(v, path, &n))
         return NULL;
-    u64 handle = r.a[2], len = r.a[3], pages = br_up(len ? len : 1, FW_PAGE) / FW_PAGE;
-    if (fw_alloc_pages(EFI_ANY_PAGES, type, pages, &at) != EFI_SUCCESS)
-        return NULL;
-    struct fwhost_req rd = {.op = FWHOST_READ, .a = {handle, 0, at, len}};
-    bool ok = fw_host(&rd) == FWHOST_OK && rd.a[4] == len;
-    struct fwhost_req cl = {.op = FWHOST_CLOSE, .a = {handle}};
-    fw_host(&cl);
-    if (!ok) {
+    u64 len = n.size, pages = br_up(len ? len : 1, FW_PAGE) / FW_PAGE;
+    bool ok = !n.is_dir && fw_alloc_pages(EFI_ANY_PAGES, type, pages, &at) == EFI_SUCCESS;
+    if (ok && fw_node_read(&n, 0, (void *)(uintptr_t)at, len) != len) {
         fw_free_pages(at, pages);
-        return NULL;
+        ok = false;
     }
+    fw_node_close(&n);
     *size = len;
-    return (void *)(uintptr_t)at;
-}
-
-void fw_file_init(void)
-{
-    fw_install(&fw_volume, &dp_guid, fw_volume_path);
-    if (fw_info.volumes)
-        fw_install(&fw_volume, &fs_guid, &volume);
+    return ok ? (void *)(uintptr_t)at : NULL;
 }

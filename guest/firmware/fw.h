@@ -5,6 +5,7 @@
 #define FW_H
 
 #include "../bridge/def.h"
+#include "../bridge/fatread.h"
 #include "../bridge/fwhost.h"
 #include "../bridge/uefi.h"
 
@@ -80,6 +81,7 @@ void fw_mem_services(void);
 /* handle.c */
 struct fw_handle *fw_handle_new(void);
 efi_status fw_install(efi_handle *h, const struct efi_guid *guid, void *iface);
+efi_status fw_uninstall(efi_handle h, const struct efi_guid *guid);
 void *fw_get(efi_handle h, const struct efi_guid *guid);
 void fw_handle_services(void);
 u64 fw_path_len(const struct efi_device_path *p); ///< bytes with the end node
@@ -89,18 +91,51 @@ void fw_event_services(void);
 u64 fw_ticks(void);
 u64 fw_tick_hz(void);
 
-/* file.c, block.c */
-extern efi_handle fw_volume;
-extern struct efi_device_path *fw_volume_path;
-void fw_file_init(void);
-/// Reads a file of the volume into new pages of type. ret  NULL when it is not there
-void *fw_read_file(const char *path, u32 type, u64 *size);
+/* volume.c: what file systems there are */
+enum { FW_VOLUMES = 12 };
+struct fw_volume {
+    struct efi_simple_fs fs;
+    efi_handle handle;
+    struct efi_device_path *path;
+    struct fat_reader *fat; ///< NULL: the VMM's directory
+};
+extern struct fw_volume fw_volumes[FW_VOLUMES];
+extern u32 fw_volume_count;
+void fw_volume_host(void);
+/// Offers a FAT volume; nothing happens when there is none.
+void fw_volume_fat(efi_handle h, struct efi_device_path *path, bool (*read)(void *, u64 sector, u64 count, void *), void *context);
+struct fw_volume *fw_volume_of(efi_handle h);
+/// The volume a device path begins with. ret  NULL when it names none
+struct fw_volume *fw_volume_find(const struct efi_device_path *path);
+
+/* file.c */
+struct fw_node {
+    struct fw_volume *volume;
+    u64 handle; ///< of the VMM
+    struct fat_file fat;
+    u64 size, index;
+    bool is_dir;
+    struct efi_time mtime;
+    char name[256];
+};
+bool fw_node_open(struct fw_volume *v, const char *path, struct fw_node *out);
+void fw_node_close(struct fw_node *n);
+/// ret  bytes read, ~0 on an error
+u64 fw_node_read(struct fw_node *n, u64 off, void *buf, u64 len);
+/// The next entry of a directory: name, size, is_dir, mtime. Nothing to close.
+bool fw_node_list(struct fw_node *dir, struct fw_node *out);
+efi_status EFIAPI fw_open_volume(struct efi_simple_fs *fs, struct efi_file **out);
+void fw_fill_time(struct efi_time *t, u64 unix_s);
+/// Reads a file into new pages of type. ret  NULL when it is not there
+void *fw_read_file(struct fw_volume *v, const char *path, u32 type, u64 *size);
+
+/* block.c */
 void fw_block_init(void);
 
 /* image.c */
 void fw_image_services(void);
 /// path: '/'-separated, for messages and the device path.
-efi_status fw_load(const void *pe, u64 size, const char *path, efi_handle *out);
+efi_status fw_load(struct fw_volume *v, const void *pe, u64 size, const char *path, efi_handle *out);
 efi_status fw_start(efi_handle image);
 u64 fw_call_image(efi_handle h, struct efi_system_table *st, u64 entry, struct fw_jump *j);
 _Noreturn void fw_leave_image(struct fw_jump *j, u64 status);

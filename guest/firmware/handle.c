@@ -48,7 +48,7 @@ efi_status fw_install(efi_handle *h, const struct efi_guid *guid, void *iface)
         }
     return EFI_OUT_OF_RESOURCES;
 }
-static efi_status uninstall(efi_handle h, const struct efi_guid *guid)
+efi_status fw_uninstall(efi_handle h, const struct efi_guid *guid)
 {
     struct fw_handle *from = valid(h);
     struct fw_protocol *p = find(from, guid);
@@ -72,7 +72,7 @@ static efi_status EFIAPI install_protocol(efi_handle *h, const struct efi_guid *
 }
 static efi_status EFIAPI uninstall_protocol(efi_handle h, const struct efi_guid *guid, void *iface)
 {
-    return guid ? uninstall(h, guid) : EFI_INVALID_PARAMETER;
+    return guid ? fw_uninstall(h, guid) : EFI_INVALID_PARAMETER;
 }
 static efi_status EFIAPI reinstall_protocol(efi_handle h, const struct efi_guid *guid, void *old, void *iface)
 {
@@ -107,7 +107,7 @@ static efi_status EFIAPI uninstall_protocols(efi_handle h, ...)
         if (guid == NULL)
             break;
         (void)va_arg(ap, void *);
-        uninstall(h, guid);
+        fw_uninstall(h, guid);
     }
     va_end(ap);
     return EFI_SUCCESS;

@@ -16,7 +16,7 @@ struct image {
 static struct image images[IMAGES_MAX];
 static struct image *running[NEST_MAX];
 static u32 depth;
-static const struct efi_guid loaded_guid = EFI_GUID_LOADED_IMAGE, path_guid = EFI_GUID_DEVICE_PATH;
+static const struct efi_guid loaded_guid = EFI_GUID_LOADED_IMAGE;
 static const struct efi_guid loaded_path_guid = {0xbc62157e, 0x3e33, 0x4fec, {0x99, 0x20, 0x2d, 0x3b, 0x36, 0xd7, 0x50, 0xdf}};
 
 /// Code read-only and executable, the rest not executable, when sections have pages of their own.
@@ -45,16 +45,17 @@ static struct image *image_of(efi_handle h)
 }
 
 /// The volume's path followed by a file node.
-static struct efi_device_path *file_path(const char *path)
+static struct efi_device_path *file_path(const struct fw_volume *v, const char *path)
 {
     efi_char name[256];
-    u64 n = fw_utf16(path, name, ARRAY_LEN(name)) + 1, head = fw_path_len(fw_volume_path) - 4;
+    u64 n = fw_utf16(path, name, ARRAY_LEN(name)) + 1, head = v ? fw_path_len(v->path) - 4 : 0;
     for (u64 k = 0; k < n; k++)
         name[k] = name[k] == '/' ? '\\' : name[k];
     u8 *out = fw_pool(head + 4 + 2 * n + 4, EFI_BOOT_DATA);
     if (out == NULL)
         return NULL;
-    memcpy(out, fw_volume_path, head);
+    if (v)
+        memcpy(out, v->path, head);
     u8 *node = out + head;
     u64 len = 4 + 2 * n;
     node[0] = 4; /* media, file path */
@@ -66,7 +67,7 @@ static struct efi_device_path *file_path(const char *path)
     return (void *)out;
 }
 
-efi_status fw_load(const void *data, u64 size, const char *path, efi_handle *out)
+efi_status fw_load(struct fw_volume *v, const void *data, u64 size, const char *path, efi_handle *out)
 {
     struct br_pe p;
     const char *why = NULL;
@@ -99,17 +100,25 @@ efi_status fw_load(const void *data, u64 size, const char *path, efi_handle *out
     im->used = true;
     im->entry = base + p.entry;
     im->pages = pages;
-    im->info = (struct efi_loaded_image){.revision = 0x1000, .system_table = &fw_st, .device = fw_volume,
+    im->info = (struct efi_loaded_image){.revision = 0x1000, .system_table = &fw_st, .device = v ? v->handle : NULL,
                                          .image_base = (void *)(uintptr_t)base, .image_size = p.image_size,
                                          .code_type = EFI_LOADER_CODE, .data_type = EFI_LOADER_DATA};
-    struct efi_device_path *full = file_path(path);
+    struct efi_device_path *full = file_path(v, path);
     if (full)
-        im->info.file_path = (void *)((u8 *)full + fw_path_len(fw_volume_path) - 4);
+        im->info.file_path = (void *)((u8 *)full + (v ? fw_path_len(v->path) - 4 : 0));
     fw_install(&im->handle, &loaded_guid, &im->info);
     fw_install(&im->handle, &loaded_path_guid, full);
     *out = im->handle;
     fw_event(FWHOST_EV_IMAGE, base, p.image_size, im->entry, (u64)(uintptr_t)path);
     return EFI_SUCCESS;
+}
+
+static void forget(struct image *im)
+{
+    fw_free_pages((u64)(uintptr_t)im->info.image_base, im->pages);
+    fw_uninstall(im->handle, &loaded_guid);
+    fw_uninstall(im->handle, &loaded_path_guid);
+    im->used = false;
 }
 
 efi_status fw_start(efi_handle h)
@@ -121,8 +130,7 @@ efi_status fw_start(efi_handle h)
     running[depth++] = im;
     u64 s = fw_call_image(h, &fw_st, im->entry, &im->jump);
     depth--;
-    fw_free_pages((u64)(uintptr_t)im->info.image_base, im->pages);
-    im->used = false;
+    forget(im);
     return s;
 }
 
@@ -159,14 +167,18 @@ static efi_status EFIAPI load_image(u8 boot_policy, efi_handle parent, struct ef
         return EFI_UNSUPPORTED;
     if (out == NULL || (source == NULL && path == NULL))
         return EFI_INVALID_PARAMETER;
+    struct image *by = image_of(parent);
+    struct fw_volume *v = fw_volume_find(path);
+    if (v == NULL && by) /* a path of another kind: memory, say */
+        v = fw_volume_of(by->info.device);
     if (path)
         path_name(path, name, sizeof name);
     if (source == NULL) {
-        source = file = fw_read_file(name, EFI_BOOT_DATA, &size);
+        source = file = fw_read_file(v, name, EFI_BOOT_DATA, &size);
         if (file == NULL)
             return EFI_NOT_FOUND;
     }
-    efi_status s = fw_load(source, size, name, out);
+    efi_status s = fw_load(v, source, size, name, out);
     if (file)
         fw_free_pages((u64)(uintptr_t)file, br_up(size ? size : 1, FW_PAGE) / FW_PAGE);
     if (s == EFI_SUCCESS)
@@ -194,8 +206,7 @@ static efi_status EFIAPI unload_image(efi_handle h)
     struct image *im = image_of(h);
     if (im == NULL || im->started)
         return EFI_INVALID_PARAMETER;
-    fw_free_pages((u64)(uintptr_t)im->info.image_base, im->pages);
-    im->used = false;
+    forget(im);
     return EFI_SUCCESS;
 }
 void fw_signal_exit(void);
@@ -226,5 +237,4 @@ void fw_image_services(void)
     fw_bs.exit = leave;
     fw_bs.unload_image = unload_image;
     fw_bs.exit_boot_services = exit_boot_services;
-    (void)path_guid;
 }

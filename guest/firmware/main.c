@@ -99,7 +99,8 @@ static void make_tables(void)
     fw_st.config = config;
     fw_runtime_init();
     fw_console_init();
-    fw_file_init();
+    if (fw_info.volumes)
+        fw_volume_host();
     fw_block_init();
     fw_extra_init();
     if (fw_info.dtb)
@@ -109,33 +110,48 @@ static void make_tables(void)
     fw_st.hdr.crc32 = crc(&fw_st, sizeof fw_st);
 }
 
-static void run_application(void)
+static void set_options(efi_handle image)
 {
-    const char *path = fw_info.app[0] ? fw_info.app : "/EFI/BOOT/BOOTAA64.EFI";
     static const struct efi_guid loaded = EFI_GUID_LOADED_IMAGE;
+    struct efi_loaded_image *info = fw_get(image, &loaded);
+    efi_char *wide = fw_info.options[0] ? fw_pool(2 * sizeof fw_info.options, EFI_LOADER_DATA) : NULL;
+    if (wide == NULL)
+        return;
+    info->load_options = wide;
+    info->load_options_size = (u32)(2 * (fw_utf16(fw_info.options, wide, sizeof fw_info.options) + 1));
+}
+
+/// Loads and starts a file of a volume. ret  EFI_NOT_FOUND when it is not there
+static efi_status run_file(struct fw_volume *v, const char *path)
+{
     u64 size = 0;
     efi_handle h = NULL;
-    void *file = fw_read_file(path, EFI_BOOT_DATA, &size);
-    if (file == NULL) {
-        fw_print("firmware: %s is not on the volume\n", path);
-        fw_event(FWHOST_EV_RETURNED, EFI_NOT_FOUND, 0, 0, 0);
-        return;
-    }
-    efi_status s = fw_load(file, size, path, &h);
+    void *file = fw_read_file(v, path, EFI_BOOT_DATA, &size);
+    if (file == NULL)
+        return EFI_NOT_FOUND;
+    efi_status s = fw_load(v, file, size, path, &h);
     fw_free_pages((u64)(uintptr_t)file, br_up(size ? size : 1, FW_PAGE) / FW_PAGE);
     if (s == EFI_SUCCESS) {
-        struct efi_loaded_image *info = fw_get(h, &loaded);
-        if (fw_info.options[0]) {
-            efi_char *wide = fw_pool(2 * sizeof fw_info.options, EFI_LOADER_DATA);
-            info->load_options = wide;
-            info->load_options_size = wide ? (u32)(2 * (fw_utf16(fw_info.options, wide, sizeof fw_info.options) + 1)) : 0;
-        }
+        set_options(h);
         fw_event(FWHOST_EV_PHASE, FWHOST_PHASE_APP, 0, 0, 0);
         s = fw_start(h);
     }
-    fw_event(FWHOST_EV_RETURNED, s, 0, 0, 0);
     if (s != EFI_SUCCESS)
         fw_print("firmware: %s returned status 0x%lx\n", path, s);
+    return s == EFI_NOT_FOUND ? EFI_ABORTED : s;
+}
+
+/// The application by name, or the default loader of the first volume that has one. UEFI, "Boot Manager",
+/// "Removable Media Boot Behavior".
+static void run_application(void)
+{
+    const char *path = fw_info.app[0] ? fw_info.app : "/EFI/BOOT/BOOTAA64.EFI";
+    efi_status s = EFI_NOT_FOUND;
+    for (u32 k = 0; k < fw_volume_count && s == EFI_NOT_FOUND; k++)
+        s = run_file(&fw_volumes[k], path);
+    if (s == EFI_NOT_FOUND)
+        fw_print("firmware: %s is on none of %u volumes (%u disks)\n", path, fw_volume_count, (u32)fw_info.disks);
+    fw_event(FWHOST_EV_RETURNED, s, 0, 0, 0);
 }
 
 void fw_main(u64 image, u64 end)

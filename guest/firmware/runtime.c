@@ -12,7 +12,6 @@ struct var {
     u8 data[VAR_SIZE];
 };
 static struct var vars[FW_VARS];
-void fw_fill_time(struct efi_time *t, u64 unix_s);
 
 static bool same_name(const efi_char *a, const efi_char *b)
 {

@@ -192,6 +192,19 @@ static bool plan_flat(const struct boot_request *r, struct boot_plan *p, struct 
 }
 
 /// Refuses what cannot be started, with the next thing to try.
+/// Disks are started by firmware; one that has nothing to start is told so here.
+static bool refuse_disk(const struct boot_request *r, const char *fmt_name, struct err *e)
+{
+    struct boot_disk d;
+    const char *name = r->kernel.name;
+    if (boot_disk_parse(&r->kernel, &d) && !d.is_bootable)
+        return err_set(e, ERR_FORMAT, "%s: %s: %s; nothing for firmware to start: give a kernel and add the disk with -d", name,
+                       fmt_name, d.verdict);
+    return err_set(e, ERR_FORMAT,
+                   "%s: %s: a disk boots through firmware (bruin run %s, or -d %s for EDK2), or give a kernel and add the "
+                   "disk with -d", name, fmt_name, name, name);
+}
+
 static bool refuse(const struct boot_request *r, enum boot_format fmt, const char *fmt_name, struct err *e)
 {
     const char *name = r->kernel.name;
@@ -208,12 +221,10 @@ static bool refuse(const struct boot_request *r, enum boot_format fmt, const cha
                        "EFI files that carry an arm64 Image start without",
                        name);
     }
-    case BOOT_DISK:
+    case BOOT_DISK: return refuse_disk(r, fmt_name, e);
     case BOOT_QCOW2:
-        return err_set(e, ERR_FORMAT,
-                       "%s: %s: a disk boots through firmware (--firmware FILE -d %s), or give a kernel "
-                       "and add the disk with -d",
-                       name, fmt_name, name);
+        return err_set(e, ERR_FORMAT, "%s: %s: convert it to a raw image (qemu-img convert -O raw), or give a kernel", name,
+                       fmt_name);
     case BOOT_CPIO:
         return err_set(e, ERR_FORMAT, "%s: %s, not a kernel: pass it with -i after the kernel", name,
                        fmt_name);

@@ -176,6 +176,20 @@ static bool put_dtb(bruin_vm *vm, struct fwhost_bootinfo *i, gpa_t *top, struct 
     return ok;
 }
 
+bool firmware_takes_disk(const bruin_config *c)
+{
+    const char *kernel = bruin_config_get(c, "kernel");
+    struct boot_disk d;
+    struct blob b;
+    struct err e;
+    if (kernel == NULL || config_choice_is(c, "firmware", "none") || bruin_config_get(c, "flash") ||
+        bruin_config_get(c, "load") || !blob_open(&b, kernel, &e))
+        return false;
+    bool takes = boot_detect(b.data, b.len, NULL) == BOOT_DISK && boot_disk_parse(&b, &d) && d.is_bootable;
+    blob_free(&b);
+    return takes;
+}
+
 bool firmware_wanted(const bruin_vm *vm)
 {
     const char *kernel = bruin_config_get(vm->config, "kernel");
@@ -183,7 +197,7 @@ bool firmware_wanted(const bruin_vm *vm)
     struct boot_pe pe;
     struct err e;
     bool efi = false;
-    if (config_choice_is(vm->config, "firmware", "tiny") || (kernel == NULL && bruin_config_get(vm->config, "esp")))
+    if (vm->boots_disk || config_choice_is(vm->config, "firmware", "tiny") || (kernel == NULL && bruin_config_get(vm->config, "esp")))
         return true;
     if (bruin_config_get(vm->config, "firmware") || vm->kernel_bytes || kernel == NULL || !blob_open(&b, kernel, &e))
         return false;
@@ -220,7 +234,8 @@ static bool add_device(struct firmware *f, const struct fwhost_config *cfg, stru
 
 bool firmware_boot(bruin_vm *vm, struct err *e)
 {
-    const char *kernel = bruin_config_get(vm->config, "kernel"), *chaos = bruin_config_get(vm->config, "chaos");
+    const char *kernel = vm->boots_disk ? NULL : bruin_config_get(vm->config, "kernel");
+    const char *chaos = bruin_config_get(vm->config, "chaos");
     const char *dir = bruin_config_get(vm->config, "esp");
     struct fwhost_config cfg = {.dir = dir, .app_file = kernel, .event = on_event};
     struct fwhost_bootinfo *i = &cfg.info;
@@ -229,8 +244,8 @@ bool firmware_boot(bruin_vm *vm, struct err *e)
     char *own_dir = NULL;
     if (firmware_span() == 0)
         return err_set(e, ERR_USAGE, "firmware: this build has none (clang and lld were missing)");
-    if (kernel == NULL && dir == NULL)
-        return err_set(e, ERR_USAGE, "firmware: nothing to boot: name an EFI application or --esp DIR");
+    if (kernel == NULL && dir == NULL && vm->mc.disk_count == 0)
+        return err_set(e, ERR_USAGE, "firmware: nothing to boot: name an EFI application, a disk image, or --esp DIR");
     if (vm->firmware == NULL)
         vm->firmware = xcalloc(1, sizeof *vm->firmware);
     struct firmware *f = vm->firmware;
@@ -265,7 +280,7 @@ bool firmware_boot(bruin_vm *vm, struct err *e)
     free(own_dir);
     if (ok) {
         machine_set_entry(vm->machine, base, base, 0, 0, 0);
-        snprintf(vm->loaded, sizeof vm->loaded, "EFI application %.120s by the tiny firmware", kernel ? kernel : "of the ESP");
+        snprintf(vm->loaded, sizeof vm->loaded, "EFI application %.120s by the tiny firmware", kernel ? kernel : dir ? "of the ESP" : vm->mc.disk[0].path);
     }
     return ok;
 }

@@ -1,5 +1,6 @@
 /// Disk images of the user's: creation.
 #include "lib/lib.h"
+#include "../tools/mkimage/espimg.h"
 
 #include <stdio.h>
 
@@ -36,5 +37,22 @@ bool bruin_image_create(const char *path, uint64_t bytes, struct bruin_error *er
         return true;
     remove(path);
     err_set(&e, ERR_USAGE, "%s: the host refuses a file of %llu bytes", path, (unsigned long long)bytes);
+    return err_out(err, &e);
+}
+
+bool bruin_image_create_esp(const char *path, const char *dir, uint64_t bytes, struct bruin_error *err)
+{
+    struct espimg_options options = {.size = bytes};
+    struct err e = {0};
+    char why[400];
+    FILE *old = fopen(path, "rb");
+    if (old) {
+        fclose(old);
+        err_set(&e, ERR_USAGE, "%s: exists already; images are never overwritten", path);
+        return err_out(err, &e);
+    }
+    if (espimg_create(dir, path, &options, why, sizeof why))
+        return true;
+    err_set(&e, ERR_FORMAT, "%s", why);
     return err_out(err, &e);
 }

@@ -81,6 +81,7 @@ struct bruin_vm {
     char loaded[160];
     char *net_forward;
     char *disk_paths[MACHINE_DISKS_MAX];
+    bool boots_disk; ///< the first disk was named as the kernel
     void (*message)(void *ctx, const char *id, const char *text);
     void *message_ctx;
     void (*console)(void *ctx, const char *data, size_t len);
@@ -117,6 +118,9 @@ MUST_USE bool flash_boot(bruin_vm *vm, const char *path, struct err *e);
 /* firmware.c */
 /// True when the configuration asks for the tiny firmware, or names an EFI application.
 bool firmware_wanted(const bruin_vm *vm);
+/// True when what is named as the kernel is a disk with a loader for this processor: it is attached as the
+/// first disk, and the tiny firmware starts the loader.
+bool firmware_takes_disk(const bruin_config *c);
 MUST_USE bool firmware_boot(bruin_vm *vm, struct err *e);
 void firmware_free(bruin_vm *vm);
 

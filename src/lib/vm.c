@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static bool err_from(struct bruin_error *out, const struct err *e) { return err_out(out, e); }
 
@@ -32,6 +33,7 @@ static bool add_disk(bruin_vm *vm, const char *spec, struct err *e)
     if (f == NULL)
         return err_set(e, ERR_NOT_FOUND, "%s: no such disk image, or not readable", path);
     fclose(f);
+    d->read_only = d->read_only || (vm->boots_disk && mc->disk_count == 0 && access(path, W_OK) != 0);
     d->path = path;
     mc->disk_count++;
     return true;
@@ -71,6 +73,9 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
     mc->timeout_ns = config_number(c, "timeout", 0);
     if ((v = bruin_config_get(c, "net")) != NULL)
         mc->net = v;
+    vm->boots_disk = firmware_takes_disk(c);
+    if (vm->boots_disk && !add_disk(vm, bruin_config_get(c, "kernel"), e))
+        return false;
     for (size_t i = 0; (v = bruin_config_get_at(c, "disk", i)) != NULL; i++)
         if (!add_disk(vm, v, e))
             return false;

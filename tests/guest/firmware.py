@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,46 @@ def chaos(o, work):
     report(f'chaos seeds {o.first}..{o.first + o.seeds - 1}', wrong == 0, f'{wrong} neither booted nor explained')
 
 
+def mbr_of(volume):
+    """A disk with an MBR and one EFI system partition."""
+    table = bytearray(512)
+    table[446:462] = struct.pack('<B3sB3sII', 0, b'', 0xef, b'', 2048, len(volume) // 512)
+    table[510:512] = b'\x55\xaa'
+    return bytes(table) + bytes((2048 - 1) * 512) + volume
+
+
+def disks(o, work):
+    """`bruin run disk.img` with every kind of table and FAT, and what is said of disks that hold nothing."""
+    root, mk, name = esp(work, o.out), o.out + '/mkimage', work + '/disk.img'
+
+    def boots(title, *args):
+        rc, text = run(o.bruin, [*args])
+        report(title, rc == 0 and 'SELFTEST PASS' in text, f'exit {rc}: {text[-300:]}')
+    subprocess.run([o.bruin, 'img', 'create', '--esp', root, name], check=True)
+    boots('disk: GPT, FAT16', name)
+    boots('disk: behind another disk', name, '--firmware', 'tiny', '-d', mk + ',ro')
+    subprocess.run([mk, 'create', '--esp', root, '--bare', work + '/fat16.img'], check=True)
+    boots('disk: no table', work + '/fat16.img')
+    with open(work + '/fat16.img', 'rb') as f, open(work + '/mbr.img', 'wb') as g:
+        g.write(mbr_of(f.read()))
+    boots('disk: MBR', work + '/mbr.img')
+    subprocess.run([mk, 'create', '--esp', root, '--size', '300', work + '/fat32.img'], check=True)
+    boots('disk: GPT, FAT32', work + '/fat32.img')
+    with open(name, 'r+b') as f:
+        f.seek(512)
+        f.write(bytes(512))
+    boots('disk: the second GPT alone', '--firmware', 'tiny', '-d', name)
+    if shutil.which('mkfs.fat') and shutil.which('mcopy'):
+        fat12 = work + '/fat12.img'
+        subprocess.run(['mkfs.fat', '-F', '12', '-C', fat12, '3000'], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(['mcopy', '-s', '-i', fat12, root + '/EFI', root + '/boot', '::/'], check=True)
+        boots('disk: FAT12 by mkfs.fat and mtools', fat12)
+    with open(work + '/empty.img', 'wb') as f:
+        f.write(mbr_of(bytes(1 << 20)))
+    rc, text = run(o.bruin, ['--firmware', 'tiny', '-d', work + '/empty.img'])
+    report('disk: nothing to start', rc == 0 and 'is on none of' in text, f'exit {rc}: {text[-300:]}')
+
+
 def linux_stub(o):
     image, initrd = CACHE + '/Image-cloud', CACHE + '/initramfs.cpio.gz'
     if not os.path.exists(image):
@@ -106,6 +147,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         self_test(o, work)
         mistakes(o, work)
+        disks(o, work)
         linux_stub(o)
         chaos(o, work)
     print(f'{len(passed)} passed, {len(failed)} failed')

@@ -224,7 +224,8 @@ static bool check_label(struct scan *s, const char *label, char out[12])
     size_t n = strlen(label);
     if (!n || n > 11)
         return fail(s, label, "a label has 1 to 11 characters");
-    for (size_t i = 0; i <= n; i++)
+    memset(out, 0, 12);
+    for (size_t i = 0; i < n && i < 11; i++)
         out[i] = label[i] >= 'a' && label[i] <= 'z' ? (char)(label[i] - 32) : label[i];
     return true;
 }

@@ -1,6 +1,7 @@
 /// The image maker and the FAT reader against each other; fsck.fat and sgdisk judge if they are here.
 #include "espimg.h"
 #include "fatread.h"
+#include "part.h"
 #include "tap.h"
 
 #include <sys/stat.h>
@@ -48,10 +49,10 @@ struct disk {
     FILE *f;
     u64 base;
 };
-static bool read_sector(void *context, u64 sector, void *buf)
+static bool read_sector(void *context, u64 sector, u64 count, void *buf)
 {
     struct disk *d = context;
-    return !fseek(d->f, (long)(d->base + sector * 512), SEEK_SET) && fread(buf, 512, 1, d->f) == 1;
+    return !fseek(d->f, (long)(d->base + sector * 512), SEEK_SET) && fread(buf, 512, count, d->f) == count;
 }
 static bool file_is(struct fat_reader *v, const char *path, size_t len, unsigned seed)
 {
@@ -116,6 +117,36 @@ static void gpt_image_reads_back(void)
 {
     CHECK(create("gpt.img", NULL));
     check_volume("gpt.img", 1 << 20, 16);
+}
+static u32 partitions(const char *name, struct br_part *out)
+{
+    struct disk d = {fopen(image_path(name), "rb"), 0};
+    if (!d.f)
+        return 0;
+    fseek(d.f, 0, SEEK_END);
+    struct br_disk disk = {read_sector, &d, (u64)ftell(d.f) / 512};
+    u32 n = br_partitions(&disk, out);
+    fclose(d.f);
+    return n;
+}
+static void damage(const char *name, long at)
+{
+    FILE *f = fopen(image_path(name), "r+b");
+    CHECK(f && !fseek(f, at, SEEK_SET) && fputc(0x5a, f) != EOF);
+    if (f)
+        fclose(f);
+}
+static void second_table_stands_in_for_the_first(void)
+{
+    struct br_part part[PART_MAX];
+    CHECK(create("gpt.img", NULL));
+    CHECK(partitions("gpt.img", part) == 1 && part[0].is_gpt && part[0].is_esp && part[0].first == 2048 && part[0].number == 1);
+    damage("gpt.img", 512 + 40); /* the header */
+    CHECK(partitions("gpt.img", part) == 1 && part[0].is_gpt && part[0].first == 2048);
+    CHECK(create("gpt.img", NULL));
+    damage("gpt.img", 1024 + 32); /* the entries */
+    CHECK(partitions("gpt.img", part) == 1 && part[0].first == 2048);
+    CHECK(create("gpt.img", NULL));
 }
 static void large_image_is_fat32(void)
 {
@@ -192,6 +223,7 @@ int main(void)
         return 1;
     make_tree();
     RUN(gpt_image_reads_back);
+    RUN(second_table_stands_in_for_the_first);
     RUN(large_image_is_fat32);
     RUN(same_tree_gives_same_bytes);
     RUN(other_tools_accept_it);
