@@ -122,12 +122,13 @@ static int emit_blr(struct jit *j, const struct insn *i)
     struct xbuf *b = &j->b;
     jit_flags_to_env(j);
     jit_count(j, b, j->k);
-    jit_attention_check(j, b, j->off[j->k]);
+    if (j->cfg.count || j->cfg.attention_always)
+        jit_attention_check(j, b, j->off[j->k]);
     jit_count(j, b, j->k + 1);
     x_mov(b, RDX, jit_xread(j, i->rn, RDX));
     jit_pc(j, b, RAX, j->off[j->k] + 4);
     jit_xset(j, 30, RAX);
-    jit_push_return(j);
+    jit_push_return(j, CALL_RDX);
     x_mov(b, RAX, RDX);
     xrm host = probe(j, &miss);
     x_call_rm(b, host);

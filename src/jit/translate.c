@@ -356,31 +356,46 @@ static void link_stub(struct jit *j, struct jit_link *l)
     x_patch(l->site, l->stub);
 }
 
+/// A check whether to leave: its jumps.
+struct check {
+    u8 *attention, *spent;
+};
+
+/// Attention is set, or the budget of instructions is used up. Counting clobbers rcx.
+static struct check check(struct jit *j, struct xbuf *b)
+{
+    struct check k = {0};
+    if (j->cfg.count) {
+        x_rm(b, XI_MOV | XW, RCX, ENV(icount));
+        x_rm(b, XI_CMP | XW, RCX, ENV(budget));
+        k.spent = x_jcc(b, CC_AE, NULL);
+    }
+    x_alu_i(b, ALU_CMP, 0, ENV(attention), 0);
+    k.attention = x_jcc(b, CC_NE, NULL);
+    return k;
+}
+
+/// Cold: where a check goes.
+static void checked(struct jit *j, struct check k, s64 target)
+{
+    struct xbuf *c = &j->cold;
+    x_patch(k.attention, c->p);
+    if (k.spent)
+        x_patch(k.spent, c->p);
+    jit_vspill(j, c, j->vdirty);
+    jit_pc(j, c, RAX, target);
+    x_jmp(c, j->t_attention);
+}
+
 /// cmp attention; when set, or the budget of instructions is used up, leave for `target`. In cold code
 /// the path is inline. Counting clobbers rcx.
 void jit_attention_check(struct jit *j, struct xbuf *b, s64 target)
 {
-    u8 *spent = NULL;
-    if (j->cfg.count) {
-        x_rm(b, XI_MOV | XW, RCX, ENV(icount));
-        x_rm(b, XI_CMP | XW, RCX, ENV(budget));
-        spent = x_jcc(b, CC_AE, b == &j->cold ? NULL : j->cold.p);
-    }
-    x_alu_i(b, ALU_CMP, 0, ENV(attention), 0);
-    if (b == &j->cold) {
-        u8 *skip = x_jcc(b, CC_E, NULL);
-        if (spent)
-            x_patch(spent, b->p);
-        jit_vspill(j, b, j->vdirty);
-        jit_pc(j, b, RAX, target);
-        x_jmp(b, j->t_attention);
+    struct check k = check(j, b);
+    u8 *skip = b == &j->cold ? x_jmp(b, NULL) : NULL;
+    checked(j, k, target);
+    if (skip)
         x_patch(skip, b->p);
-        return;
-    }
-    x_jcc(b, CC_NE, j->cold.p);
-    jit_vspill(j, &j->cold, j->vdirty);
-    jit_pc(j, &j->cold, RAX, target);
-    x_jmp(&j->cold, j->t_attention);
 }
 
 /// The guard of a cross-page transfer: leaves through *miss (patched to the stub) unless the
@@ -406,18 +421,9 @@ static void cross_guard(struct jit *j, struct xbuf *b, struct jit_link *l, u8 *m
     x_op(b, XI_ST | XW, RAX, ENV(jit_page), 0);
 }
 
-void jit_exit_to(struct jit *j, struct xbuf *b, s64 target)
+/// The jump of an exit.
+static void leave_to(struct jit *j, struct xbuf *b, s64 target)
 {
-    s64 here = j->off[j->k];
-    jit_count(j, b, j->k + 1);
-    if (target <= here || j->cfg.attention_always)
-        jit_attention_check(j, b, target);
-    if (j->loop_top && target == j->blk->off) {
-        jit_vspill(j, b, j->vdirty & ~j->vdirty_top);
-        jit_caches_fill(j, b);
-        x_jmp(b, j->loop_top);
-        return;
-    }
     jit_vspill(j, b, j->vdirty);
     struct jit_link *l = new_link(j, target);
     if (l->delta == 0) {
@@ -433,6 +439,39 @@ void jit_exit_to(struct jit *j, struct xbuf *b, s64 target)
     x_patch(miss[1], l->stub);
 }
 
+/// Loops test attention at their top, so that the way back is a plain jump; not those that count, to
+/// which it matters where they test.
+static bool tests_at_top(const struct jit *j) { return !j->cfg.count; }
+
+void jit_exit_to(struct jit *j, struct xbuf *b, s64 target)
+{
+    s64 here = j->off[j->k];
+    bool is_back = j->loop_top && target == j->blk->off;
+    struct check k = {0};
+    jit_count(j, b, j->k + 1);
+    if ((target <= here && !(is_back && tests_at_top(j))) || j->cfg.attention_always)
+        k = check(j, b);
+    if (is_back) {
+        jit_vspill(j, b, j->vdirty & ~j->vdirty_top);
+        jit_caches_fill(j, b);
+        x_jmp(b, j->loop_top);
+    } else {
+        leave_to(j, b, target);
+    }
+    if (k.attention)
+        checked(j, k, target);
+}
+
+/// True when every cached register of the loop holds its value, as its top wants it.
+static bool all_loaded(const struct jit *j)
+{
+    for (unsigned n = 0; n < 32; n++)
+        if ((n < 31 && j->xmap[n] >= 0 && !j->xloaded[n] && j->loop_x >> n & 1) ||
+            (j->vmap[n] >= 0 && !j->vloaded[n] && j->loop_v >> n & 1))
+            return false;
+    return true;
+}
+
 /// jcc to target out of the block, saving live flags on that path only.
 void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
 {
@@ -441,6 +480,11 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
     if (j->follows[j->k]) { // the other way out
         cc ^= 1;
         target = here + 4;
+    }
+    if (j->loop_top && target == j->blk->off && tests_at_top(j) && !save && !j->cfg.attention_always &&
+        !(j->vdirty & ~j->vdirty_top) && all_loaded(j)) {
+        x_jcc(&j->b, cc, j->loop_top);
+        return;
     }
     bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->cfg.attention_always && !j->cfg.count;
     if (plain) { // straight to the link
@@ -463,9 +507,9 @@ void jit_call_to(struct jit *j, s64 target)
     jit_pc(j, b, RAX, here + 4);
     jit_xset(j, 30, RAX);
     jit_count(j, b, j->k + 1);
-    if (target <= here || j->cfg.attention_always)
+    if (j->cfg.count || j->cfg.attention_always)
         jit_attention_check(j, b, target);
-    jit_push_return(j);
+    jit_push_return(j, target);
     struct jit_link *l = new_link(j, target);
     if (l->delta == 0) {
         link_jump(j, b, l, true);
@@ -484,14 +528,27 @@ void jit_call_to(struct jit *j, s64 target)
     jit_landing(j);
 }
 
-/// rax = return address: onto the prediction stack.
-void jit_push_return(struct jit *j)
+/// rax = return address: onto the prediction stack. When that is full it is emptied, and attention
+/// tested: calls that are never returned from end up here, so no other call need test it.
+/// target: where the call goes, or CALL_RDX.
+void jit_push_return(struct jit *j, s64 target)
 {
     struct xbuf *b = &j->b;
     x_rm(b, XI_CMP | XW, RSP, ENV_JW(JW_RSP_LIMIT));
     struct xbuf *c = jit_cold_begin(j, CC_B);
     x_rm(c, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
+    x_alu_i(c, ALU_CMP, 0, ENV(attention), 0);
+    u8 *leaves = x_jcc8(c, CC_NE);
     jit_cold_end(j);
+    x_patch8(leaves, c->p);
+    if (target == CALL_RDX) {
+        x_mov(c, RAX, RDX);
+        x_jmp(c, j->t_indirect);
+    } else {
+        jit_vspill(j, c, j->vdirty);
+        jit_pc(j, c, RAX, target);
+        x_jmp(c, j->t_attention);
+    }
     x_push(b, RAX);
 }
 
@@ -623,6 +680,8 @@ static void begin(struct jit *j)
             x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);
             x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
         }
+        if (tests_at_top(j))
+            jit_attention_check(j, &j->b, j->blk->off);
     }
 }
 

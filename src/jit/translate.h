@@ -30,7 +30,8 @@ void jit_attention_check(struct jit *j, struct xbuf *b, s64 target);
 void jit_say_pending(struct jit *j);
 /// BL to target.
 void jit_call_to(struct jit *j, s64 target);
-void jit_push_return(struct jit *j);
+enum { CALL_RDX = -1 << 30 }; ///< no offset: the target of a call is in rdx
+void jit_push_return(struct jit *j, s64 target);
 void jit_landing(struct jit *j);
 
 #endif
