@@ -65,14 +65,18 @@ union vreg {
     s64 sd[2];
 };
 
-/// One soft-TLB entry. tag is the virtual page address (low 12 bits clear) or TLB_EMPTY;
+/// One soft-TLB entry. tag is the virtual page address (low 12 bits clear) or empty (tlb_empty);
 /// host address = virtual address + addend.
 struct tlb_ent {
     u64 tag;
     u64 addend;
 };
-#define TLB_EMPTY (~0ULL)
 enum { TLB_BITS = 12, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 512, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
+
+/// The tag of an empty entry with index k. Translated code finds an access of n bytes in an entry when
+/// va - tag <= 4096 - n, so no va that belongs to the entry may be that close to its tag.
+static inline u64 tlb_empty(unsigned k) { return k == 0 || k == TLB_SIZE - 1 ? (u64)TLB_SIZE / 2 << GUEST_PAGE_SHIFT | 1 : ~0ULL; }
+static inline bool tlb_is_empty(u64 tag) { return tag & 1; }
 
 /// What a soft-TLB entry maps to, for slow paths: parallel to mmuctx.r, .w and .x.
 struct tlb_info {

@@ -329,7 +329,7 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
         return;
     struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
     struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
-    if (acc == ACC_FETCH && e->tag != TLB_EMPTY && e->tag != (va & ~0xfffULL))
+    if (acc == ACC_FETCH && !tlb_is_empty(e->tag) && e->tag != (va & ~0xfffULL))
         t->x_lost[x_lost_bit(e->tag) / 64] |= 1ULL << x_lost_bit(e->tag) % 64;
     e->tag = va & ~0xfffULL;
     e->addend = (u64)(uintptr_t)host - va;
@@ -359,6 +359,8 @@ static void clear_used(struct tlb_ent *e, u64 *used)
 {
     for (u64 left = *used; left; left &= left - 1)
         memset(e + (unsigned)__builtin_ctzll(left) * GROUP, 0xff, GROUP * sizeof *e);
+    e[0].tag = tlb_empty(0);
+    e[TLB_SIZE - 1].tag = tlb_empty(TLB_SIZE - 1);
     *used = 0;
 }
 void mmuctx_flush(struct mmuctx *t)
@@ -524,11 +526,11 @@ static void flush_page(struct mmuctx *t, gva_t page)
         return;
     }
     if (same_page(t->r[k].tag, page))
-        t->r[k].tag = TLB_EMPTY;
+        t->r[k].tag = tlb_empty(k);
     if (same_page(t->w[k].tag, page))
-        t->w[k].tag = TLB_EMPTY;
+        t->w[k].tag = tlb_empty(k);
     if (same_page(t->x[k].tag, page)) {
-        t->x[k].tag = TLB_EMPTY;
+        t->x[k].tag = tlb_empty(k);
         t->code_gen++;
     } else if (t->x_lost[x_lost_bit(page) / 64] >> x_lost_bit(page) % 64 & 1) {
         t->code_gen++; /* translated code of the page may still run */
@@ -578,9 +580,9 @@ static void protect(struct mmuctx *t, gpa_t page)
             k += GROUP - 1;
             continue;
         }
-        if (t->w[k].tag != TLB_EMPTY && t->wi[k].pa == page) {
+        if (!tlb_is_empty(t->w[k].tag) && t->wi[k].pa == page) {
             slot_drop_host(t, (const void *)(uintptr_t)(t->w[k].tag + t->w[k].addend));
-            t->w[k].tag = TLB_EMPTY;
+            t->w[k].tag = tlb_empty(k);
         }
     }
 }

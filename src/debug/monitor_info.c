@@ -159,7 +159,7 @@ static void tlb_entries(const struct mmuctx *t, const char *kind, const struct t
                         struct text *out)
 {
     for (unsigned k = 0; k < TLB_SIZE; k++)
-        if (e[k].tag != TLB_EMPTY)
+        if (!tlb_is_empty(e[k].tag))
             text_add(out, "  %s %016llx -> %012llx%s%s\n", kind, (unsigned long long)e[k].tag, (unsigned long long)n[k].pa,
                      n[k].global ? " global" : "", n[k].device ? " device" : "");
     (void)t;

@@ -47,29 +47,53 @@ struct jit_addr jit_addr_rn(struct jit *j, unsigned rn, s64 off)
     return (struct jit_addr){.base = jit_xread(j, rn, RAX), .off = off, .is_sp = rn == REG_SP || rn == 29};
 }
 
+/// Sites that look the address up in the soft TLB instead of in a slot: those whose slots missed too
+/// often, and those of EL1 outside the stack. A kernel's working set has more sites than slots, which
+/// would throw each other out (creating a process took four times as long).
+static bool is_indexed(const struct jit *j, struct jit_addr a)
+{
+    return j->mem_user || (j->mode & MODE_EL1 && !a.is_sp) || jit_site_is_hot(j, j->blk->page + j->off[j->k]);
+}
+
 /// rdx = address: looks it up in the soft TLB.
 static xrm indexed(struct jit *j, struct jit_addr a, unsigned size, bool write)
 {
     struct xbuf *b = &j->b;
     s32 table = (s32)(write ? offsetof(struct mmuctx, w) : offsetof(struct mmuctx, r));
-    x_mov32(b, RCX, RDX);
-    x_shift_i(b, SH_SHR, 0, xr(RCX), GUEST_PAGE_SHIFT - 4);
+    if (j->cpu.bmi2) {
+        x_rorx(b, 0, RCX, xr(RDX), GUEST_PAGE_SHIFT - 4);
+    } else {
+        x_mov32(b, RCX, RDX);
+        x_shift_i(b, SH_SHR, 0, xr(RCX), GUEST_PAGE_SHIFT - 4);
+    }
     x_alu_i(b, ALU_AND, 0, xr(RCX), (TLB_SIZE - 1) << 4);
-    if (size > 1)
-        x_rm(b, XI_LEA | XW, RDX, xm(RDX, (s32)size - 1)); // the last byte's page: a crossing misses
-    x_alu_i(b, ALU_AND, XW, xr(RDX), -GUEST_PAGE);
-    x_rm(b, XI_CMP | XW, RDX, xmi(RCTX, RCX, 0, table + (s32)offsetof(struct tlb_ent, tag)));
-    j->mem_probe = x_jcc(b, CC_NE, NULL);
-    x_rm(b, XI_MOV | XW, RCX, xmi(RCTX, RCX, 0, table + (s32)offsetof(struct tlb_ent, addend)));
+    xrm e = xmi(RCTX, RCX, 0, table);
+    if (j->mem_user) {
+        x_rm(b, XI_ADD | XW, RCX, ENV(ctx_unpriv));
+        e = xm(RCX, table);
+    }
+    x_rm(b, XI_SUB | XW, RDX, e);
+    x_alu_i(b, ALU_CMP, XW, xr(RDX), GUEST_PAGE - (s32)size);
+    j->mem_probe = x_jcc(b, CC_A, NULL);
+    e.disp += (s32)offsetof(struct tlb_ent, addend);
+    x_rm(b, XI_MOV | XW, RCX, e);
     return xmi(a.base, RCX, 0, (s32)a.off);
+}
+_Static_assert(offsetof(struct tlb_ent, tag) == 0 && sizeof(struct tlb_ent) == 16, "indexed");
+
+/// rdx <- the address.
+static void load_address(struct xbuf *b, struct jit_addr a)
+{
+    if (a.off)
+        x_rm(b, XI_LEA | XW, RDX, xm(a.base, (s32)a.off));
+    else
+        x_mov(b, RDX, a.base);
 }
 
 xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned size, bool write, unsigned align)
 {
     struct xbuf *b = &j->b;
-    j->mem_indexed = jit_site_is_hot(j, j->blk->page + j->off[j->k]) && !j->mem_user;
-    int ctx = j->mem_user ? RCX : RCTX;
-    s32 slot = j->mem_indexed ? 0 : slot_of(j, a.is_sp, size, write);
+    j->mem_indexed = is_indexed(j, a);
     j->mem_slow[0] = j->mem_slow[1] = NULL;
     if (i->rn == REG_SP && (j->mode & MODE_SA) && !j->sp_aligned && i->flags & NSP) {
         x_test_i(b, 0, xr(jit_xread(j, REG_SP, RAX)), 15);
@@ -78,11 +102,8 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
     }
     j->mem_retry = b->p;
     j->mem_addr = a;
-    const s32 page = (s32)(offsetof(struct mmuctx, slot_page) + 8 * (size_t)slot);
-    const s32 entry = (s32)(offsetof(struct mmuctx, slot) + sizeof(struct slot_ent) * (size_t)slot);
-    j->mem_key = (u32)slot * 8 | span_of(a.is_sp, size) << 16;
     j->mem_write = write;
-    x_rm(b, XI_LEA | XW, RDX, xm(a.base, (s32)a.off));
+    load_address(b, a);
     unsigned strict = align ? align : j->mode & MODE_ALIGN ? (i->p <= 4 ? 1u << i->p : 1) : 1;
     if (strict > 1) {
         x_test_i(b, 0, xr(RDX), (s32)strict - 1);
@@ -90,51 +111,53 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
     }
     if (j->mem_indexed)
         return indexed(j, a, size, write);
-    if (j->mem_user)
-        x_rm(b, XI_MOV | XW, RCX, ENV(ctx_unpriv));
-    x_rm(b, XI_SUB | XW, RDX, xm(ctx, page));
-    x_rm(b, XI_CMP | XW, RDX, xm(ctx, entry + (s32)offsetof(struct slot_ent, limit)));
+    s32 slot = slot_of(j, a.is_sp, size, write);
+    const s32 page = (s32)(offsetof(struct mmuctx, slot_page) + 8 * (size_t)slot);
+    const s32 entry = (s32)(offsetof(struct mmuctx, slot) + sizeof(struct slot_ent) * (size_t)slot);
+    j->mem_key = (u32)slot * 8 | span_of(a.is_sp, size) << 16;
+    x_rm(b, XI_SUB | XW, RDX, xm(RCTX, page));
+    x_rm(b, XI_CMP | XW, RDX, xm(RCTX, entry + (s32)offsetof(struct slot_ent, limit)));
     j->mem_probe = x_jcc(b, CC_AE, NULL);
-    x_rm(b, XI_MOV | XW, RCX, xm(ctx, entry + (s32)offsetof(struct slot_ent, addend)));
+    x_rm(b, XI_MOV | XW, RCX, xm(RCTX, entry + (s32)offsetof(struct slot_ent, addend)));
     return xmi(a.base, RCX, 0, (s32)a.off);
+}
+
+/// Cold: checks that failed run the body.
+static void slow_checks(struct jit *j)
+{
+    for (unsigned k = 0; k < 2; k++)
+        if (j->mem_slow[k])
+            x_patch(j->mem_slow[k], j->cold.p);
 }
 
 void jit_mem_done(struct jit *j, const struct insn *i)
 {
     struct xbuf *c = &j->cold;
+    j->mem_user = false;
     if (j->mem_indexed) {
-        for (unsigned k = 0; k < 2; k++)
-            if (j->mem_slow[k])
-                x_patch(j->mem_slow[k], c->p);
+        slow_checks(j);
         x_patch(j->mem_probe, c->p);
         jit_cold_exec(j, i);
         jit_caches_reload(j, c);
         x_jmp(c, j->b.p);
         return;
     }
+    u32 site = j->site_next++ % SITES;
+    j->patience[site] = SITE_PATIENCE;
     x_patch(j->mem_probe, c->p);
     jit_vspill(j, c, j->vdirty_cold);
     jit_say_pending(j);
-    x_rm(c, XI_LEA | XW, RDX, xm(j->mem_addr.base, (s32)j->mem_addr.off));
-    x_mov_ri(c, RCX, j->mem_key);
-    if (j->mem_user)
-        x_call(c, j->mem_write ? j->t_store_user : j->t_load_user);
-    else
-        x_call(c, j->mem_write ? j->t_store : j->t_load);
-    j->mem_user = false;
+    load_address(c, j->mem_addr);
+    x_mov_ri(c, RCX, j->mem_key | (u64)site << 32);
+    x_call(c, j->mem_write ? j->t_store : j->t_load);
     x_jmp(c, j->mem_retry);
     x_u32(c, i->word);
     x_u32(c, j->off[j->k]);
-    u32 site = j->site_next++ % SITES;
-    j->patience[site] = SITE_PATIENCE;
-    x_u32(c, site);
     u8 *after = c->p;
     jit_caches_reload(j, c);
     x_jmp(c, j->b.p);
     if (j->mem_slow[0] || j->mem_slow[1]) {
-        for (unsigned k = 0; k < 2; k++)
-            if (j->mem_slow[k])
-                x_patch(j->mem_slow[k], c->p);
+        slow_checks(j);
         jit_cold_exec(j, i);
         x_jmp(c, after);
     }

@@ -148,7 +148,7 @@ struct jit {
 
     /* Thunks, writable addresses. */
     u8 *vconst; ///< 16-byte constants of the SIMD emitters
-    u8 *t_enter, *t_exit, *t_exec, *t_exec_word, *t_load, *t_store, *t_load_user, *t_store_user, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_hot, *t_end;
+    u8 *t_enter, *t_exit, *t_exec, *t_exec_word, *t_load, *t_store, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_hot, *t_end;
 
     /* Blocks. */
     struct jit_block **hash;
@@ -163,6 +163,7 @@ struct jit {
     u64 *hot_sites;        ///< instructions whose slots miss often: physical address + 1, open hashing
     unsigned hot_count;
     s32 *patience;
+    u64 patience_ns; ///< when it was renewed
     u32 site_next;
     u64 *ways; ///< of conditional branches in hot loops (hot.c), by hash
     unsigned way_count;
@@ -226,7 +227,9 @@ struct jit {
 };
 
 /// Data behind the call of a site's soft-TLB probe, from the return address.
-enum { SITE_INSN = 5, SITE_OFF = 9, SITE_NUMBER = 13, SITE_SIZE = 17, SITE_PATIENCE = 200, SITES = 1 << 16 };
+enum { SITE_INSN = 5, SITE_OFF = 9, SITE_SIZE = 13, SITES = 1 << 16 };
+/// Patience of a site in one period, and what a miss costs that is not on the next page.
+enum { SITE_FAR = 64, SITE_PATIENCE = 1000 * SITE_FAR, PATIENCE_NS = 50000000 };
 
 enum jit_flags {
     FL_NONE, ///< only in cpu.nzcv (when fl_env), or dead

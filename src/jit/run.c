@@ -158,10 +158,19 @@ int jit_c_exec_word(struct cpu *c, u32 word)
 }
 
 /// The slot of the instruction at this offset of the running page missed often: its blocks are
-/// dropped and will be translated to look the address up in the soft TLB.
+/// dropped and will be translated to look the address up in the soft TLB. Only misses within a
+/// period count, since what they cost is time.
 void jit_c_hot_site(struct cpu *c, u32 off)
 {
     struct jit *j = jit_of(c);
+    u64 now = j->cfg.count ? c->icount : os_now_ns();
+    if (now - j->patience_ns > PATIENCE_NS) {
+        u32 n = j->site_next < SITES ? j->site_next : SITES;
+        for (u32 k = 0; k < n; k++)
+            j->patience[k] = SITE_PATIENCE;
+        j->patience_ns = now;
+        return;
+    }
     unsigned k = c->jit_page >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
     if (c->ctx->x[k].tag != c->jit_page)
         return;

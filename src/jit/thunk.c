@@ -114,15 +114,33 @@ static u8 *make_exec(struct jit *j, const u8 *cont, bool word)
     return at;
 }
 
-/// call: rdx = address, ecx = 8 * slot number | span << 16. After the call: a 5-byte jump to the
-/// retry, u32 word of the instruction, u32 page offset, u32 number
-/// of the site; then the instruction to go on with after the exec_ body ran. rax is kept when the probe hits.
-static u8 *make_probe(struct jit *j, s32 table, bool user)
+/// The slot missed on another page: costs the site patience, little when pages are walked through in
+/// order. rcx = 8 * slot number, rdx = the page; rax changes. ret  the jump taken when there is none left.
+static u8 *lose_patience(struct xbuf *b)
+{
+    x_rm(b, XI_MOV | XW, RAX, xmi(RCTX, RCX, 0, (s32)offsetof(struct mmuctx, slot_page)));
+    x_rr(b, XI_SUB | XW, RAX, RDX);
+    x_alu_i(b, ALU_ADD, XW, xr(RAX), GUEST_PAGE);
+    x_alu_i(b, ALU_CMP, XW, xr(RAX), 2 * GUEST_PAGE);
+    x_op(b, XI_ST | XW, RDX, xmi(RCTX, RCX, 0, (s32)offsetof(struct mmuctx, slot_page)), 0);
+    xrm site = ENV_JW(JW_TMP2);
+    site.disp += 4;
+    x_rm(b, XI_MOV, RAX, site);
+    x_rm(b, XI_MOV | XW, RCX, ENV_JW(JW_PATIENCE));
+    u8 *near = x_jcc8(b, CC_BE);
+    x_alu_i(b, ALU_SUB, 0, xmi(RCX, RAX, 2, 0), SITE_FAR - 1);
+    x_patch8(near, b->p);
+    x_alu_i(b, ALU_SUB, 0, xmi(RCX, RAX, 2, 0), 1);
+    return x_jcc8(b, CC_S);
+}
+
+/// call: rdx = address, rcx = 8 * slot number | span << 16 | number of the site << 32. After the call: a
+/// 5-byte jump to the retry, u32 word of the instruction, u32 page offset; then the instruction to go on
+/// with after the exec_ body ran. rax is kept when the probe hits.
+static u8 *make_probe(struct jit *j, s32 table)
 {
     struct xbuf *b = &j->b;
     u8 *at = b->p;
-    if (user)
-        x_rm(b, XI_MOV | XW, RCTX, ENV(ctx_unpriv));
     x_op(b, XI_ST | XW, RAX, ENV_JW(JW_TMP), 0);
     x_op(b, XI_ST | XW, RCX, ENV_JW(JW_TMP2), 0);
     x_shift_i(b, SH_SHR, 0, xr(RCX), 16);
@@ -138,24 +156,19 @@ static u8 *make_probe(struct jit *j, s32 table, bool user)
     x_alu_i(b, ALU_AND, XW, xr(RDX), -GUEST_PAGE);
     x_rm(b, XI_CMP | XW, RDX, xmi(RCTX, RAX, 0, table + (s32)offsetof(struct tlb_ent, tag)));
     u8 *slow2 = x_jcc(b, CC_NE, NULL);
+    x_neg(b, 0, xr(RCX));
+    x_alu_i(b, ALU_ADD, 0, xr(RCX), GUEST_PAGE + 1);
     x_rm(b, XI_MOV | XW, RAX, xmi(RCTX, RAX, 0, table + (s32)offsetof(struct tlb_ent, addend)));
+    xrm entry = xmi(RCTX, RCX, 1, (s32)offsetof(struct mmuctx, slot));
+    x_push(b, RCX);
     x_rm(b, XI_MOVZX16, RCX, ENV_JW(JW_TMP2));
-    x_op(b, XI_ST | XW, RDX, xmi(RCTX, RCX, 0, (s32)offsetof(struct mmuctx, slot_page)), 0);
-    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 1, (s32)(offsetof(struct mmuctx, slot) + offsetof(struct slot_ent, addend))), 0);
-    x_rm(b, XI_MOV, RAX, ENV_JW(JW_TMP2));
-    x_shift_i(b, SH_SHR, 0, xr(RAX), 16);
-    x_neg(b, 0, xr(RAX));
-    x_alu_i(b, ALU_ADD, 0, xr(RAX), GUEST_PAGE + 1);
-    x_op(b, XI_ST | XW, RAX, xmi(RCTX, RCX, 1, (s32)(offsetof(struct mmuctx, slot) + offsetof(struct slot_ent, limit))), 0);
-    // a site that misses often is translated again, without a slot
-    x_rm(b, XI_MOV | XW, RAX, xm(RSP, 0));
-    x_rm(b, XI_MOV, RAX, xm(RAX, SITE_NUMBER));
-    x_rm(b, XI_MOV | XW, RCX, ENV_JW(JW_PATIENCE));
-    x_alu_i(b, ALU_SUB, 0, xmi(RCX, RAX, 2, 0), 1);
-    u8 *tired = x_jcc8(b, CC_S);
+    entry.disp += (s32)offsetof(struct slot_ent, addend);
+    x_op(b, XI_ST | XW, RAX, entry, 0);
+    x_pop(b, RAX);
+    entry.disp += (s32)offsetof(struct slot_ent, limit) - (s32)offsetof(struct slot_ent, addend);
+    x_op(b, XI_ST | XW, RAX, entry, 0);
+    u8 *tired = lose_patience(b); // a site that misses often is translated again, without a slot
     x_rm(b, XI_MOV | XW, RAX, ENV_JW(JW_TMP));
-    if (user)
-        x_rm(b, XI_MOV | XW, RCTX, ENV(ctx));
     x_ret(b);
     x_patch8(tired, b->p);
     spill(b);
@@ -168,8 +181,6 @@ static u8 *make_probe(struct jit *j, s32 table, bool user)
     reload(b);
     x_patch(slow1, b->p);
     x_patch(slow2, b->p);
-    if (user)
-        x_rm(b, XI_MOV | XW, RCTX, ENV(ctx));
     x_alu_i(b, ALU_ADD, XW, ENV_JW(JW_SLOW_MEM), 1);
     x_pop(b, RAX);
     x_rm(b, XI_MOV, RCX, xm(RAX, SITE_OFF));
@@ -265,10 +276,8 @@ void jit_make_thunks(struct jit *j)
     u8 *cont = make_continue(j);
     j->t_exec = make_exec(j, cont, false);
     j->t_exec_word = make_exec(j, cont, true);
-    j->t_load = make_probe(j, (s32)offsetof(struct mmuctx, r), false);
-    j->t_store = make_probe(j, (s32)offsetof(struct mmuctx, w), false);
-    j->t_load_user = make_probe(j, (s32)offsetof(struct mmuctx, r), true);
-    j->t_store_user = make_probe(j, (s32)offsetof(struct mmuctx, w), true);
+    j->t_load = make_probe(j, (s32)offsetof(struct mmuctx, r));
+    j->t_store = make_probe(j, (s32)offsetof(struct mmuctx, w));
     make_link(j, cont);
     j->t_cross = make_lookup(j, cont, true);
     j->t_indirect = make_lookup(j, cont, false);
