@@ -165,4 +165,6 @@ void psci_call(struct vcpu *v, bool smc)
     else
         ret = serve(v, fn & ~(u32)(wide ? CALL_64BIT : 0), a);
     c->x[0] = ret;
+    if (c->hooks.psci_done)
+        c->hooks.psci_done(c->hooks.ctx, c, fn, ret);
 }

@@ -172,6 +172,8 @@ struct cpu_hooks {
     /// At a loop edge after ATT_SAMPLE, before interrupts are taken: the state is exact.
     void (*sample)(void *ctx, struct cpu *c);
     void (*psci)(void *ctx, struct cpu *c, u64 fn, bool smc);
+    /// After a firmware call, with its result.
+    void (*psci_done)(void *ctx, struct cpu *c, u64 fn, u64 ret);
 };
 
 /// A CPU with a probe is a rehearsal: its stores go nowhere, loads read RAM only, and accesses are
@@ -181,6 +183,10 @@ struct cpu_probe {
     unsigned size;
     bool stored, loaded;
     bool blocked; ///< the last access cannot be rehearsed: device memory, a fault, an atomic
+    /// Where not NULL: does an access of 1 to 16 bytes instead. ret  false: it cannot be rehearsed
+    bool (*access)(struct cpu *c, struct cpu_probe *p, gva_t va, unsigned size, bool write, u64 *val);
+    u64 atomic[2]; ///< with access: where a read-modify-write happens; to be stored when it is over
+    bool is_atomic;
 };
 
 /// Last control transfers, newest at (head - 1) & 31.
@@ -266,6 +272,7 @@ struct cpu {
         u8 is_set, in_walk; ///< in_walk: an access to the stage 1 tables
     } s2_fault; ///< the translation that failed last failed in stage 2
     u64 erets, eret_pc; ///< exception returns so far, and where the last one went
+    u64 eret_spsr;      ///< ... and with what state
     u64 tlb_fills, tlb_flushes, walks, exceptions, unknown_sysregs;
 
     /* The world around. */

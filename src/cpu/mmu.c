@@ -755,6 +755,7 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
 }
 
 /// An access of a rehearsal. ret  false when it ends here.
+/// val: what is stored, with the probe's own access; where loads go
 static COLD bool probe_access(struct cpu *c, gva_t va, unsigned size, enum access acc, u64 *val)
 {
     struct cpu_probe *p = c->probe;
@@ -762,6 +763,10 @@ static COLD bool probe_access(struct cpu *c, gva_t va, unsigned size, enum acces
     p->va = va;
     p->size = size;
     *(acc == ACC_STORE ? &p->stored : &p->loaded) = true;
+    if (p->access) {
+        p->blocked |= !p->access(c, p, va, size, acc == ACC_STORE, val);
+        return !p->blocked;
+    }
     if (!mmu_debug_read(c, va, buf, size)) {
         p->blocked = true;
         return false;
@@ -864,7 +869,7 @@ bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags,
 {
     unsigned size = 1u << size_log2;
     if (UNLIKELY(c->probe != NULL))
-        return probe_access(c, va, size, ACC_STORE, NULL);
+        return probe_access(c, va, size, ACC_STORE, (u64[2]){val[0], size == 16 ? val[1] : 0});
     unsigned room = GUEST_PAGE - (unsigned)(va & 0xfff);
     if (size == 16 && room >= 16) {
         if (!store_piece(c, va, 8, 16, flags, val[0]))
@@ -901,9 +906,13 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
     unsigned size = 1u << size_log2;
     enum access acc = write ? ACC_STORE : ACC_LOAD;
     if (UNLIKELY(c->probe != NULL)) {
-        probe_access(c, va, size, ACC_STORE, NULL);
-        c->probe->blocked = true;
-        return NULL;
+        struct cpu_probe *p = c->probe;
+        p->is_atomic = p->access && !(va & (size - 1)) && probe_access(c, va, size, ACC_LOAD, p->atomic);
+        p->va = va;
+        p->size = size;
+        p->stored = true;
+        p->blocked |= !p->is_atomic;
+        return p->is_atomic ? p->atomic : NULL;
     }
     struct tlb_ent *e = &c->ctx->w[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
     if (LIKELY(write && e->tag == (va & ~0xfffULL) && !(va & (size - 1)) && (c->mode & MODE_MMU)))

@@ -152,6 +152,16 @@ static void on_bad_access(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned
 
 /* ---- the other hooks hand over to the topics ---- */
 
+static void vbar_write(struct explain *x, struct cpu *c, u64 val)
+{
+    char at[96];
+    watch_of(x, c)->vbar_written = val & 0x7ff ? val : 0;
+    if (val & 0x7ff)
+        explain_say(x, c, "F02", true,
+                    "VBAR_EL1 set to 0x%llx at %s: not a multiple of 2 KiB; the low bits are ignored and vectors are taken from 0x%llx",
+                    (unsigned long long)val, name_full(x, c->pc, at, sizeof at), (unsigned long long)(val & ~0x7ffULL));
+}
+
 static void on_sysreg_write(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 new_val)
 {
     struct explain *x = ctx;
@@ -161,6 +171,12 @@ static void on_sysreg_write(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 n
         w->mmu_on_ttbr0 = c->sr[SYSREG_TTBR0_EL1];
         w->mmu_on_old_sctlr = old_val;
     }
+    if (sr == SYSREG_SCTLR_EL1 && bit(old_val, 0) && !bit(new_val, 0))
+        watch_of(x, c)->mmu_off_pc = c->pc;
+    if ((sr == SYSREG_TTBR0_EL1 || sr == SYSREG_TTBR1_EL1 || sr == SYSREG_TCR_EL1) && (c->mode & MODE_MMU))
+        watch_of(x, c)->tables_pc = c->pc;
+    if (sr == SYSREG_VBAR_EL1)
+        vbar_write(x, c, new_val);
     lint_sysreg_write(x, c, sr, old_val, new_val);
 }
 
@@ -209,6 +225,19 @@ static void on_psci(void *ctx, struct cpu *c, u64 fn, bool smc)
     if (!smc && (fn & ~0x40000000ULL) == 0x84000003)
         lint_cpu_on(x, c);
 }
+static void on_psci_done(void *ctx, struct cpu *c, u64 fn, u64 ret)
+{
+    struct cpu_watch *w = watch_of(ctx, c);
+    bool query = (fn & 0xffff) == 0 || (fn & 0xffff) == 1 || (fn & 0xffff) == 0xa || (fn & 0xffff) >= 0x50;
+    w->psci.failed = (s64)ret < 0 && !(query && fn >> 24 == 0x84);
+    if (!w->psci.failed)
+        return;
+    w->psci.pc = c->pc - 4;
+    w->psci.fn = fn;
+    w->psci.arg = c->x[1];
+    w->psci.entry = c->x[2];
+    w->psci.ret = ret;
+}
 static void on_sample(void *ctx, struct cpu *c) { stuck_sample(ctx, c); }
 
 static void install(struct explain *x, struct cpu *c)
@@ -221,6 +250,7 @@ static void install(struct explain *x, struct cpu *c)
         .bad_access = on_bad_access,
         .sample = on_sample,
         .psci = on_psci,
+        .psci_done = on_psci_done,
         .sysreg_write = on_sysreg_write,
         .tlb_fill = on ? on_tlb_fill : NULL,
         .stale_code = on ? on_stale_code : NULL,
@@ -421,7 +451,9 @@ static const struct fault *decide_fault(struct explain *x)
     for (unsigned i = 0; i < x->cpus && (f == NULL || (f->kind & 0x180)); i++)
         if (outstanding(x, i) && !(outstanding(x, i)->kind & 0x180))
             f = outstanding(x, i);
-    if (f && (f->kind & 0x180)) /* sleeping in an interrupt handler is no fault */
+    const struct cpu *c = machine_cpu(x->m, x->verdict_cpu);
+    bool parked = x->verdict == V_STUCK || (x->verdict == V_DEADLOCK && f && c->pc - 4 - f->sr_vbar < 0x800);
+    if (f && (f->kind & 0x180) && !parked) /* sleeping in an interrupt handler is no fault */
         return NULL;
     if (f && x->verdict != V_TIMEOUT)
         x->verdict = V_FAULT;

@@ -130,6 +130,22 @@ static bool line_was_code(struct explain *x, gpa_t pa)
     return bit(r->stale_lines[off / GUEST_PAGE], off / LINE % 64);
 }
 
+/// The store that changed the code was a push: the stack ran over it.
+static bool by_stack(struct explain *x, struct cpu *c, u64 pc)
+{
+    struct insn i;
+    u32 word;
+    char at[96];
+    if (x->is_linux || pc == 0 || !mmu_debug_read(c, pc, &word, 4))
+        return false;
+    insn_decode(word, &i);
+    if (!(i.flags & ST) || i.rn != REG_SP)
+        return false;
+    explain_say(x, c, "F14", true, "stack overflow: `stp` or `str` through SP at %s overwrote code that now runs",
+                name_full(x, pc, at, sizeof at));
+    return true;
+}
+
 void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
 {
     struct code_page **slot = find(x, pa);
@@ -149,6 +165,8 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
     /* Never fetched, caches off: silicon reads memory. A loader that moves itself relies on that; a
        program that makes a little code forgot something. */
     if (!before && !cached && !is_strict(x) && x->code_pages > FEW_PAGES)
+        return;
+    if (by_stack(x, c, p->writer_pc))
         return;
     name_full(x, (c->pc & ~0xfffULL) | (pa & 0xfff), at, sizeof at);
     if (p->writer_pc) {

@@ -185,12 +185,13 @@ static const struct {
 
 const char *board_at(gpa_t pa, char *buf, size_t size)
 {
+    u64 best = ~0ULL; /* a board's window of peripherals gives way to a device in it */
     for (unsigned i = 0; i < ARRAY_LEN(board_devices); i++)
-        if (pa >= board_devices[i].base && pa - board_devices[i].base < board_devices[i].size) {
+        if (pa - board_devices[i].base < board_devices[i].size && board_devices[i].size < best) {
+            best = board_devices[i].size;
             snprintf(buf, size, "%s of %s", board_devices[i].what, board_devices[i].board);
-            return buf;
         }
-    return NULL;
+    return best == ~0ULL ? NULL : buf;
 }
 
 bool is_ram(struct explain *x, gpa_t pa)

@@ -48,6 +48,15 @@ struct cpu_watch {
     gva_t smc_pc;
     u64 samples, stuck_samples;
     u64 sample_pc;
+    unsigned long_proofs;
+    unsigned patience;  ///< how long the next proof may take, in steps; 0: the usual
+    u64 vbar_written;   ///< a VBAR_EL1 whose low bits were not 0; else 0
+    u64 tables_pc;      ///< of the last write to TTBR0, TTBR1 or TCR while the MMU was on; 0: never
+    u64 mmu_off_pc;     ///< of the write that cleared SCTLR_EL1.M; 0: never
+    struct {
+        u64 pc, fn, arg, entry, ret;
+        bool failed;
+    } psci;             ///< the last firmware call, when it failed
     bool is_stuck;     ///< proved at the last sample
     bool ran_el0;
     bool checked_entry; ///< boot protocol was checked
@@ -84,6 +93,7 @@ struct explain {
     struct note note[NOTES_MAX];
     unsigned note_count;
     u64 said;        ///< one bit per catalogue id: said once
+    bool polls_uart; ///< the loop proved endless reads UART flags
     bool quiet;      ///< an EL0 instruction ran: early-boot lints are over
 
     /* The end. */
@@ -161,8 +171,17 @@ void rehearse_begin(struct explain *x, struct cpu *c);
 /// Executes one instruction of the rehearsal. allow_store: stores are dropped, not refused.
 /// ret  false when it cannot go on; end says why
 bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end);
-/// Proves that c never leaves its loop unless an interrupt comes.
-bool rehearse_is_stuck(struct explain *x, struct cpu *c, bool *reads_ram);
+
+/* ---- prove.c ---- */
+
+enum proof_result {
+    PROOF_ENDS,    ///< it leaves the loop, or does what cannot be rehearsed
+    PROOF_ENDLESS,
+    PROOF_LIMIT,
+};
+/// Proves that c never leaves its loop unless an interrupt is taken.
+/// out  reads_ram  the loop looks at memory that others might write
+enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps_max, bool *reads_ram);
 
 /* ---- stuck.c ---- */
 void stuck_sample(struct explain *x, struct cpu *c);
@@ -192,11 +211,13 @@ void lint_code_free(struct explain *x);
 struct why {
     char id[4];
     char title[120];
-    char cause[400];
-    char fix[300];
+    char cause[800];
+    char fix[400];
 };
 void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault *f, struct why *out);
 void why_idle(struct explain *x, struct why *out); ///< deadlock and stuck without a fault
+/// " (INTID 27, the virtual timer)" of what is pending or active; "" when that is not known.
+const char *pending_interrupt(struct explain *x, struct cpu *c, char *buf, size_t size);
 void idle_state(struct explain *x, struct cpu *c, char *buf, size_t size);
 bool why_panic(struct explain *x, struct why *out);
 

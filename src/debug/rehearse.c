@@ -1,8 +1,6 @@
 /// Rehearsals: a second CPU in the state of the first executes what comes next, without effects. Serves
-/// the proof that a loop never ends, and the look ahead of the lints.
+/// the proofs of prove.c and the look ahead of the lints.
 #include "debug/priv.h"
-
-enum { LOOP_STEPS_MAX = 512 };
 
 void rehearse_begin(struct explain *x, struct cpu *c)
 {
@@ -97,65 +95,4 @@ bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end)
     if (st == EXEC_NEXT)
         s->pc += 4;
     return true;
-}
-
-struct state {
-    u64 x[REG_SINK], pc, sp_bank[4];
-    u16 nzcv;
-    u32 daif;
-    union vreg v[32];
-};
-static void state_of(const struct cpu *c, struct state *s)
-{
-    memset(s, 0, sizeof *s);
-    memcpy(s->x, c->x, sizeof s->x);
-    memcpy(s->v, c->v, sizeof s->v);
-    memcpy(s->sp_bank, c->sp_bank, sizeof s->sp_bank);
-    s->pc = c->pc;
-    s->nzcv = c->nzcv;
-    s->daif = c->daif;
-}
-
-/// What matters of the instruction at pc: it loads from memory; where it goes depends on data.
-static void look_here(struct cpu *c, bool *loads, bool *chooses)
-{
-    struct insn i;
-    u32 word;
-    if (!mmu_debug_read(c, c->pc, &word, 4))
-        return;
-    insn_decode(word, &i);
-    *loads |= (i.flags & LD) != 0;
-    *chooses |= (i.flags & (LD | ST)) || ((i.flags & BR) && i.op != OP_B && i.op != OP_BL);
-}
-
-/// A state seen before, without effects and inputs in between, comes back for ever; and so does a place,
-/// when nothing on the way back to it had a choice. Brent's way: the remembered state moves ahead in
-/// powers of two.
-bool rehearse_is_stuck(struct explain *x, struct cpu *c, bool *reads_ram)
-{
-    struct state seen, now;
-    enum rehearsal_end end;
-    unsigned next = 1;
-    bool loads = false, chooses = false;
-    rehearse_begin(x, c);
-    x->sim->x[REG_SINK] = 0;
-    state_of(x->sim, &seen);
-    for (unsigned n = 1; n <= LOOP_STEPS_MAX; n++) {
-        look_here(x->sim, &loads, &chooses);
-        if (!rehearse_step(x, false, &end))
-            return false;
-        if (x->sim->pc == seen.pc) {
-            state_of(x->sim, &now);
-            if (memcmp(&now, &seen, sizeof now) == 0 || !chooses) {
-                *reads_ram = loads;
-                return true;
-            }
-        }
-        if (n == next) {
-            next *= 2;
-            state_of(x->sim, &seen);
-            chooses = false;
-        }
-    }
-    return false;
 }

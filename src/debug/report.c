@@ -20,7 +20,7 @@ struct out {
 /// One line with its label; labels repeat as blanks.
 static void PRINTF_LIKE(3, 4) line(struct out *o, const char *label, const char *fmt, ...)
 {
-    char buf[512];
+    char buf[900];
     va_list ap;
     if (o->lines >= LINES_LIMIT)
         return;

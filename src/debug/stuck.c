@@ -42,12 +42,24 @@ static void look_for_panic(struct explain *x, struct cpu *c)
         explain_doom(x, c, V_PANIC);
 }
 
+/// A CPU that stays where it is gets ever longer proofs, up to a tenth of its time.
+static bool is_endless(struct explain *x, struct cpu *c, struct cpu_watch *w)
+{
+    enum { STEPS = 2048, STEPS_MAX = 128 * 1024, PATIENT_SAMPLES = 100, NEIGHBOUR = 4096 };
+    bool reads_ram = false, stays = c->pc - w->sample_pc + NEIGHBOUR < 2 * NEIGHBOUR;
+    unsigned steps = stays && w->patience ? w->patience : STEPS;
+    w->sample_pc = c->pc;
+    enum proof_result r = prove_endless(x, c, steps, &reads_ram);
+    w->patience = STEPS;
+    if (r == PROOF_LIMIT && !x->is_linux && ++w->long_proofs < PATIENT_SAMPLES)
+        w->patience = steps < STEPS_MAX ? steps * 2 : steps;
+    return r == PROOF_ENDLESS && !(reads_ram && has_dma(x));
+}
+
 void stuck_sample(struct explain *x, struct cpu *c)
 {
     struct cpu_watch *w = watch_of(x, c);
-    bool reads_ram = false;
     w->samples++;
-    w->sample_pc = c->pc;
     w->is_stuck = false;
     if (x->doomed)
         return;
@@ -58,7 +70,7 @@ void stuck_sample(struct explain *x, struct cpu *c)
         return;
     if (!interrupts_masked(c) && (cpu_irq_wire(c) || machine_cpu_can_act(x->m, c->index)))
         return;
-    if (!rehearse_is_stuck(x, c, &reads_ram) || (reads_ram && has_dma(x)))
+    if (!is_endless(x, c, w))
         return;
     w->is_stuck = true;
     if (++w->stuck_samples >= 2 && others_are_dead(x, c->index))

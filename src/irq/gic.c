@@ -166,7 +166,8 @@ bool gic_can_deliver(struct irqchip *chip, unsigned intid, unsigned cpu)
         unsigned n = intid & 31;
         if (c->asleep || (intid < 32 && i != cpu) || (intid >= 32 && !targets(g, c, intid - 32)))
             continue;
-        can = b->enabled & group_mask(c, b) & 1U << n && b->prio[n] < c->pmr;
+        can = b->enabled & ~b->active & group_mask(c, b) & 1U << n && b->prio[n] < c->pmr &&
+              b->prio[n] < gic_running_priority(c);
     }
     os_mutex_unlock(&g->lock);
     return can;

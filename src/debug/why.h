@@ -1,0 +1,59 @@
+/// What the why_*.c files share: the evidence of one fault, and how an entry names it.
+#ifndef BRUIN_WHY_H
+#define BRUIN_WHY_H
+
+#include "debug/priv.h"
+
+#include <stdio.h>
+
+typedef unsigned long long ull;
+
+/// What the entries look at.
+struct scene {
+    struct explain *x;
+    struct cpu *c;
+    const struct cpu_watch *w;
+    const struct fault *f;
+    u32 ec, fsc;
+    bool mmu, have_word, walk_ok;
+    u32 word;
+    struct insn insn;
+    struct xlat walk; ///< of FAR
+    char at[96], dis[80];
+    struct why *out;
+};
+
+#define SAY(field, ...) snprintf(s->out->field, sizeof s->out->field, __VA_ARGS__)
+/// Appends to the cause.
+void why_add(struct scene *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static inline bool name_it(struct scene *s, const char *id, const char *title)
+{
+    snprintf(s->out->id, sizeof s->out->id, "%s", id);
+    snprintf(s->out->title, sizeof s->out->title, "%s", title);
+    return true;
+}
+
+static inline bool is_iabt(const struct scene *s) { return s->ec == EC_IABT || s->ec == EC_IABT_LOW; }
+static inline bool is_dabt(const struct scene *s) { return s->ec == EC_DABT || s->ec == EC_DABT_LOW; }
+static inline bool is_unmapped(const struct scene *s) { return s->fsc < 0x0c; }
+/// Where the last transfer to an address came from; 0: not known.
+u64 trail_source(const struct fault *f, u64 to);
+
+/* Each entry: ret  true when it recognised the fault and named it. */
+
+/* why_insn.c */
+bool f04_fp_trap(struct scene *s);
+bool f03_alignment(struct scene *s);
+bool f15_exclusive(struct scene *s);
+bool f11_level(struct scene *s);
+bool f12_conduit(struct scene *s);
+/// "SVE", "MTE", ... for a word that needs an extension this CPU has not; else NULL.
+const char *extension_of(u32 word);
+/* why_stack.c */
+bool f14_stack(struct scene *s);
+bool bad_stack(struct scene *s);
+/* why_mmu.c */
+bool f08_tables(struct scene *s);
+bool f08_turned_off(struct scene *s);
+
+#endif

@@ -1,0 +1,198 @@
+/// F08: translation tables that do not fit. What stopped the walk, and which field of TCR_EL1 or of a
+/// descriptor would have let it through. Arm ARM, "The AArch64 Virtual Memory System Architecture".
+#include "debug/why.h"
+
+enum { PAGE = 4096 };
+
+static unsigned in_size(const struct scene *s, bool high)
+{
+    return (unsigned)(high ? bits(s->f->sr_tcr, 21, 16) : bits(s->f->sr_tcr, 5, 0));
+}
+
+static unsigned granule_kib(const struct scene *s, bool high)
+{
+    static const unsigned tg0[] = {4, 64, 16, 0}, tg1[] = {0, 16, 4, 64};
+    return high ? tg1[bits(s->f->sr_tcr, 31, 30)] : tg0[bits(s->f->sr_tcr, 15, 14)];
+}
+
+static bool is_identity(struct scene *s, u64 tcr, gva_t va)
+{
+    struct cpu *sim = s->x->sim;
+    struct xlat w;
+    sim->sr[SYSREG_TCR_EL1] = tcr;
+    return mmu_walk(sim, va, &w) && w.pa == va;
+}
+
+/// Would another size or granule have read the same table right?
+static void try_tcr(struct scene *s, gva_t va)
+{
+    u64 tcr = s->f->sr_tcr;
+    unsigned have = in_size(s, false);
+    if (bit(va, 55) || !is_ram(s->x, va))
+        return;
+    rehearse_begin(s->x, s->c);
+    for (unsigned g = 0; g < 3; g++) {
+        static const char *const size[] = {"4", "64", "16"};
+        u64 t = (tcr & ~(3ULL << 14)) | (u64)g << 14;
+        if (t != tcr && is_identity(s, t, va)) {
+            why_add(s, " Read with a granule of %s KiB (TCR_EL1.TG0=%u) the table at TTBR0_EL1 would map it: TG0=%llu is wrong.",
+                    size[g], g, (ull)bits(tcr, 15, 14));
+            return;
+        }
+    }
+    for (unsigned t0sz = 16; t0sz <= 39; t0sz++)
+        if (t0sz != have && is_identity(s, (tcr & ~0x3fULL) | t0sz, va)) {
+            why_add(s, " With T0SZ=%u the table at TTBR0_EL1 would map it: T0SZ=%u makes the walk start at another level.", t0sz,
+                    have);
+            return;
+        }
+}
+
+/// What the walk of FAR met. ret  false when nothing can be added
+static void explain_walk(struct scene *s)
+{
+    const struct xlat *w = &s->walk;
+    gva_t va = s->f->far;
+    bool high = bit(va, 55);
+    unsigned tsz = in_size(s, high), va_bits = 64 - tsz, l = (unsigned)w->level & 3;
+    u64 top = va_bits < 56 ? (high ? ~va : va) << 8 >> 8 >> va_bits : 0;
+    u64 d = w->desc[l];
+    bool read = w->desc_pa[l] != 0;
+    char place[80];
+    if (bit(s->f->sr_tcr, high ? 23 : 7))
+        why_add(s, " TCR_EL1.EPD%d=1 turns translation by TTBR%d_EL1 off.", high, high);
+    else if (top)
+        why_add(s, " T%dSZ=%u covers %u bits of address only (up to 0x%llx).", high, tsz, va_bits, (ull)((1ULL << va_bits) - 1));
+    else if (w->fault >= 0x14 && w->fault < 0x18 && w->level == w->desc_first)
+        why_add(s, " TTBR%d_EL1=0x%llx points to %s.", high, (ull)(high ? s->f->sr_ttbr1 : s->f->sr_ttbr0),
+                place_name(s->x, (high ? s->f->sr_ttbr1 : s->f->sr_ttbr0) & 0xfffffffffffeULL, place, sizeof place));
+    else if (w->fault >= 0x14 && w->fault < 0x18)
+        why_add(s, " The level %d descriptor 0x%llx is a table descriptor for an address where nothing is.", w->level - 1,
+                (ull)w->desc[(w->level - 1) & 3]);
+    else if (w->fault < 4 && !s->walk_ok)
+        why_add(s, " %s 0x%llx needs more than the %u bits of physical address that TCR_EL1.IPS=%llu allows.",
+                read ? "The output address of the descriptor" : "The table address", (ull)(read ? d & 0xfffffffff000ULL : s->f->sr_ttbr0),
+                (unsigned[]){32, 36, 40, 42, 44, 48, 48, 48}[bits(s->f->sr_tcr, 34, 32)], (ull)bits(s->f->sr_tcr, 34, 32));
+    else if (read && w->fault < 8 && l == 3 && (d & 3) == 1)
+        why_add(s, " The level 3 descriptor 0x%llx ends in 0b01, a block; at level 3 a page ends in 0b11.", (ull)d);
+    else if (read && w->fault < 8 && (d & 3) == 1)
+        why_add(s, " The level %u descriptor 0x%llx is a block, which does not exist at that level with a granule of %u KiB.", l,
+                (ull)d, granule_kib(s, high));
+    else if (read && w->fault < 8)
+        why_add(s, " The level %u descriptor is 0x%llx (invalid).", l, (ull)d);
+    if (w->fault < 8 && !top && !bit(s->f->sr_tcr, high ? 23 : 7))
+        try_tcr(s, va);
+}
+
+static void permission(struct scene *s)
+{
+    const struct xlat *w = &s->walk;
+    const struct fault *f = s->f;
+    bool write = bit(f->esr, 6) && is_dabt(s);
+    if (is_iabt(s)) {
+        SAY(cause, "0x%llx is mapped but not executable at EL1: %s.", (ull)f->far,
+            w->user_w ? "AP[1]=1 makes it writable at EL0, and that is never executable at EL1"
+            : bit(f->sr_sctlr, 19) && w->priv_w ? "it is writable and SCTLR_EL1.WXN=1"
+                                                : "PXN (bit 53) is set in a descriptor of the walk");
+        SAY(fix, "%s", w->user_w ? "Clear AP[1] (bit 6) in the descriptors of kernel code."
+                       : bit(f->sr_sctlr, 19) && w->priv_w ? "Map code read-only (AP[2], bit 7), or clear SCTLR_EL1.WXN."
+                                                           : "Clear PXN in the descriptors of code that runs at EL1.");
+    } else if (!write && bit(f->spsr, 22) && w->user_r) {
+        SAY(cause, "Read of 0x%llx, which is mapped for EL0 (AP[1]=1), while PSTATE.PAN=1 forbids EL1 to touch such memory.",
+            (ull)f->far);
+        SAY(fix, "Use ldtr/sttr, clear PAN around the access (msr pan, #0), or clear AP[1] for kernel memory.");
+    } else {
+        SAY(cause, "%s 0x%llx, which its descriptor maps %s.", write ? "Write to" : "Read of", (ull)f->far,
+            !w->priv_w ? "read-only (AP[2]=1)" : bit(f->spsr, 22) ? "for EL0 while PSTATE.PAN=1" : "without that right");
+        SAY(fix, "%s", !w->priv_w ? "Clear AP[2] (bit 7) of the descriptor if this memory is to be written; data and stack must not share "
+                                    "a page with read-only code." : "Give the descriptor the rights that the access needs.");
+    }
+}
+
+/// The code that runs is no longer mapped.
+static bool lost_code(struct scene *s)
+{
+    const struct cpu_watch *w = s->w;
+    const struct fault *f = s->f;
+    char at[96];
+    bool by_switch = w->tables_pc && f->pc - w->tables_pc <= PAGE;
+    if (!is_iabt(s) || (f->pc - w->mmu_on_pc > PAGE && !by_switch))
+        return false;
+    if (by_switch)
+        SAY(cause, "The translation tables were changed at %s (TTBR or TCR), and under the new ones the running code at 0x%llx has "
+                   "no mapping.", name_full(s->x, w->tables_pc, at, sizeof at), (ull)f->pc);
+    else if (f->pc - w->mmu_on_pc <= 8)
+        SAY(cause, "The MMU was turned on at %s and the code that did it has no mapping under the new tables; pc needs VA 0x%llx = "
+                   "PA 0x%llx.", name_full(s->x, w->mmu_on_pc, at, sizeof at), (ull)f->far, (ull)f->far);
+    else
+        SAY(cause, "The code at 0x%llx, which turned the MMU on at %s and still ran, lost its mapping since: a descriptor was changed "
+                   "or invalidated.", (ull)f->pc, name_full(s->x, w->mmu_on_pc, at, sizeof at));
+    explain_walk(s);
+    SAY(fix, "Map the running code one to one %s.", by_switch ? "in the new tables too, or switch from code that both map"
+             : f->pc - w->mmu_on_pc <= 8 ? "before setting SCTLR_EL1.M, and check that T0SZ and TG0 in TCR_EL1 fit the level at which "
+                                           "TTBR0_EL1's table starts" : "as long as it runs there");
+    return name_it(s, "F08", "running code has no mapping");
+}
+
+bool f08_tables(struct scene *s)
+{
+    const struct fault *f = s->f;
+    struct explain *x = s->x;
+    char place[80], from[96];
+    if (!s->mmu || !(is_iabt(s) || is_dabt(s)) || !s->w->mmu_on_pc)
+        return false;
+    bool walk_abort = s->fsc >= 0x14 && s->fsc < 0x18, high = bit(f->far, 55);
+    bool known = !high && mem_find(machine_mem(x->m), f->far);
+    bool stray = is_iabt(s) && (!is_ram(x, s->walk.pa) || (s->have_word && s->word == 0));
+    if (s->fsc >= 0x0c && s->fsc < 0x10 && !stray) {
+        permission(s);
+        return name_it(s, "F08", is_iabt(s) ? "mapping does not allow execution" : "mapping does not allow the access");
+    }
+    if (s->fsc >= 8 && s->fsc < 0x0c) {
+        SAY(cause, "The descriptor of 0x%llx has AF=0 (access flag): every first access faults.", (ull)f->far);
+        SAY(fix, "Set AF (bit 10) in block and page descriptors.");
+        return name_it(s, "F08", "access flag not set in the descriptor");
+    }
+    if (s->fsc == 0x10 && s->walk_ok && s->walk.pa != f->far && known) {
+        SAY(cause, "The tables map 0x%llx (%s) to PA 0x%llx, where there is nothing: the output address of its descriptor is wrong.",
+            (ull)f->far, place_name(x, f->far, place, sizeof place), (ull)s->walk.pa);
+        SAY(fix, "Put PA 0x%llx into the descriptor.", (ull)f->far);
+        return name_it(s, "F08", "descriptor with a wrong output address");
+    }
+    if (s->fsc >= 0x0c && s->fsc <= 0x10)
+        return false;
+    if (high && is_iabt(s) && f->sr_ttbr1 == 0 && trail_source(f, f->pc)) {
+        SAY(cause, "Jump from %s to 0x%llx in the upper half, but TTBR1_EL1 is 0: it was never given a table.",
+            name_full(x, trail_source(f, f->pc), from, sizeof from), (ull)f->pc);
+        SAY(fix, "Build tables for the upper half, write TTBR1_EL1 and T1SZ/TG1 of TCR_EL1, then jump there.");
+        return name_it(s, "F01", "jump to nothing");
+    }
+    if (lost_code(s))
+        return true;
+    if (walk_abort || s->fsc < 4) {
+        SAY(cause, "The translation tables are wrong for 0x%llx.", (ull)f->far);
+        explain_walk(s);
+        SAY(fix, "Table descriptors and TTBRn_EL1 hold physical addresses of RAM; IPS in TCR_EL1 must cover them "
+                 "(ID_AA64MMFR0_EL1.PARange).");
+        return name_it(s, "F08", "translation tables that do not fit");
+    }
+    if (!is_dabt(s) || !known)
+        return false;
+    SAY(cause, "0x%llx (%s) was reachable before the MMU was turned on at 0x%llx; the new tables do not map it.", (ull)f->far,
+        place_name(x, f->far, place, sizeof place), (ull)s->w->mmu_on_pc);
+    explain_walk(s);
+    SAY(fix, "Map it before it is used: RAM as Normal, devices as Device-nGnRE memory.");
+    return name_it(s, "F08", "MMU turned on without a mapping for what is used next");
+}
+
+/// MMU off while the code ran at an address that is no physical one.
+bool f08_turned_off(struct scene *s)
+{
+    char at[96];
+    if (s->mmu || !is_iabt(s) || !s->w->mmu_off_pc || s->f->pc - s->w->mmu_off_pc > 64)
+        return false;
+    SAY(cause, "The MMU was turned off at %s by code that runs at a virtual address; with the MMU off the next instruction is fetched "
+               "from PA 0x%llx, where there is no code.", name_full(s->x, s->w->mmu_off_pc, at, sizeof at), (ull)s->f->pc);
+    SAY(fix, "Turn the MMU off from code that is mapped one to one.");
+    return name_it(s, "F08", "MMU turned off by code that is not mapped one to one");
+}

@@ -1,0 +1,136 @@
+/// F14, and stack pointers that never were right.
+#include "debug/why.h"
+
+enum { NEAR_SP = 4096, DEEP_FRAMES = 4, DEEP_CALLS = 6 };
+#define OUT_OF_SIGHT (16 * MIB)
+
+/// How often the most frequent call of the trail occurs: recursion repeats itself.
+static unsigned call_repeats(struct scene *s)
+{
+    const struct trail *t = &s->f->trail;
+    unsigned best = 0;
+    for (unsigned i = 0; i < TRAIL_LEN; i++) {
+        struct insn k;
+        u32 word;
+        unsigned n = 0;
+        if (t->e[i].to == 0 || !mmu_debug_read(s->c, t->e[i].from, &word, 4))
+            continue;
+        insn_decode(word, &k);
+        if (k.op != OP_BL && k.op != OP_BLR)
+            continue;
+        for (unsigned j = 0; j < TRAIL_LEN; j++)
+            n += t->e[j].from == t->e[i].from && t->e[j].to == t->e[i].to;
+        best = n > best ? n : best;
+    }
+    return best;
+}
+
+/// How often one return address stands on the stack: recursion leaves it in every frame.
+static unsigned stack_repeats(struct scene *s)
+{
+    u8 buf[2048];
+    unsigned n = 0;
+    u64 sp = align_up(s->f->sp, 16), lr = s->f->x[30];
+    if (lr == 0 || !mmu_debug_read(s->c, sp, buf, sizeof buf))
+        return 0;
+    for (unsigned i = 0; i < sizeof buf; i += 8)
+        n += ld64(buf + i) == lr;
+    return n;
+}
+
+/// ... and in the chain of frame records.
+static unsigned frame_repeats(struct scene *s)
+{
+    u64 fp = s->f->x[29], rec[2], pc[16];
+    unsigned n = 0, best = 0;
+    for (; n < ARRAY_LEN(pc) && !(fp & 7) && fp && mmu_debug_read(s->c, fp, rec, sizeof rec); n++, fp = rec[0]) {
+        pc[n] = rec[1];
+        if (rec[0] <= fp)
+            break;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        unsigned k = 0;
+        for (unsigned j = 0; j < n; j++)
+            k += pc[j] == pc[i];
+        best = k > best ? k : best;
+    }
+    return best;
+}
+
+static bool sp_in_ram(struct scene *s)
+{
+    struct xlat w;
+    return mmu_walk(s->c, s->f->sp & ~15ULL, &w) && is_ram(s->x, w.pa);
+}
+
+/// SP lies in the program's code: in a segment that is only executed, or next to what ran.
+static bool sp_in_code(struct scene *s)
+{
+    const struct trail *t = &s->f->trail;
+    u64 sp = s->f->sp;
+    for (unsigned i = 0; i < TRAIL_LEN; i++)
+        if (t->e[i].from && sp - t->e[i].from + 256 <= 512 && t->e[i].from != s->f->pc)
+            return true;
+    for (unsigned i = 0; s->x->has_plan && i < s->x->plan.seg_count; i++) {
+        const struct boot_seg *g = &s->x->plan.seg[i];
+        if ((g->flags & 3) == 1 && sp + 4096 >= g->gpa && sp < g->gpa + g->file_len)
+            return true;
+    }
+    return false;
+}
+
+static bool was_noted(struct scene *s)
+{
+    for (unsigned i = 0; i < s->x->note_count; i++)
+        if (strcmp(s->x->note[i].id, "F14") == 0)
+            return true;
+    return false;
+}
+
+bool f14_stack(struct scene *s)
+{
+    const struct fault *f = s->f;
+    const struct explain *x = s->x;
+    u64 base = machine_config(x->m)->ram_base;
+    bool by_sp = s->have_word && (s->insn.flags & (LD | ST)) && s->insn.rn == REG_SP;
+    bool near = f->far - (f->sp - NEAR_SP) <= 2 * NEAR_SP;
+    bool below = x->stack_hi && f->sp < x->stack_lo && x->stack_lo - f->sp < OUT_OF_SIGHT;
+    bool deep = call_repeats(s) >= DEEP_CALLS || stack_repeats(s) >= DEEP_FRAMES || frame_repeats(s) >= DEEP_FRAMES;
+    struct xlat to;
+    bool ram = is_dabt(s) && near ? mmu_walk(s->c, f->far, &to) && is_ram(s->x, to.pa) : sp_in_ram(s);
+    bool fell = !s->mmu && f->far < base && base - f->sp + NEAR_SP < OUT_OF_SIGHT && f->sp >= MIB; /* out of the bottom of RAM */
+    if (is_dabt(s) && (by_sp || near) && (below || was_noted(s) || ((deep || fell) && !ram) || (deep && s->mmu && by_sp)))
+        SAY(cause, "The stack overflowed: SP=0x%llx %s%s.", (ull)f->sp, below ? "is below its stack" : "ran out of memory",
+            deep ? ", and the same call repeats: recursion without end" : ": a large local array, or too small a stack");
+    else if ((s->ec == EC_UNKNOWN || is_iabt(s) || is_dabt(s) || s->ec == EC_PC_ALIGN || s->ec == EC_FP) &&
+             (below || was_noted(s) || (deep && (!ram || sp_in_code(s)))))
+        SAY(cause, "The stack overflowed (SP=0x%llx) and overwrote code or data that is used here%s.", (ull)f->sp,
+            deep ? "; the same call repeats: recursion without end" : "");
+    else
+        return false;
+    SAY(fix, "Bound the recursion, make large locals static, or give the stack more room%s.",
+        x->stack_hi ? "" : " (--stack LO-HI checks its bounds)");
+    return name_it(s, "F14", "stack overflow");
+}
+
+/// Not grown too far: never set, or not aligned.
+bool bad_stack(struct scene *s)
+{
+    const struct fault *f = s->f;
+    char who[40] = "SP";
+    bool by_sp = s->have_word && (s->insn.flags & (LD | ST)) && s->insn.rn == REG_SP;
+    if ((f->spsr & 13) == 4 && !(f->spsr & 1))
+        snprintf(who, sizeof who, "SP_EL0 (PSTATE.SP is 0)");
+    if (s->ec == EC_SP_ALIGN) {
+        SAY(cause, "%s=0x%llx is not a multiple of 16 when `%s` uses it for an access.", who, (ull)f->sp, s->dis);
+        SAY(fix, "Keep SP 16-byte aligned: push registers in pairs and align the initial stack.");
+        return name_it(s, "F02", "misaligned stack pointer");
+    }
+    if (!is_dabt(s) || !by_sp || f->sp - 0x1000 < ~0ULL - 0x2000) /* within a page of 0 */
+        return false;
+    SAY(cause, "`%s` uses %s=0x%llx: the stack pointer%s was never set.", s->dis, who, (ull)f->sp,
+        f->cpu ? " of this CPU" : "");
+    SAY(fix, "Point SP at the top of a stack in RAM before the first push or call%s.",
+        f->cpu ? "; every CPU needs one of its own, and CPU_ON does not give it one" : "");
+    return name_it(s, "F02", "stack pointer that was never set");
+}
