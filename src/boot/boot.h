@@ -190,6 +190,14 @@ struct sym {
 };
 /// ret  NULL with a message; an ELF without a symbol table is an empty table, not an error
 struct symtab *symtab_load(const void *data, u64 len, const char *name, struct err *e);
+/// An empty table for names of so many bytes, ends included; symtab_finish makes it ready for use.
+struct symtab *symtab_new(u64 names_room);
+void symtab_add(struct symtab *t, u64 addr, u64 size, const char *name, char type);
+void symtab_finish(struct symtab *t);
+/// The symbols a Linux image carries (kallsyms), with addresses relative to its first byte.
+/// out  base  virtual address of its first byte: where it runs, or where it is linked for; 0: not known
+/// ret  NULL when there are none
+struct symtab *kallsyms_find(const void *image, u64 len, u64 *base);
 void symtab_free(struct symtab *t);
 u64 symtab_count(const struct symtab *t);
 const struct sym *symtab_at(const struct symtab *t, u64 index);

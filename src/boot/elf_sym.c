@@ -12,6 +12,7 @@ struct symtab {
     u64 count, room;
     u32 *by_name; ///< indices into sym, by name
     char *names;
+    u64 names_len, names_room; ///< of symtab_add
 };
 
 static void add(struct symtab *t, u64 addr, u64 size, const char *name, char type)
@@ -171,6 +172,26 @@ struct symtab *symtab_load(const void *data, u64 len, const char *name, struct e
     finish(t);
     return t;
 }
+
+struct symtab *symtab_new(u64 names_room)
+{
+    struct symtab *t = xcalloc(1, sizeof *t);
+    t->names = xcalloc(1, names_room + 1);
+    t->names_room = names_room;
+    return t;
+}
+
+void symtab_add(struct symtab *t, u64 addr, u64 size, const char *name, char type)
+{
+    size_t n = strlen(name) + 1;
+    if (n > t->names_room - t->names_len || t->count == SYMS_MAX)
+        return;
+    char *copy = memcpy(t->names + t->names_len, name, n);
+    t->names_len += n;
+    add(t, addr, size, copy, type);
+}
+
+void symtab_finish(struct symtab *t) { finish(t); }
 
 void symtab_free(struct symtab *t)
 {

@@ -185,7 +185,7 @@ struct cpu_probe {
     bool blocked; ///< the last access cannot be rehearsed: device memory, a fault, an atomic
     /// Where not NULL: does an access of 1 to 16 bytes instead. ret  false: it cannot be rehearsed
     bool (*access)(struct cpu *c, struct cpu_probe *p, gva_t va, unsigned size, bool write, u64 *val);
-    u64 atomic[2]; ///< with access: where a read-modify-write happens; to be stored when it is over
+    u64 atomic[2] __attribute__((aligned(16))); ///< with access: where a read-modify-write happens; to be stored when it is over
     bool is_atomic;
 };
 

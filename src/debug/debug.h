@@ -5,13 +5,14 @@
 
 #include "board/machine.h"
 #include "boot/boot.h"
+#include "debug/symbols.h"
 
 struct explain;
 
 struct explain_config {
     enum machine_lint lint;
     bool lenient;                 ///< guests that only ever ran on emulators: see cpu.lenient
-    const struct symtab *symbols; ///< borrowed; may be NULL
+    struct symbols *symbols; ///< borrowed; may be NULL
     gva_t stack_lo, stack_hi;     ///< bounds of the boot stack; both 0: from symbols, if any
     /// Takes findings while the machine runs, one line each. id: "F05".
     void (*say)(void *ctx, const char *id, const char *text);

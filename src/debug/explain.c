@@ -286,9 +286,7 @@ static void forget(struct explain *x)
     free(x->text);
     free(x->json);
     free(x->log_tail);
-    symtab_free(x->kallsyms);
     x->text = x->json = x->log_tail = NULL;
-    x->kallsyms = NULL;
     x->line[0] = 0;
 }
 
@@ -345,8 +343,6 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     x->is_linux = plan && plan->kind == BOOT_KIND_IMAGE && plan->image.image_size_field > 4 * MIB;
     x->console_len = 0;
     x->console[0] = 0;
-    x->slide_known = false;
-    x->slide = 0;
     find_stack(x);
 }
 
@@ -482,8 +478,9 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
     x->verdict = verdict_of(x, e);
     if (!x->doomed)
         x->verdict_cpu = e->cpu < x->cpus ? e->cpu : 0;
-    if (x->verdict != V_OFF && x->verdict != V_STOPPED && x->verdict != V_OTHER && x->is_linux)
-        linux_find_symbols(x);
+    bool explains = x->verdict != V_OFF && x->verdict != V_STOPPED && x->verdict != V_OTHER;
+    if (x->cfg.symbols)
+        symbols_allow_search(x->cfg.symbols, explains);
     f = decide_fault(x);
     if (x->verdict == V_PANIC)
         why_panic(x, &w);
@@ -493,6 +490,8 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
         why_idle(x, &w);
     int status = status_of(x, e);
     report_write(x, e, status, &w, f);
+    if (x->cfg.symbols)
+        symbols_allow_search(x->cfg.symbols, false);
     return status;
 }
 

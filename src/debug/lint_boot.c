@@ -86,6 +86,8 @@ void lint_cpu_on(struct explain *x, struct cpu *c)
     struct xlat w;
     bool known = false;
     char at[96];
+    if (!(entry & 3) && is_ram(x, entry))
+        return;
     name_full(x, c->pc - 4, at, sizeof at);
     for (unsigned i = 0; i < x->cpus; i++)
         known |= (machine_cpu(x->m, i)->sr[SYSREG_MPIDR_EL1] & aff) == target;

@@ -158,5 +158,3 @@ bool why_panic(struct explain *x, struct why *out)
         }
     return true;
 }
-
-void linux_find_symbols(struct explain *x) {}

@@ -9,7 +9,7 @@
 
 enum { EXPR_DEPTH_MAX = 16, STEPS_MAX = 1000000, DUMP_MAX = 65536 };
 
-struct debugger *debugger_new(struct machine *m, const struct symtab *symbols)
+struct debugger *debugger_new(struct machine *m, struct symbols *symbols)
 {
     struct debugger *d = xcalloc(1, sizeof *d);
     d->machine = m;
@@ -40,12 +40,7 @@ static void reattach(struct debugger *d)
 
 const char *monitor_symbol(const struct debugger *d, u64 addr, char *buf, size_t size)
 {
-    u64 off;
-    const struct sym *s = d->symbols ? symtab_by_addr(d->symbols, addr, &off) : NULL;
-    buf[0] = '\0';
-    if (s)
-        snprintf(buf, size, off ? "%s+0x%llx" : "%s", s->name, (unsigned long long)off);
-    return buf;
+    return symbols_name(d->symbols, addr, buf, size);
 }
 
 /* ---- expressions ---- */
@@ -146,14 +141,11 @@ static bool eval_term(struct debugger *d, const char **p, u64 *val, struct text 
         text_add(out, "no register named `%s`\n", word + 1);
         return false;
     }
-    const struct sym *s = d->symbols ? symtab_by_name(d->symbols, word) : NULL;
-    if (s) {
-        *val = s->addr;
+    if (symbols_find(d->symbols, word, val, NULL))
         return true;
-    }
     if (reg_value(d, word, val))
         return true;
-    text_add(out, "no symbol or register named `%s`%s\n", word, d->symbols ? "" : " (no symbols: --symbols FILE)");
+    text_add(out, "no symbol or register named `%s`%s\n", word, d->symbols && symbols_any(d->symbols) ? "" : " (no symbols: --symbols FILE)");
     return false;
 }
 
@@ -381,7 +373,10 @@ static void cmd_break(struct debugger *d, const char *args, struct text *out)
             text_add(out, "no breakpoints, no watchpoints\n");
         return;
     }
-    if (!eval_all(d, args, &at, out))
+    bool only_physical; /* a kernel's function while the MMU is off: wherever it will be mapped */
+    if (!physical && symbols_find(d->symbols, args, &at, &only_physical))
+        physical = only_physical;
+    else if (!eval_all(d, args, &at, out))
         return;
     u32 id = dbg_add_break(d->points, at, physical);
     if (id)

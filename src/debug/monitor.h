@@ -7,11 +7,12 @@
 #include "board/machine.h"
 #include "boot/boot.h"
 #include "cpu/dbg.h"
+#include "debug/symbols.h"
 
 /// One per machine: debugger's points, symbols, the CPU that commands mean.
 struct debugger {
     struct machine *machine;
-    const struct symtab *symbols; ///< borrowed; may be NULL
+    struct symbols *symbols; ///< borrowed; may be NULL
     struct dbg *points;
     unsigned cpu;
     bool physical; ///< gdb reads physical memory
@@ -30,7 +31,7 @@ enum monitor_result {
     MONITOR_QUIT,     ///< end the machine
 };
 
-struct debugger *debugger_new(struct machine *m, const struct symtab *symbols);
+struct debugger *debugger_new(struct machine *m, struct symbols *symbols);
 void debugger_free(struct debugger *d);
 /// The CPU that commands refer to.
 struct cpu *debugger_cpu(struct debugger *d);

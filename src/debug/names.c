@@ -6,47 +6,9 @@
 
 /* ---- symbols ---- */
 
-/// Guest address -> address in the symbol table.
-static u64 to_symbol_space(const struct explain *x, u64 addr)
-{
-    for (unsigned i = 0; x->has_plan && i < x->plan.seg_count; i++) {
-        const struct boot_seg *s = &x->plan.seg[i];
-        if (addr >= s->gpa && addr - s->gpa < s->mem_len && s->va)
-            return s->va + (addr - s->gpa);
-    }
-    return addr - (u64)x->slide;
-}
-
-/// Kernels randomise their addresses; the vector table tells by how much.
-static void find_slide(struct explain *x)
-{
-    const struct sym *vectors;
-    u64 vbar = machine_cpu(x->m, 0)->sr[SYSREG_VBAR_EL1];
-    if (x->slide_known || !x->is_linux || x->cfg.symbols == NULL || !bit(vbar, 63))
-        return;
-    vectors = symtab_by_name(x->cfg.symbols, "vectors");
-    if (vectors == NULL || ((vbar - vectors->addr) & 0xffff))
-        return;
-    x->slide = (s64)(vbar - vectors->addr);
-    x->slide_known = true;
-}
-
 const char *name_addr(struct explain *x, u64 addr, char *buf, size_t size)
 {
-    u64 off = 0;
-    const struct sym *s = NULL;
-    find_slide(x);
-    if (x->cfg.symbols)
-        s = symtab_by_addr(x->cfg.symbols, to_symbol_space(x, addr), &off);
-    if (s == NULL && x->kallsyms)
-        s = symtab_by_addr(x->kallsyms, addr, &off);
-    if (s == NULL)
-        buf[0] = 0;
-    else if (off)
-        snprintf(buf, size, "%.60s+0x%llx", s->name, (unsigned long long)off);
-    else
-        snprintf(buf, size, "%.60s", s->name);
-    return buf;
+    return symbols_name(x->cfg.symbols, addr, buf, size);
 }
 
 const char *name_full(struct explain *x, u64 addr, char *buf, size_t size)
@@ -59,16 +21,7 @@ const char *name_full(struct explain *x, u64 addr, char *buf, size_t size)
 
 bool name_find(struct explain *x, const char *symbol, u64 *addr)
 {
-    const struct sym *s = x->cfg.symbols ? symtab_by_name(x->cfg.symbols, symbol) : NULL;
-    if (s == NULL)
-        return false;
-    *addr = s->addr;
-    for (unsigned i = 0; x->has_plan && i < x->plan.seg_count; i++) {
-        const struct boot_seg *g = &x->plan.seg[i];
-        if (g->va && s->addr >= g->va && s->addr - g->va <= g->mem_len)
-            *addr = g->gpa + (s->addr - g->va);
-    }
-    return true;
+    return symbols_find(x->cfg.symbols, symbol, addr, NULL);
 }
 
 /* ---- syndromes ---- */

@@ -86,8 +86,6 @@ struct explain {
     bool has_plan, is_linux;
     gva_t stack_lo, stack_hi;
     bool stack_used; ///< the stack pointer was seen between them
-    s64 slide;       ///< symbol address + slide = address in the guest
-    bool slide_known;
 
     /* Findings. */
     struct note note[NOTES_MAX];
@@ -112,7 +110,6 @@ struct explain {
         unsigned samples;
         char text[400];
     } code_pending; ///< a finding of lint_code.c that maintenance may still take back
-    struct symtab *kallsyms; ///< found in guest memory
     char *log_tail;          ///< last lines of a printk ring found in guest memory
 
     struct os_thread sampler;
@@ -223,8 +220,6 @@ bool why_panic(struct explain *x, struct why *out);
 
 /* ---- linux.c ---- */
 
-/// Looks for symbols in guest memory (kallsyms).
-void linux_find_symbols(struct explain *x);
 /// The last lines of a printk ring in guest memory, newline-separated, to be freed; or NULL.
 char *linux_log_tail(struct explain *x, unsigned lines);
 /// True when the printk ring in memory holds a panic.

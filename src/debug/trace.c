@@ -14,7 +14,7 @@ static const struct {
     {"all", TRACE_EXC | TRACE_ERET | TRACE_MMIO | TRACE_SYSREG | TRACE_PSCI | TRACE_IRQ | TRACE_EXEC | TRACE_TLB},
 };
 
-static bool parse_bound(const char *s, size_t len, const struct symtab *symbols, u64 *val, struct err *e)
+static bool parse_bound(const char *s, size_t len, struct symbols *symbols, u64 *val, struct err *e)
 {
     char word[128], *end;
     if (len == 0 || len >= sizeof word)
@@ -24,14 +24,12 @@ static bool parse_bound(const char *s, size_t len, const struct symtab *symbols,
     *val = strtoull(word, &end, 0);
     if (*end == '\0')
         return true;
-    const struct sym *y = symbols ? symtab_by_name(symbols, word) : NULL;
-    if (y == NULL)
+    if (!symbols_find(symbols, word, val, NULL))
         return err_set(e, ERR_USAGE, "--events: `%s` is neither an address nor a known symbol", word);
-    *val = y->addr;
     return true;
 }
 
-bool trace_filter_parse(const char *text, const struct symtab *symbols, struct trace_filter *f, struct err *e)
+bool trace_filter_parse(const char *text, struct symbols *symbols, struct trace_filter *f, struct err *e)
 {
     const char *range = strchr(text, ':');
     size_t len = range ? (size_t)(range - text) : strlen(text);
@@ -56,12 +54,11 @@ bool trace_filter_parse(const char *text, const struct symtab *symbols, struct t
     return dash == NULL || parse_bound(dash + 1, strlen(dash + 1), symbols, &f->pc_hi, e);
 }
 
-static const char *symbolise(const struct symtab *symbols, u64 addr, char *buf, size_t size)
+static const char *symbolise(struct symbols *symbols, u64 addr, char *buf, size_t size)
 {
-    u64 off;
-    const struct sym *s = symbols ? symtab_by_addr(symbols, addr, &off) : NULL;
-    if (s)
-        snprintf(buf, size, "0x%llx <%s+0x%llx>", (unsigned long long)addr, s->name, (unsigned long long)off);
+    char name[96];
+    if (*symbols_name(symbols, addr, name, sizeof name))
+        snprintf(buf, size, "0x%llx <%s>", (unsigned long long)addr, name);
     else
         snprintf(buf, size, "0x%llx", (unsigned long long)addr);
     return buf;
@@ -79,7 +76,7 @@ static const char *sysreg_text(u32 enc, char *buf, size_t size)
 }
 
 /// Event name and its details as text; both formats use it.
-static const char *describe(const struct trace_rec *r, const struct symtab *symbols, char *buf, size_t size)
+static const char *describe(const struct trace_rec *r, struct symbols *symbols, char *buf, size_t size)
 {
     char sym[224], reg[32];
     unsigned long long a = r->a, b = r->b, c = r->c;
@@ -104,7 +101,7 @@ static const char *describe(const struct trace_rec *r, const struct symtab *symb
     }
 }
 
-void trace_format(const struct trace_rec *r, const struct symtab *symbols, bool json, struct text *out)
+void trace_format(const struct trace_rec *r, struct symbols *symbols, bool json, struct text *out)
 {
     char what[320], pc[224];
     const char *name = describe(r, symbols, what, sizeof what);
@@ -118,7 +115,7 @@ void trace_format(const struct trace_rec *r, const struct symtab *symbols, bool 
                  (unsigned long long)(r->time_ns % 1000000000), r->el, name, pc, what);
 }
 
-void trace_dump(const struct trace *t, const struct symtab *symbols, bool json, struct text *out)
+void trace_dump(const struct trace *t, struct symbols *symbols, bool json, struct text *out)
 {
     u64 from = t->head > t->cap ? t->head - t->cap : 0;
     if (from && json)

@@ -63,6 +63,8 @@ static struct debugger *points_of(struct vm_debug *g)
         g->d->explain_ctx = g->vm;
     }
     g->d->symbols = g->vm->symbols;
+    if (g->d->symbols)
+        symbols_allow_search(g->d->symbols, true);
     return g->d;
 }
 
@@ -335,6 +337,8 @@ char *bruin_trace(bruin_vm *vm, bool json)
     struct text t = {0};
     if (vm->debug == NULL || vm->debug->trace == NULL)
         return xstrdup("");
+    if (vm->symbols)
+        symbols_allow_search(vm->symbols, true);
     trace_dump(vm->debug->trace, vm->symbols, json, &t);
     return t.s ? t.s : xstrdup("");
 }

@@ -11,25 +11,43 @@ static void say(void *ctx, const char *id, const char *text)
         vm->message(vm->message_ctx, id, text);
 }
 
-/// --symbols FILE, else the kernel itself when it is an ELF file.
+/// FILE or FILE@ADDR: an ELF file or a System.map. ADDR is where a position-independent ELF starts, or what is
+/// added to the addresses of a System.map.
+static bool add_file(bruin_vm *vm, const char *spec, struct err *e)
+{
+    struct blob file = {0};
+    u64 at = 0;
+    char *path = xstrdup(spec), *sign = strrchr(path, '@');
+    if (sign && parse_address(sign + 1, &at))
+        *sign = 0;
+    struct symtab *t = blob_open(&file, path, e) ? symtab_load(file.data, file.len, path, e) : NULL;
+    if (t) {
+        symbols_add(vm->symbols, t, at);
+        if (symtab_count(t) == 0 && vm->message)
+            vm->message(vm->message_ctx, "", "--symbols: the file has no symbols (stripped?)");
+    }
+    blob_free(&file);
+    free(path);
+    return t != NULL;
+}
+
+/// Every --symbols FILE, else the kernel itself when it is an ELF file.
 static bool load_symbols(bruin_vm *vm, const struct boot_job *job, struct err *e)
 {
-    const char *path = bruin_config_get(vm->config, "symbols");
+    const char *path;
+    size_t n = 0;
     static const struct blob none;
     const struct blob *k = job ? &job->req.kernel : &none;
-    symtab_free(vm->symbols);
-    vm->symbols = NULL;
-    if (path == NULL) {
-        if ((job && job->plan.kind == BOOT_KIND_ELF) || (k->len > 4 && memcmp(k->data, "\177ELF", 4) == 0))
-            vm->symbols = symtab_load(k->data, k->len, k->name ? k->name : "kernel", e);
-        return true; /* a kernel without readable symbols still boots */
-    }
-    struct blob file = {0};
-    if (!blob_open(&file, path, e))
-        return false;
-    vm->symbols = symtab_load(file.data, file.len, path, e);
-    blob_free(&file);
-    return vm->symbols != NULL;
+    symbols_free(vm->symbols);
+    vm->symbols = symbols_new(vm->machine);
+    for (; (path = bruin_config_get_at(vm->config, "symbols", n)) != NULL; n++)
+        if (!add_file(vm, path, e))
+            return false;
+    bool is_elf = (job && job->plan.kind == BOOT_KIND_ELF) || (k->len > 4 && memcmp(k->data, "\177ELF", 4) == 0);
+    if (n == 0 && is_elf) /* a kernel without readable symbols still boots */
+        symbols_add(vm->symbols, symtab_load(k->data, k->len, k->name ? k->name : "kernel", e), 0);
+    symbols_loaded(vm->symbols, job ? &job->plan : NULL);
+    return true;
 }
 
 /// "LO-HI".
@@ -82,7 +100,7 @@ int diagnose_run(bruin_vm *vm, struct machine_exit *x)
 void diagnose_free(bruin_vm *vm)
 {
     explain_free(vm->explain);
-    symtab_free(vm->symbols);
+    symbols_free(vm->symbols);
     vm->explain = NULL;
     vm->symbols = NULL;
 }

@@ -89,7 +89,7 @@ struct bruin_vm {
     bool (*key)(void *ctx, char key);
     void *key_ctx;
     struct explain *explain; ///< NULL for bare machines
-    struct symtab *symbols;
+    struct symbols *symbols; ///< NULL until the first load
     struct vm_debug *debug;    ///< monitor, gdb, trace; NULL until wanted
     struct firmware *firmware; ///< of the last boot by firmware, or NULL
 };
