@@ -14,6 +14,8 @@ struct accel_ops {
     /// Runs until an exit that the board must serve; c->exit says which. Pending attention bits are
     /// served inside, except ATT_KICK, which ends the run with EXIT_KICK.
     void (*run)(struct cpu *c);
+    /// After EXIT_FAIL: what is wrong, several lines; NULL: nothing. May be NULL.
+    const char *(*report)(const struct cpu *c);
 };
 extern const struct accel_ops accel_interp;
 extern const struct accel_ops accel_jit; ///< x86-64 hosts only

@@ -1,5 +1,6 @@
 /// The translator as an accelerator. Single steps and software step run in the interpreter.
 #include "accel/accel.h"
+#include "accel/check.h"
 #include "accel/interp.h"
 #include "jit/jit.h"
 
@@ -35,18 +36,21 @@ static void read_knobs(struct jit_config *cfg)
     cfg->no_lookahead = knob("BRUIN_JIT_NOLOOKAHEAD");
     cfg->attention_always = knob("BRUIN_JIT_CHECKS");
     cfg->precise_flags = knob("BRUIN_JIT_PRECISE");
+    cfg->fault = getenv("BRUIN_JIT_FAULT");
     cfg->skip_lo = (unsigned)knob("BRUIN_JIT_SKIP_LO");
     cfg->skip_hi = (unsigned)knob("BRUIN_JIT_SKIP_HI");
     cfg->count_runs = knob("BRUIN_JIT_STATS") > 1;
-    cfg->check = knob("BRUIN_JIT_CHECK");
 }
 
 static bool vcpu_open(struct cpu *c, struct err *e)
 {
     struct jit_config cfg = {0};
     read_knobs(&cfg);
-    c->engine = jit_new(c->mem, &cfg, e);
-    return c->engine != NULL;
+    cfg.check = c->engine_opts && c->engine_opts->check;
+    struct jit *j = c->engine = jit_new(c->mem, &cfg, e);
+    if (j && cfg.check)
+        j->check = check_new(c, j->interp = interp_new(c));
+    return j != NULL;
 }
 
 static void vcpu_close(struct cpu *c)
@@ -54,8 +58,10 @@ static void vcpu_close(struct cpu *c)
     struct jit *j = c->engine;
     if (j && knob("BRUIN_JIT_STATS"))
         jit_stats_print(j);
-    if (j)
+    if (j) {
+        check_free(j->check);
         interp_free(j->interp);
+    }
     jit_free(j);
     c->engine = NULL;
 }
@@ -72,7 +78,8 @@ static bool step(struct cpu *c)
 static void run(struct cpu *c)
 {
     c->exit.kind = EXIT_NONE;
-    jit_set_counting(c, c->budget != ~0ULL);
+    struct jit *j = c->engine;
+    jit_set_counting(c, j->check || c->budget != ~0ULL);
     if (!c->jit[JW_MXCSR])
         c->jit[JW_MXCSR] = 0x1f80;
     while (c->exit.kind == EXIT_NONE) {
@@ -87,10 +94,19 @@ static void run(struct cpu *c)
             }
             continue;
         }
-        jit_run(c);
+        if (UNLIKELY(j->check != NULL))
+            check_run(j->check);
+        else
+            jit_run(c);
     }
 }
 
+static const char *report(const struct cpu *c)
+{
+    const struct jit *j = c->engine;
+    return j && j->check ? check_report(j->check) : NULL;
+}
+
 const struct accel_ops accel_jit = {
-    .name = "jit", .probe = probe, .vcpu_open = vcpu_open, .vcpu_close = vcpu_close, .run = run,
+    .name = "jit", .probe = probe, .vcpu_open = vcpu_open, .vcpu_close = vcpu_close, .run = run, .report = report,
 };

@@ -160,6 +160,7 @@ static void make_cpu(struct machine *m, unsigned i)
 {
     struct vcpu *v = &m->vcpu[i];
     struct cpu *c = cpu_new(m->mem, i);
+    c->engine_opts = &m->engine_opts;
     *v = (struct vcpu){.m = m, .cpu = c, .state = VCPU_OFF, .deadline_ns = ~0ULL};
     if (m->cfg.el == 2) {
         cpu_enable_el2(c, m->cfg.vhe);
@@ -231,12 +232,17 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *e)
     if (!check_config(cfg, e))
         return NULL;
     const struct accel_ops *accel = accel_find(cfg->accel, e);
+    if (accel && cfg->check && accel->report == NULL) {
+        err_set(e, ERR_USAGE, "check: compares the translator with the interpreter; --accel %s has nothing to compare", accel->name);
+        return NULL;
+    }
     struct os_poll *poll = accel ? os_poll_new(e) : NULL;
     if (!poll)
         return NULL;
     struct machine *m = xcalloc(1, sizeof *m);
     m->cfg = *cfg;
     m->accel = accel;
+    m->engine_opts = (struct cpu_engine_opts){.check = cfg->check};
     m->poll = poll;
     m->mem = mem_new();
     m->timeout_at_ns = ~0ULL;
@@ -299,6 +305,14 @@ struct cpu *machine_cpu(struct machine *m, unsigned index)
     return index < m->cfg.cpus ? m->vcpu[index].cpu : NULL;
 }
 const struct accel_ops *machine_accel(const struct machine *m) { return m->accel; }
+const char *machine_accel_report(const struct machine *m)
+{
+    const char *text = NULL;
+    for (unsigned i = 0; m->accel->report && i < m->cfg.cpus && !text; i++)
+        if (m->vcpu[i].is_open)
+            text = m->accel->report(m->vcpu[i].cpu);
+    return text;
+}
 const char *machine_error(const struct machine *m) { return m->error; }
 bool machine_saw_panic(const struct machine *m) { return m->saw_panic; }
 u64 machine_now_ns(struct machine *m) { return board_now_ns(m); }

@@ -32,6 +32,7 @@ struct machine_config {
     const char *accel; ///< "auto"
     struct chr *serial; ///< back end of the UART, owned by the caller; NULL: output is dropped
     bool bare;         ///< no board devices at all: RAM and the embedder's MMIO only
+    bool check;        ///< run everything in the translator and in the interpreter, and compare (accel/check.c)
     bool deterministic; ///< one thread, guest time counts instructions, no host clock or entropy
     u64 seed;          ///< randomness of the guest; 0: the host's when not deterministic, else 1
     enum machine_lint lint;
@@ -89,6 +90,8 @@ struct cpu *machine_cpu(struct machine *m, unsigned index); ///< NULL past the l
 const struct accel_ops *machine_accel(const struct machine *m);
 /// Message of the last MACHINE_FAIL.
 const char *machine_error(const struct machine *m);
+/// What the accelerator has to say about its own failure, several lines; NULL: nothing.
+const char *machine_accel_report(const struct machine *m);
 
 /// Adds an MMIO device of the embedder. Only while the machine does not run.
 MUST_USE bool machine_add_mmio(struct machine *m, gpa_t base, u64 size, const char *name,

@@ -51,6 +51,7 @@ struct machine {
     struct machine_config cfg;
     struct mem *mem;
     const struct accel_ops *accel;
+    struct cpu_engine_opts engine_opts;
     struct vcpu *vcpu;
     struct cpu **cpus; ///< the same, as their cores see each other
     _Atomic unsigned current; ///< index of the vCPU whose turn it is

@@ -207,6 +207,12 @@ static void serve_exit(struct vcpu *v)
     case EXIT_BRK: end_with(v, MACHINE_BRK); break;
     case EXIT_DEBUG: end_with(v, MACHINE_DEBUG); break;
     case EXIT_DOOM: end_with(v, MACHINE_DOOM); break;
+    case EXIT_FAIL: {
+        const char *text = v->m->accel->report ? v->m->accel->report(c) : NULL;
+        snprintf(v->m->error, sizeof v->m->error, "%.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
+        end_with(v, MACHINE_FAIL);
+        break;
+    }
     case EXIT_NONE:
     case EXIT_KICK: break;
     }

@@ -103,6 +103,11 @@ static void write_json(struct cli *cli, const bruin_vm *vm, const struct bruin_e
     if (err) {
         fprintf(f, ", \"error\": ");
         json_string(f, err->message);
+        if (vm && bruin_report(vm, false)) {
+            fprintf(f, ", \"report\": {\"text\": ");
+            json_string(f, bruin_report(vm, false));
+            fprintf(f, "}");
+        }
     } else {
         fprintf(f, ", \"text\": ");
         json_string(f, x->text);
@@ -139,6 +144,8 @@ static void write_trace(struct cli *cli, bruin_vm *vm)
 static int refuse(struct cli *cli, bruin_vm *vm, const struct bruin_error *err)
 {
     write_json(cli, vm, NULL, err, 0);
+    if (vm && bruin_report(vm, false))
+        fputs(bruin_report(vm, false), stderr);
     bruin_vm_free(vm);
     return cli_fail(cli, err);
 }

@@ -181,6 +181,8 @@ static int run_test(struct cli *cli, struct watch *w, const char *name)
     bruin_on_message(w->vm, on_message, cli);
     bruin_on_console(w->vm, on_console, w);
     if (!bruin_boot(w->vm, &err) || !bruin_run(w->vm, &x, &err)) {
+        if (bruin_report(w->vm, false))
+            fputs(bruin_report(w->vm, false), stderr);
         bruin_vm_free(w->vm);
         return cli_fail(cli, &err);
     }

@@ -46,6 +46,7 @@ enum cpu_exit_kind {
     EXIT_HLT,   ///< semihosting HLT #0xf000 when cpu.semihosting; pc is after it
     EXIT_DEBUG, ///< breakpoint, watchpoint or step; exit.addr is its address
     EXIT_DOOM,  ///< the explainer's hook declared the machine dead
+    EXIT_FAIL,  ///< the engine found itself wrong (--check); its report method says how
 };
 struct cpu_exit {
     enum cpu_exit_kind kind;
@@ -189,6 +190,21 @@ struct cpu_probe {
     bool is_atomic;
 };
 
+/// While two engines run the same instructions to be compared (accel/check.c): memory about to be
+/// written is announced, and an access that would reach a device is not made.
+struct cpu_twice {
+    void (*page)(void *ctx, gpa_t page, u8 *host); ///< before the first store through each soft-TLB entry
+    void *ctx;
+    bool blocked; ///< the instruction at pc wants a device: nothing of it was done
+};
+
+/// What a user asks of the engine; borrowed for the life of the CPU.
+struct cpu_engine_opts {
+    bool check;   ///< run everything in the translator and in the interpreter, and compare
+    bool profile; ///< count how often blocks run
+    const char *perf_map; ///< file that names translated code for `perf`, or NULL
+};
+
 /// Last control transfers, newest at (head - 1) & 31.
 enum { TRAIL_LEN = 32 };
 struct trail {
@@ -308,6 +324,8 @@ struct cpu {
     u64 rng;
     void *engine; ///< private data of the accelerator
     struct cpu_probe *probe; ///< NULL in every CPU that really runs
+    struct cpu_twice *twice; ///< NULL but in a stretch that is being compared
+    const struct cpu_engine_opts *engine_opts; ///< NULL: nothing special
 };
 #define EXCL_NONE (~0ULL)
 
@@ -579,6 +597,8 @@ void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_
 void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid);
 /// Drops write entries that map the host page of pa, since code was found there.
 void tlb_protect_page(struct cpu *c, gpa_t pa);
+/// Drops all entries for stores, so that the next store to each page takes the slow path.
+void tlb_forget_writes(struct cpu *c);
 /// Empties one context.
 void mmuctx_flush(struct mmuctx *x);
 /// The EL0 context of the current TTBR0 and ASID, found or made.

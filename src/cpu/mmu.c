@@ -348,6 +348,22 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
         c->hooks.tlb_fill(c->hooks.ctx, c, va, x->pa, x->attr, x->sh, acc == ACC_STORE, acc == ACC_FETCH);
 }
 
+/// Two engines are being compared: the page of pa is about to change.
+static inline void announce_store(struct cpu *c, const struct mem_region *r, gpa_t pa)
+{
+    gpa_t page = pa & ~0xfffULL;
+    if (UNLIKELY(c->twice != NULL))
+        c->twice->page(c->twice->ctx, page, r->host + (page - r->base));
+}
+/// ... and an access to a device has to wait until they were.
+static inline bool must_wait(struct cpu *c)
+{
+    if (LIKELY(c->twice == NULL))
+        return false;
+    c->twice->blocked = true;
+    return true;
+}
+
 static void fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, struct mem_region *r)
 {
     r->tlb_writable[(x->pa - r->base) / GUEST_PAGE] = 1;
@@ -571,6 +587,18 @@ void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid)
             mmuctx_flush(c->ctx_el0[n]);
 }
 
+void tlb_forget_writes(struct cpu *c)
+{
+    struct mmuctx *all[5 + CTX_EL0_MAX] = {c->ctx_off, c->ctx_el1, c->ctx_el1_pan, c->ctx_el2, c->ctx_el2_pan};
+    memcpy(all + 5, c->ctx_el0, sizeof c->ctx_el0);
+    for (size_t k = 0; k < ARRAY_LEN(all); k++) {
+        if (all[k] == NULL || all[k]->used_w == 0)
+            continue;
+        clear_used(all[k]->w, &all[k]->used_w);
+        slot_clear(all[k]);
+    }
+}
+
 static void protect(struct mmuctx *t, gpa_t page)
 {
     if (t->used_w == 0)
@@ -746,6 +774,8 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
         data_abort(c, va, ACC_LOAD, flags, FSC_EXCLUSIVE);
         return false;
     }
+    if (must_wait(c))
+        return false;
     if (!mem_io_read(c->mem, x.pa, size, val))
         return external_abort(c, va, x.pa, size, ACC_LOAD, flags, 0);
     TRACE(c, TRACE_MMIO, c->pc, x.pa, *val, size);
@@ -841,6 +871,7 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
     struct mem_region *r = mem_find(c->mem, x.pa);
     if (LIKELY(r != NULL && r->kind == MEM_RAM)) {
         u8 *host = r->host + (x.pa - r->base);
+        announce_store(c, r, x.pa);
         if (r->code_lines[(x.pa - r->base) / GUEST_PAGE]) {
             if (c->hooks.code_store)
                 c->hooks.code_store(c->hooks.ctx, c, va, x.pa, size);
@@ -857,6 +888,8 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
         store_host(host, size, v);
         return true;
     }
+    if (must_wait(c))
+        return false;
     TRACE(c, TRACE_MMIO, c->pc, x.pa, v, size | 0x100);
     if (!mem_io_write(c->mem, x.pa, size, v))
         return external_abort(c, va, x.pa, size, ACC_STORE, flags, v);
@@ -927,6 +960,8 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
     if (x.device && c->hooks.device_atomic)
         c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
     u8 *host = r->host + (x.pa - r->base);
+    if (write)
+        announce_store(c, r, x.pa);
     if ((!x.device || !(c->mode & MODE_MMU)) && !r->code_lines[(x.pa - r->base) / GUEST_PAGE]) {
         if (write)
             fill_write(c, c->ctx, va, &x, r);

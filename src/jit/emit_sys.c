@@ -180,6 +180,33 @@ bool jit_sys_is_inline(const struct jit *j, const struct insn *i)
     return false;
 }
 
+/// System registers that are no more than storage, or state of the CPU alone.
+static bool is_inner(const struct jit *j, const struct insn *i)
+{
+    int id = row_of(j, i->imm);
+    if (i->imm == SYSREG_ENC(3, 3, 4, 4, 0) || i->imm == SYSREG_ENC(3, 3, 4, 4, 1) || id == SYSREG_NZCV)
+        return true;
+    if (id < 0 || !strncmp(sysreg_id_name((enum sysreg_id)id), "CNT", 3))
+        return false;
+    enum special s = special(j, id);
+    if (i->op == OP_MRS)
+        return s != SP_NONE || plain(j, id) & READS;
+    return s == SP_SP_EL0 || s == SP_DAIF || plain(j, id) & WRITES;
+}
+
+bool jit_runs_once(const struct jit *j, const struct insn *i)
+{
+    switch (i->op) {
+    case OP_MRS:
+    case OP_MSR: return !is_inner(j, i);
+    case OP_SYS: return !is_cache_op(i->imm);
+    case OP_SYSL:
+    case OP_WFI: case OP_WFE: case OP_HVC: case OP_SMC: case OP_HLT: case OP_BRK: return true;
+    case OP_MSR_i: return false;
+    default: return i->fn == NULL;
+    }
+}
+
 /// With software step armed, PSTATE.D is part of the mode: leave through the body.
 static u8 *when_stepping(struct jit *j)
 {

@@ -78,7 +78,7 @@ static bool touches_fpsr(const struct insn *i)
 }
 
 /// Runs one instruction. ret  false when recording has to end; *status is what the body returned.
-static bool step(struct cpu *c, struct record *r, int *status)
+static bool step(struct jit *j, struct cpu *c, struct record *r, int *status)
 {
     struct insn i;
     gpa_t pa;
@@ -88,14 +88,14 @@ static bool step(struct cpu *c, struct record *r, int *status)
     if (!host)
         return false;
     dbg_decode(c, pa, *host, &i);
-    if (touches_fpsr(&i))
+    if (touches_fpsr(&i) || (j->cfg.check && jit_stops_here(c, host)))
         return false;
     u64 pc = c->pc, taken = c->exceptions;
     c->icount++;
     *status = i.fn(c, &i);
     if (*status == EXEC_NEXT)
         c->pc += 4;
-    if (c->exceptions != taken || *status == EXEC_EXIT)
+    if (c->exceptions != taken || *status == EXEC_EXIT || (c->twice && c->twice->blocked))
         return false;
     if (jit_is_cond_branch(&i) && (s64)i.imm > 0)
         note(r, pa, c->pc != pc + 4);
@@ -109,7 +109,7 @@ static int record(struct jit *j, struct cpu *c)
     u64 head = c->pc;
     int status = EXEC_NEXT;
     for (unsigned steps = 0, rounds = 0; steps < STEPS_MAX && rounds < ROUNDS_MAX; steps++) {
-        if (!step(c, r, &status))
+        if (!step(j, c, r, &status))
             break;
         rounds += c->pc == head;
     }

@@ -124,11 +124,14 @@ struct jit_config {
     unsigned slots;     ///< site slots in use
     const char *cpu_off; ///< host features not to use, names of struct x_features, commas; or NULL
     bool v_through; ///< V registers are stored at once
-    bool no_link, no_inline, no_rsb, count_runs, perf_map, check, no_lookahead;
+    bool no_link, no_inline, no_rsb, count_runs, no_lookahead;
+    bool check_again; ///< ... and nothing but those ends them
+    bool check; ///< runs are being compared with the interpreter: end at exceptions and before what must not run twice
     bool trace_sysreg;  ///< system register accesses are being recorded
     bool count;         ///< cpu.icount counts instructions and cpu.budget ends a run
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
     unsigned flush_every; ///< flush the cache after so many translations
+    const char *fault;    ///< tests: name of an operation to translate wrongly, or NULL
     unsigned skip_lo, skip_hi; ///< do not emit these operations, to bisect
     bool attention_always; ///< take the attention path at every check
 };
@@ -145,6 +148,7 @@ struct jit {
     struct jit_config cfg;
     struct mem *mem;
     void *interp; ///< the accelerator's interpreter for single steps
+    void *check;  ///< the accelerator's, with --check
 
     /* Thunks, writable addresses. */
     u8 *vconst; ///< 16-byte constants of the SIMD emitters
@@ -158,6 +162,7 @@ struct jit {
     u32 link_count, link_cap;
     struct jit_block *all; ///< every block since the last flush, for freeing
     bool flush_pending;
+    u64 stop_exceptions; ///< check: cpu.exceptions at the start; another value ends the run
     bool outside; ///< the C side runs before translated code was entered
     struct insn *decoded;  ///< by hash of the word, for slow paths
     u64 *hot_sites;        ///< instructions whose slots miss often: physical address + 1, open hashing
@@ -371,6 +376,10 @@ void jit_unlink(struct jit *j, struct jit_link *l);
 /// Brings cpu.jit[] up to date with cpu.ctx and cpu.mode.
 void jit_sync(struct jit *j, struct cpu *c);
 void jit_run(struct cpu *c);
+/// True when the instruction at cpu.pc must not run twice.
+bool jit_stops_here(struct cpu *c, const u32 *host);
+/// Whether translated code that ends at this address leaves NZCV right; host as from mmu_fetch.
+bool jit_flags_right_at(struct jit *j, gpa_t pa, const u32 *host);
 /// Makes translated code keep cpu.icount and end at cpu.budget, or not.
 void jit_set_counting(struct cpu *c, bool on);
 /// Writes counters and the hottest blocks to stderr.

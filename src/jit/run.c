@@ -1,5 +1,6 @@
 // The C side of running translated code: look-ups, links, attention, and the way in.
 #include "jit/jit.h"
+#include "jit/translate.h"
 
 #include <stdio.h>
 
@@ -30,12 +31,35 @@ static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
     return b;
 }
 
+bool jit_stops_here(struct cpu *c, const u32 *host)
+{
+    struct jit *j = jit_of(c);
+    struct insn i;
+    insn_decode(*host, &i);
+    j->mode = c->mode;
+    return jit_runs_once(j, &i);
+}
+
+/// A run that is being compared ends here.
+static bool stops(struct jit *j, struct cpu *c)
+{
+    gpa_t pa;
+    if ((has_attention(c) && !j->cfg.check_again) || c->exceptions != j->stop_exceptions || (c->twice && c->twice->blocked))
+        return true;
+    const u32 *host = mmu_fetch(c, c->pc, &pa);
+    return !host || jit_stops_here(c, host);
+}
+
 /// Where to go on for c->pc. out: wanted is the block, not only its code; may be NULL.
 static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
 {
     j->st_lookups++;
     for (;;) {
-        if (has_attention(c)) {
+        if (UNLIKELY(j->cfg.check) && stops(j, c)) {
+            c->jit[JW_RESET] = 1;
+            return leave(j);
+        }
+        if (has_attention(c) && !j->cfg.check) {
             c->jit[JW_RESET] = 1;
             if (!cpu_serve_attention(c))
                 return leave(j);
@@ -112,6 +136,8 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
     struct jit_block *b = jit_find(j, pa, l->from->mode);
     if (!b) {
         const u32 *host = mem_host(c->mem, pa, 4);
+        if (UNLIKELY(j->cfg.check) && jit_stops_here(c, host))
+            return leave(j);
         b = jit_translate(j, c, pa, host, c->mode);
     }
     if (flushes == j->st_flushes && !l->from->is_dead)

@@ -52,6 +52,15 @@ static bool flags_live_at(struct jit *j, const u32 *page, s64 off, unsigned dept
     return true;
 }
 
+bool jit_flags_right_at(struct jit *j, gpa_t pa, const u32 *host)
+{
+    struct jit_block scratch = {0}, *was = j->blk;
+    j->blk = &scratch;
+    bool live = flags_live_at(j, host - (pa & 0xfff) / 4, (s64)(pa & 0xfff), 2);
+    j->blk = was;
+    return live;
+}
+
 /// Where the block goes on after instruction k, and where else a conditional branch leads.
 static s64 next_off(const struct jit *j, unsigned k) { return j->off[k] + (j->follows[k] ? (s64)j->in[k].imm : 4); }
 static s64 exit_off(const struct jit *j, unsigned k) { return j->off[k] + (j->follows[k] ? 4 : (s64)j->in[k].imm); }
@@ -87,6 +96,8 @@ static void decode_trace(struct jit *j, const u32 *page)
     while (off < GUEST_PAGE && j->n < j->cfg.block_max) {
         struct insn *i = &j->in[j->n];
         dbg_decode(j->c, j->blk->page + (gpa_t)off, page[off / 4], i);
+        if (j->cfg.check && j->n && jit_runs_once(j, i))
+            return;
         j->off[j->n] = (u16)off;
         j->follows[j->n++] = false;
         j->blk->lines |= 1ULL << (off / 64);
@@ -694,6 +705,12 @@ static bool emit_one(struct jit *j)
     bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
     jit_emit_fn *fn = trap || no_vec || skip || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     settle_v(j, i);
+    struct insn wrong;
+    if (UNLIKELY(j->cfg.fault != NULL) && !strcmp(j->cfg.fault, insn_rows[i->op].name)) {
+        wrong = *i;
+        wrong.imm ^= 1;
+        i = &wrong;
+    }
     if (fn && fn(j, i))
         return !j->over;
     jit_exec(j, i);

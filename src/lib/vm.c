@@ -63,6 +63,7 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
     if ((v = bruin_config_get(c, "accel")) != NULL)
         mc->accel = v;
     mc->bare = config_flag(c, "bare");
+    mc->check = config_flag(c, "check");
     mc->deterministic = config_flag(c, "deterministic");
     mc->seed = config_number(c, "seed", mc->seed);
     mc->lint = lint_level(c);
@@ -322,8 +323,9 @@ void bruin_exit_on_brk(bruin_vm *vm, bool on)
 
 const char *bruin_report(const bruin_vm *vm, bool json)
 {
-    if (vm->explain == NULL)
-        return NULL;
+    const char *own = json ? NULL : machine_accel_report(vm->machine);
+    if (own || vm->explain == NULL)
+        return own;
     return json ? explain_json(vm->explain) : explain_text(vm->explain);
 }
 const char *bruin_verdict(const bruin_vm *vm) { return vm->explain ? explain_verdict(vm->explain) : NULL; }

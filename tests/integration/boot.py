@@ -25,10 +25,10 @@ def want(ok, what, console):
         raise Failure(f'{what}\n{console.tail()}')
 
 
-def start(o, kernel, *options, tty=False):
+def start(o, kernel, *options, tty=False, env=None):
     command = [o.bruin, 'run', '-m', '512M', '--gic', o.gic]
     command += ['--accel', o.accel] if o.accel else []
-    opened.append(Console(command + [*options, f'{CACHE}/{kernel}'], o.timeout, tty))
+    opened.append(Console(command + [*options, f'{CACHE}/{kernel}'], o.timeout, tty, env and {**os.environ, **env}))
     return opened[-1]
 
 
@@ -113,7 +113,25 @@ def leave(o):
     want(c.modes() == c.modes_before, 'the terminal modes were not restored', c)
 
 
-SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave,
+def check(o):
+    """A whole boot in both engines at once (--check): no difference. Time counts instructions, so a slow host sees the same."""
+    c = start(o, 'Image-cloud', '--check', '--deterministic', '-i', INITRD, '-a', 'run=/bin/true')
+    c.expect('RUN-STATUS=0')
+    want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+
+
+def check_fault(o):
+    """--check finds an operation that is translated wrongly, says where, and ends with exit 125."""
+    for op, text in (('LDRx_ui', 'ldr x'), ('ADD_i', 'add x'), ('UBFM', 'ubfm ')):
+        c = start(o, 'Image-cloud', '--check', '--deterministic', '-i', INITRD, env={'BRUIN_JIT_FAULT': op})
+        c.expect('translated code and the interpreter differ within')
+        c.expect('instructions:')
+        c.expect(text)
+        c.expect('after, translated:')
+        want(c.exit_status() == 125, f'exit status {c.process.returncode}, wanted 125', c)
+
+
+SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, check, check_fault,
                                                         gcc_testsuite)}
 
 
