@@ -51,6 +51,7 @@ EXEC(SVC) { return cpu_raise(c, EC_SVC64, (u32)i->imm, c->pc + 4); }
 
 static int to_machine(struct cpu *c, enum cpu_exit_kind kind, u64 imm)
 {
+    cpu_context_sync(c); /* an exception, if to someone else */
     c->exit.kind = kind;
     c->exit.value = imm;
     c->exit.addr = c->pc;

@@ -47,7 +47,11 @@ EXEC(WFE)
 EXEC(CLREX) { c->excl_va = EXCL_NONE; return EXEC_NEXT; }
 EXEC(DSB) { atomic_thread_fence(memory_order_seq_cst); return EXEC_NEXT; }
 EXEC(DMB) { atomic_thread_fence(memory_order_seq_cst); return EXEC_NEXT; }
-EXEC(ISB) { return EXEC_NEXT; }
+EXEC(ISB)
+{
+    cpu_context_sync(c);
+    return EXEC_NEXT;
+}
 
 static int daif_imm_trap(struct cpu *c, const struct insn *i)
 {

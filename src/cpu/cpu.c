@@ -92,6 +92,7 @@ void cpu_reset(struct cpu *c)
     c->fpcr = c->fpsr = 0;
     c->excl_va = EXCL_NONE;
     c->halted = 0;
+    c->pending_count = c->unsynced = 0;
     memset(c->timer_level, 0, sizeof c->timer_level);
     memset(&c->trail, 0, sizeof c->trail);
     tlb_flush_all(c);
@@ -261,6 +262,8 @@ static void take(struct cpu *c, unsigned el, u32 kind, u64 ret_pc)
     c->daif = DAIF_D | DAIF_A | DAIF_I | DAIF_F;
     c->ss = c->il = 0;
     c->pc = c->sr[r->vbar] + base + kind;
+    c->unsynced = c->pending_count;
+    cpu_context_sync(c);
     cpu_update_mode(c);
     cpu_trail(c, from, c->pc);
     c->exceptions++;
@@ -299,6 +302,7 @@ int cpu_eret(struct cpu *c)
 {
     const struct cpu_el_regs *r = &cpu_el_regs[c->el];
     u64 from = c->pc, elr = c->sr[r->elr], spsr = c->sr[r->spsr];
+    cpu_context_sync(c);
     cpu_set_pstate(c, spsr);
     /* A tagged return address loses its tag where TBI applies. */
     if (bit(elr, 55) ? c->mode & MODE_TBI1 : c->mode & MODE_TBI0)
@@ -311,6 +315,8 @@ int cpu_eret(struct cpu *c)
     atomic_store_explicit(&c->event, 1, memory_order_relaxed);
     cpu_trail(c, from, elr);
     TRACE(c, TRACE_ERET, from, elr, spsr, 0);
+    if (atomic_load_explicit(&c->irq_lines, memory_order_relaxed))
+        c->eret_irq = c->erets;
     cpu_look_for_interrupts(c);
     if (UNLIKELY(c->il))
         return cpu_raise(c, EC_ILLEGAL, 0, c->pc);

@@ -212,6 +212,14 @@ struct trail {
     u32 head;
 };
 
+/// A system register that was written and takes effect at the next context synchronisation event.
+enum { SYSREGS_PENDING_MAX = 16 };
+struct sysreg_pending {
+    u32 id; ///< enum sysreg_id
+    gva_t pc; ///< of the first MSR since the last event
+    u64 val;
+};
+
 /// Why a debugger stopped: id of the point, 0 none.
 struct dbg_hit {
     u32 id;
@@ -289,6 +297,7 @@ struct cpu {
     } s2_fault; ///< the translation that failed last failed in stage 2
     u64 erets, eret_pc; ///< exception returns so far, and where the last one went
     u64 eret_spsr;      ///< ... and with what state
+    u64 eret_irq;       ///< value of erets at the last one that found an interrupt wire up
     u64 tlb_fills, tlb_flushes, walks, exceptions, unknown_sysregs;
 
     /* The world around. */
@@ -309,6 +318,11 @@ struct cpu {
     u64 dbg_resume_pc; ///< its breakpoint here is passed over once
     struct dbg_hit dbg_hit;
     bool brk_exits, semihosting;
+    bool delays_sysregs; ///< strict checks: writes of translation and control registers wait for a
+                         ///< context synchronisation event, as silicon may have it
+    u8 pending_count;
+    u8 unsynced; ///< so many of pending[] were applied only by the exception just taken
+    struct sysreg_pending pending[SYSREGS_PENDING_MAX];
     bool lenient;       ///< unaligned accesses to Device memory work, as on emulators
     bool single;        ///< stop after one instruction (EXIT_DEBUG)
     u64 budget;         ///< icount at which run() returns EXIT_KICK; ~0 = none
@@ -614,6 +628,15 @@ void tlb_select(struct cpu *c);
 /// MRS/MSR with all access checks at the current EL. ret  exec_status (EXEC_NEXT when done).
 int sysreg_read(struct cpu *c, u32 enc, u64 *val);
 int sysreg_write(struct cpu *c, u32 enc, u64 val);
+/// True for registers whose writes wait when cpu.delays_sysregs. id: enum sysreg_id
+bool sysreg_is_delayed(u32 id);
+/// A context synchronisation event: what was written takes effect.
+void cpu_context_sync_slow(struct cpu *c) COLD;
+static inline void cpu_context_sync(struct cpu *c)
+{
+    if (UNLIKELY(c->pending_count))
+        cpu_context_sync_slow(c);
+}
 /// SYS instructions: DC, IC, AT, TLBI. ret  exec_status.
 int sysreg_sys(struct cpu *c, u32 enc, u64 val);
 /// Sets PSTATE.DAIF (bits 9..6) and looks for interrupts that this unmasks.

@@ -625,8 +625,43 @@ int sysreg_read(struct cpu *c, u32 enc, u64 *val)
     if (UNLIKELY(v != ALLOW))
         return refuse(c, v, enc, true);
     *val = r->read(c, (enum sysreg_id)(r - rows));
+    for (unsigned k = 0; UNLIKELY(k < c->pending_count); k++)
+        if (c->pending[k].id == (u32)(r - rows)) /* program order is kept between MSR and MRS */
+            *val = c->pending[k].val;
     TRACE(c, TRACE_SYSREG, c->pc, enc, *val, 0);
     return EXEC_NEXT;
+}
+
+/* ---- writes that wait. Arm ARM, "Synchronization requirements for AArch64 System registers" ---- */
+
+bool sysreg_is_delayed(u32 id)
+{
+    switch (id) {
+    case SYSREG_SCTLR_EL1: case SYSREG_TTBR0_EL1: case SYSREG_TTBR1_EL1: case SYSREG_TCR_EL1: case SYSREG_MAIR_EL1:
+    case SYSREG_CPACR_EL1: case SYSREG_VBAR_EL1:
+    case SYSREG_SCTLR_EL2: case SYSREG_TTBR0_EL2: case SYSREG_TTBR1_EL2: case SYSREG_TCR_EL2: case SYSREG_MAIR_EL2:
+    case SYSREG_CPTR_EL2: case SYSREG_VBAR_EL2: return true;
+    default: return false;
+    }
+}
+
+static void delay_write(struct cpu *c, u32 id, u64 val)
+{
+    for (unsigned k = 0; k < c->pending_count; k++)
+        if (c->pending[k].id == id) {
+            c->pending[k].val = val;
+            return;
+        }
+    c->pending[c->pending_count++] = (struct sysreg_pending){id, c->pc, val};
+}
+_Static_assert(SYSREGS_PENDING_MAX >= 14, "one for each register of sysreg_is_delayed");
+
+void cpu_context_sync_slow(struct cpu *c)
+{
+    unsigned n = c->pending_count;
+    c->pending_count = 0;
+    for (unsigned k = 0; k < n; k++)
+        rows[c->pending[k].id].write(c, (enum sysreg_id)c->pending[k].id, c->pending[k].val);
 }
 
 int sysreg_write(struct cpu *c, u32 enc, u64 val)
@@ -648,6 +683,10 @@ int sysreg_write(struct cpu *c, u32 enc, u64 val)
     TRACE(c, TRACE_SYSREG, c->pc, enc, val, 1);
     if (c->hooks.sysreg_write)
         c->hooks.sysreg_write(c->hooks.ctx, c, id, c->sr[id], val);
+    if (UNLIKELY(c->delays_sysregs) && sysreg_is_delayed(id)) {
+        delay_write(c, id, val);
+        return EXEC_NEXT;
+    }
     r->write(c, id, val);
     return EXEC_NEXT;
 }

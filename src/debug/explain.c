@@ -16,7 +16,11 @@ enum {
 
 /* ---- findings ---- */
 
-static unsigned id_number(const char *id) { return id[0] ? (unsigned)strtoul(id + 1, NULL, 10) & 31 : 0; }
+u64 said_bit(const char *id)
+{
+    unsigned n = id[0] ? (unsigned)strtoul(id + 1, NULL, 10) : 0;
+    return 1ULL << (id[0] == 'L' ? 32 + n % 24 : id[0] == 'U' ? 56 + n % 8 : n % 32);
+}
 
 void explain_note(struct explain *x, const char *id, const char *text)
 {
@@ -31,7 +35,7 @@ void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, co
 {
     char text[400];
     va_list ap;
-    u64 seen = 1ULL << id_number(id);
+    u64 seen = said_bit(id);
     if (x->cfg.lint == MACHINE_LINT_OFF || (once && (x->said & seen)) || x->note_count == NOTES_MAX)
         return;
     x->said |= seen;
@@ -128,6 +132,7 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
     } else {
         if (c->erets != w->erets_seen || !w->root.valid || from_el1) {
             fault_fill(x, c, &w->root, kind, from_pc);
+            w->unsynced.is_root = false;
             w->nested = w->same_count = 0;
             w->same_pc = from_pc;
         }
@@ -140,6 +145,15 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
     }
     w->erets_seen = c->erets;
     w->bad.valid = false;
+    if (!sync)
+        lint_interrupt(x, c, kind, from_pc);
+    else
+        w->storm = 0;
+    if (UNLIKELY(c->unsynced))
+        lint_unsynced(x, c, kind, esr, from_pc);
+    u32 ec = (u32)bits(esr, 31, 26);
+    if (x->tables && (ec == EC_DABT || ec == EC_IABT) && sync)
+        lint_tables_fault(x, c, far, from_pc);
     if (from_el1 && !x->is_linux)
         lint_stack_at(x, c, w->root.full ? w->root.sp : c->x[REG_SP], from_pc);
 }
@@ -189,21 +203,27 @@ static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
         lint_code_fill(x, c, va, pa, attr);
         lint_stack_fill(x, c, va);
     }
-    if (x->cpus > 1 && (c->mode & MODE_MMU))
+    if (!(c->mode & MODE_MMU))
+        return;
+    lint_alias(x, c, va, pa, attr, sh);
+    if (x->cpus > 1)
         lint_share(x, c, va, pa, attr, sh);
-    if (is_strict(x) && (c->mode & MODE_MMU))
+    if (is_strict(x))
         lint_tables_fill(x, c, va);
 }
 
 static void on_stale_code(void *ctx, struct cpu *c, gpa_t pa) { lint_code_run(ctx, c, pa); }
 static void on_code_store(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size)
 {
+    ((struct explain *)ctx)->store_cpu = c;
     lint_code_store(ctx, c, pa);
 }
 static void on_device_atomic(void *ctx, struct cpu *c, gva_t va, gpa_t pa) { lint_atomic(ctx, c, va, pa); }
 static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram)
 {
     lint_type(ctx, c, va, pa, attr, ram);
+    if (ram)
+        lint_alias(ctx, c, va, pa, attr, 2);
 }
 static void on_cache_op(void *ctx, struct cpu *c, u32 enc, gva_t va)
 {
@@ -211,7 +231,7 @@ static void on_cache_op(void *ctx, struct cpu *c, u32 enc, gva_t va)
     if (bits(enc, 10, 7) == 7)
         lint_code_op(x, c, enc, va);
     else if (is_strict(x))
-        lint_tables_op(x, c, enc);
+        lint_tables_op(x, c, enc, va);
 }
 static void on_psci(void *ctx, struct cpu *c, u64 fn, bool smc)
 {
@@ -244,6 +264,7 @@ static void install(struct explain *x, struct cpu *c)
 {
     bool on = x->cfg.lint != MACHINE_LINT_OFF;
     c->lenient = x->cfg.lenient;
+    c->delays_sysregs = is_strict(x);
     c->hooks = (struct cpu_hooks){
         .ctx = x,
         .exception = on_exception,
@@ -283,6 +304,7 @@ static void forget(struct explain *x)
 {
     lint_code_free(x);
     lint_tables_free(x);
+    lint_alias_free(x);
     free(x->text);
     free(x->json);
     free(x->log_tail);
@@ -297,7 +319,7 @@ void explain_free(struct explain *x)
         return;
     explain_stop(x);
     for (unsigned i = 0; (c = machine_cpu(x->m, i)) != NULL; i++)
-        c->hooks = (struct cpu_hooks){0};
+        c->hooks = (struct cpu_hooks){0}, c->delays_sysregs = false;
     forget(x);
     cpu_free(x->sim);
     os_cond_destroy(&x->wake);
@@ -406,7 +428,7 @@ const char *verdict_name(enum verdict v)
         [V_NONE] = "none", [V_OFF] = "off", [V_RESET] = "reset", [V_PANIC] = "panic",
         [V_DEADLOCK] = "deadlock", [V_STUCK] = "stuck", [V_LOOP] = "exception-loop",
         [V_FAULT] = "fatal-fault", [V_LINT] = "lint", [V_TIMEOUT] = "timeout", [V_STOPPED] = "stopped",
-        [V_OTHER] = "other",
+        [V_OTHER] = "other", [V_STORM] = "interrupt-storm",
     };
     return name[v];
 }
@@ -414,8 +436,8 @@ const char *verdict_name(enum verdict v)
 static enum verdict verdict_of(const struct explain *x, const struct machine_exit *e)
 {
     switch (e->kind) {
-    case MACHINE_OFF: return V_OFF;
-    case MACHINE_RESET: return V_RESET;
+    case MACHINE_OFF: return x->doomed && x->verdict == V_LINT ? V_LINT : V_OFF; /* off before it stopped */
+    case MACHINE_RESET: return x->doomed && x->verdict == V_LINT ? V_LINT : V_RESET;
     case MACHINE_PANIC: return V_PANIC;
     case MACHINE_DEADLOCK: return V_DEADLOCK;
     case MACHINE_DOOM: return x->verdict;
@@ -465,6 +487,7 @@ static int status_of(const struct explain *x, const struct machine_exit *e)
     case V_DEADLOCK:
     case V_STUCK: return 114;
     case V_LOOP:
+    case V_STORM:
     case V_FAULT: return 115;
     case V_LINT: return 116;
     default: return machine_exit_status(e);
@@ -484,6 +507,8 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
     f = decide_fault(x);
     if (x->verdict == V_PANIC)
         why_panic(x, &w);
+    else if (x->verdict == V_STORM)
+        why_storm(x, &w);
     else if (f)
         why_fault(x, &x->cpu[f->cpu], f, &w);
     else if (x->verdict == V_DEADLOCK || x->verdict == V_STUCK || x->verdict == V_TIMEOUT)

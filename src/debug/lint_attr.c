@@ -18,7 +18,7 @@ void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
 {
     char at[96], dis[80] = "";
     u32 word;
-    if (x->said & 1ULL << 15)
+    if (is_said(x, "F15"))
         return;
     name_full(x, c->pc, at, sizeof at);
     if (mmu_debug_read(c, c->pc, &word, 4))
@@ -38,7 +38,7 @@ void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
 void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram)
 {
     char at[96], place[80];
-    if (x->said & 1ULL << 16)
+    if (is_said(x, "F16"))
         return;
     const struct mem_region *r = mem_find(machine_mem(x->m), pa);
     if (!ram && (attr == 0x44 || r == NULL || strncmp(r->name, "flash", 5) == 0))
@@ -61,7 +61,7 @@ void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
 {
     unsigned on = 0;
     char at[96];
-    if (sh != 0 || (attr & 0xf0) == 0 || attr == 0x44 || (x->said & 1ULL << 16))
+    if (sh != 0 || (attr & 0xf0) == 0 || attr == 0x44 || (is_said(x, "F16")))
         return;
     for (unsigned i = 0; i < x->cpus; i++)
         on += machine_cpu_is_on(x->m, i);

@@ -121,7 +121,7 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
 {
     bool mmu = bit(c->sr[SYSREG_SCTLR_EL1], 0), early = !x->quiet && !x->is_linux;
     char what[64];
-    if (x->cfg.lint == MACHINE_LINT_OFF || (x->said & 1ULL << 5))
+    if (x->cfg.lint == MACHINE_LINT_OFF || (is_said(x, "F05")))
         return;
     switch (sr) {
     case SYSREG_SCTLR_EL1:
@@ -151,5 +151,31 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
             check(x, c, sr == SYSREG_TTBR1_EL1 ? DEP_HIGH_HALF : DEP_LOW_HALF, what, "which is translated by it");
         break;
     default: break;
+    }
+}
+
+/// An exception was taken while writes waited for a context synchronisation event: whatever it was, the
+/// instruction before saw the old values. Only when strict: see cpu.delays_sysregs.
+void lint_unsynced(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 from_pc)
+{
+    u32 ec = (u32)bits(esr, 31, 26);
+    bool sync = (kind & 0x180) == 0, abort = sync && (ec == EC_DABT || ec == EC_IABT || ec == EC_DABT_LOW || ec == EC_IABT_LOW);
+    char at[96], by[96];
+    for (unsigned k = 0; k < c->unsynced; k++) {
+        const struct sysreg_pending *p = &c->pending[k];
+        bool fp = p->id == SYSREG_CPACR_EL1 || p->id == SYSREG_CPTR_EL2;
+        bool vectors = p->id == SYSREG_VBAR_EL1 || p->id == SYSREG_VBAR_EL2;
+        if (!vectors && !(fp && sync && ec == EC_FP) && (fp || !abort))
+            continue;
+        watch_of(x, c)->unsynced.is_root = true;
+        watch_of(x, c)->unsynced.id = p->id;
+        watch_of(x, c)->unsynced.pc = p->pc;
+        watch_of(x, c)->unsynced.went_to = vectors ? c->pc : ~0ULL;
+        explain_say(x, c, "F05", true,
+                    "%s was written at %s, and %s at %s %s: no ISB or ERET came between, so it had not taken effect; put "
+                    "an isb after the msr",
+                    sysreg_id_name((enum sysreg_id)p->id), name_full(x, p->pc, by, sizeof by),
+                    sync ? "an exception" : "an interrupt", name_full(x, from_pc, at, sizeof at),
+                    vectors ? "went to the old vectors" : fp ? "trapped by the old value" : "came from the old translation");
     }
 }

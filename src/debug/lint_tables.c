@@ -1,21 +1,41 @@
-/// F17 (strict): translation tables changed without break-before-make. Descriptors that were used are
-/// remembered; lines that hold them count as code, so that stores to them are seen. Arm ARM, "Using
-/// break-before-make when updating translation table entries".
+/// F17 (strict): translation tables changed without break-before-make, or used before the TLBs know.
+/// Descriptors that were used are remembered; lines that hold them count as code, so that stores to them
+/// are seen. A global descriptor that was retired stays on a list until a TLBI reaches every CPU: whoever
+/// uses the addresses before that may get the old translation. Arm ARM, "Using break-before-make when
+/// updating translation table entries", "TLB maintenance requirements".
 #include "debug/priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { ENTRIES = 1 << 14 };
+enum { ENTRIES = 1 << 16, RETIRED_MAX = 64 };
+typedef unsigned long long ull;
 
 struct entry {
     gpa_t pa;  ///< of the descriptor; 0: free
-    u64 value; ///< when it was last used in a walk
+    u64 value; ///< when it was last used in a walk, or written
+    gva_t va;  ///< start of what it maps
+    u64 size;
     u8 level;
+    bool global;
+};
+/// A descriptor that no longer says what TLBs may hold.
+struct retired {
+    gva_t va;
+    u64 size; ///< 0: free
+    u64 was;
+    gva_t pc;       ///< of the store
+    u32 writer;     ///< CPU that stored
+    u64 cpus[(MACHINE_CPUS_MAX + 63) / 64]; ///< that may still hold it
+    gva_t local_pc; ///< of a TLBI that reached its own CPU only; 0: none
+    u32 local_cpu;
 };
 struct tables {
     struct explain *x;
     struct entry e[ENTRIES];
     unsigned used;
+    struct retired r[RETIRED_MAX];
+    unsigned retired, next;
 };
 
 static struct entry *slot(struct tables *t, gpa_t pa)
@@ -40,12 +60,59 @@ static bool breaks_rule(u64 was, u64 now, u8 level)
     return ((was ^ now) & out) || (!table && ((was ^ now) & attr));
 }
 
+/// The descriptor is part of the walk of what it maps, on some CPU, now.
+static bool is_live(struct explain *x, const struct entry *e)
+{
+    struct xlat w;
+    for (unsigned i = 0; i < x->cpus; i++) {
+        struct cpu *c = machine_cpu(x->m, i);
+        if (!(c->mode & MODE_MMU) || !machine_cpu_is_on(x->m, i))
+            continue;
+        (void)!mmu_walk(c, e->va, &w);
+        if (w.desc_pa[e->level] == e->pa)
+            return true;
+    }
+    return false;
+}
+
+/// Uses of the old translation must be seen: nobody may go on with what the soft TLBs hold.
+static void drop_cached(struct explain *x, gva_t va, u64 size)
+{
+    for (unsigned i = 0; i < x->cpus; i++) {
+        struct cpu *c = machine_cpu(x->m, i);
+        if (size > GUEST_PAGE)
+            tlb_flush_all(c);
+        else
+            tlb_flush_va(c, va, 0, true);
+    }
+}
+
+static void retire(struct tables *t, struct cpu *c, const struct entry *e)
+{
+    struct retired *r = &t->r[t->next++ % RETIRED_MAX];
+    *r = (struct retired){.va = e->va, .size = e->size, .was = e->value, .pc = c->pc, .writer = c->index};
+    for (unsigned i = 0; i < t->x->cpus; i++)
+        if (machine_cpu_is_on(t->x->m, i))
+            r->cpus[i / 64] |= 1ULL << i % 64;
+    t->retired++;
+    drop_cached(t->x, e->va, e->size);
+}
+
+/// The old value came back, as after a change that was only tried.
+static void unretire(struct tables *t, const struct entry *e, u64 now)
+{
+    for (unsigned k = 0; t->retired && k < RETIRED_MAX; k++)
+        if (t->r[k].size == e->size && t->r[k].va == e->va && t->r[k].was == now)
+            t->r[k].size = 0;
+}
+
 /// Stores of 8 bytes arrive after the fact; the remembered value is what was there.
 static void table_written(void *ctx, gpa_t gpa, u64 len)
 {
     struct tables *t = ctx;
     struct explain *x = t->x;
     struct mem *m = machine_mem(x->m);
+    struct cpu *c = x->store_cpu ? x->store_cpu : machine_cpu(x->m, 0);
     gpa_t end = align_up(gpa + len, 8);
     char at[96];
     if (len > GUEST_PAGE)
@@ -56,16 +123,72 @@ static void table_written(void *ctx, gpa_t gpa, u64 len)
         if (e == NULL || e->pa != pa || p == NULL)
             continue;
         u64 now = ld64(p);
-        struct cpu *c = machine_cpu(x->m, 0);
-        if (breaks_rule(e->value, now, e->level))
-            explain_say(x, NULL, "F17", true,
+        bool breaks = breaks_rule(e->value, now, e->level), gone = (e->value & 1) && !(now & 1);
+        if (breaks && !is_said(x, "F17") && is_live(x, e))
+            explain_say(x, c, "F17", true,
                         "pc=%s changes the live level %u descriptor at PA 0x%llx from 0x%llx to 0x%llx without "
                         "break-before-make: write 0 first, dsb ishst, tlbi, dsb ish, then the new value",
-                        name_full(x, c->pc, at, sizeof at), e->level, (unsigned long long)pa,
-                        (unsigned long long)e->value, (unsigned long long)now);
+                        name_full(x, c->pc, at, sizeof at), e->level, (ull)pa, (ull)e->value, (ull)now);
+        if (gone && e->global && !is_said(x, "F17") && is_live(x, e))
+            retire(t, c, e);
+        else if (now & 1)
+            unretire(t, e, now);
         e->value = now;
         mem_mark_code(m, pa, 8);
     }
+}
+
+static bool holds(const struct retired *r, unsigned cpu) { return r->cpus[cpu / 64] >> cpu % 64 & 1; }
+
+static void used(struct explain *x, struct cpu *c, struct retired *r, gva_t va, u64 pc)
+{
+    char at[96], by[96], tlbi[96];
+    bool local = r->local_pc && r->local_cpu != c->index, own = r->writer == c->index && !r->local_pc;
+    if (!local && !own)
+        return; /* another CPU may still be about to invalidate it */
+    name_full(x, pc, at, sizeof at);
+    name_full(x, r->pc, by, sizeof by);
+    if (local)
+        explain_say(x, c, "F17", true,
+                    "cpu%u uses 0x%llx at pc=%s, whose descriptor was changed at %s; the TLBI at %s reached cpu%u only: use the "
+                    "Inner Shareable form (tlbi ...is) when other CPUs share the tables",
+                    c->index, (ull)va, at, by, name_full(x, r->local_pc, tlbi, sizeof tlbi), r->local_cpu);
+    else
+        explain_say(x, c, "F17", true,
+                    "0x%llx is used at pc=%s although its descriptor (0x%llx) was changed at %s and no TLBI followed: the TLB "
+                    "may still hold the old translation; dsb ishst, tlbi, dsb ish, isb after the change",
+                    (ull)va, at, (ull)r->was, by);
+    r->size = 0;
+}
+
+static void check_use(struct explain *x, struct cpu *c, gva_t va, u64 pc)
+{
+    struct tables *t = x->tables;
+    for (unsigned k = 0; t->retired && k < RETIRED_MAX && !is_said(x, "F17"); k++)
+        if (t->r[k].size && va - t->r[k].va < t->r[k].size && holds(&t->r[k], c->index))
+            used(x, c, &t->r[k], va, pc);
+}
+
+/// A fault on the address is a use too: silicon might have hit the TLB.
+void lint_tables_fault(struct explain *x, struct cpu *c, gva_t va, u64 pc) { check_use(x, c, va, pc); }
+
+static void remember(struct explain *x, struct cpu *c, struct tables *t, const struct xlat *w, int level, gva_t va)
+{
+    struct entry *e = slot(t, w->desc_pa[level]);
+    unsigned page_bits = w->level == 3 ? (unsigned)__builtin_ctzll(w->page_size) : 12;
+    if (w->level < 3) /* the granule follows from the size of the block */
+        page_bits = w->page_size == 1ULL << 25 ? 14 : w->page_size == 1ULL << 29 ? 16 : 12;
+    u64 size = 1ULL << (page_bits + (unsigned)(3 - level) * (page_bits - 3));
+    if (e == NULL)
+        return;
+    if (e->pa) {
+        e->va = va & ~(size - 1);
+        return;
+    }
+    *e = (struct entry){w->desc_pa[level], w->desc[level], va & ~(size - 1), size, (u8)level, w->global};
+    t->used++;
+    tlb_protect_page(c, e->pa);
+    mem_mark_code(machine_mem(x->m), e->pa, 8);
 }
 
 void lint_tables_fill(struct explain *x, struct cpu *c, gva_t va)
@@ -77,29 +200,58 @@ void lint_tables_fill(struct explain *x, struct cpu *c, gva_t va)
         mem_watch_code(machine_mem(x->m), table_written, x->tables);
     }
     struct tables *t = x->tables;
+    if (is_said(x, "F17"))
+        return;
+    check_use(x, c, va, c->pc);
     if (!mmu_walk(c, va, &w))
         return;
-    for (int level = w.desc_first; level <= w.level && t->used < ENTRIES / 2; level++) {
-        struct entry *e = slot(t, w.desc_pa[level]);
-        if (e == NULL || e->pa)
-            continue;
-        *e = (struct entry){w.desc_pa[level], w.desc[level], (u8)level};
-        t->used++;
-        tlb_protect_page(c, e->pa);
-        mem_mark_code(machine_mem(x->m), e->pa, 8);
+    for (int level = w.desc_first; level <= w.level && t->used < ENTRIES / 2; level++)
+        remember(x, c, t, &w, level, va);
+}
+
+/// What a TLBI reaches leaves the list.
+static void invalidated(struct explain *x, struct cpu *c, u32 enc, u64 val)
+{
+    struct tables *t = x->tables;
+    bool local = (enc >> 3 & 15) == 7;
+    u32 op = enc & 7;
+    gva_t va = (gva_t)sext(val << 12, 56);
+    bool left = false;
+    for (unsigned k = 0; t->retired && k < RETIRED_MAX; k++) {
+        struct retired *r = &t->r[k];
+        bool by_va = op == 1 || op == 3 || op == 5 || op == 7;
+        if (r->size && op != 2 && !(by_va && (va - r->va) >= r->size)) {
+            if (!local)
+                memset(r->cpus, 0, sizeof r->cpus);
+            r->cpus[c->index / 64] &= ~(1ULL << c->index % 64);
+            if (r->writer == c->index) {
+                r->local_pc = c->pc;
+                r->local_cpu = c->index;
+            }
+            bool any = false;
+            for (unsigned i = 0; i < ARRAY_LEN(r->cpus); i++)
+                any |= r->cpus[i] != 0;
+            if (!any)
+                r->size = 0;
+        }
+        left |= r->size != 0;
     }
+    if (!left)
+        t->retired = 0;
 }
 
 /// TLBI: the next DSB must come before the next access that depends on it.
-void lint_tables_op(struct explain *x, struct cpu *c, u32 enc)
+void lint_tables_op(struct explain *x, struct cpu *c, u32 enc, u64 val)
 {
     enum { LOOK = 16 };
     enum rehearsal_end end;
     struct insn i;
     u32 word;
     char at[96];
-    if (x->said & 1ULL << 17)
+    if (is_said(x, "F17"))
         return;
+    if (x->tables)
+        invalidated(x, c, enc, val);
     rehearse_begin(x, c);
     x->sim->pc += 4;
     for (unsigned n = 0; n < LOOK && mmu_debug_read(x->sim, x->sim->pc, &word, 4); n++) {

@@ -59,6 +59,15 @@ struct cpu_watch {
     } psci;             ///< the last firmware call, when it failed
     bool is_stuck;     ///< proved at the last sample
     bool ran_el0;
+    struct {
+        bool is_root; ///< the outstanding exception came from a register write that had not taken effect
+        u32 id;
+        u64 pc, went_to;
+    } unsynced;
+    unsigned storm;    ///< interrupts in a row taken right at the ERET of the one before
+    unsigned irq_nest; ///< interrupts in a row, each deeper in the stack than the one before
+    u64 irq_sp;
+    u32 storm_intid;
     bool checked_entry; ///< boot protocol was checked
 };
 
@@ -72,7 +81,7 @@ struct code_page;
 
 enum verdict {
     V_NONE, V_OFF, V_RESET, V_PANIC, V_DEADLOCK, V_STUCK, V_LOOP, V_FAULT, V_LINT, V_TIMEOUT, V_STOPPED,
-    V_OTHER,
+    V_OTHER, V_STORM,
 };
 
 struct explain {
@@ -90,7 +99,7 @@ struct explain {
     /* Findings. */
     struct note note[NOTES_MAX];
     unsigned note_count;
-    u64 said;        ///< one bit per catalogue id: said once
+    u64 said;        ///< one bit per catalogue id (said_bit): said once
     bool polls_uart; ///< the loop proved endless reads UART flags
     bool quiet;      ///< an EL0 instruction ran: early-boot lints are over
 
@@ -102,6 +111,8 @@ struct explain {
     char *text, *json;
 
     struct tables *tables; ///< lint_tables.c
+    struct cpu *store_cpu;   ///< made the last store to a page that holds code or tables
+    struct aliases *aliases; ///< lint_alias.c
     struct cpu *sim; ///< rehearsals (rehearse.c)
     struct code_page **code_page;
     unsigned code_pages;
@@ -129,6 +140,9 @@ struct explain {
 /// --lint=error. Costs nothing when lints are off.
 void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
+/// The bit of x->said for a catalogue id.
+u64 said_bit(const char *id);
+static inline bool is_said(const struct explain *x, const char *id) { return x->said & said_bit(id); }
 /// Ends the machine with this verdict.
 void explain_doom(struct explain *x, struct cpu *c, enum verdict v);
 static inline bool is_strict(const struct explain *x) { return x->cfg.lint == MACHINE_LINT_STRICT; }
@@ -183,8 +197,10 @@ enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps
 /* ---- stuck.c ---- */
 void stuck_sample(struct explain *x, struct cpu *c);
 
+struct why;
 /* ---- lint_*.c: one file a topic ---- */
 void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val); ///< F05
+void lint_unsynced(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 from_pc);       ///< F05
 void lint_entry(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                      ///< F07
 void lint_cpu_on(struct explain *x, struct cpu *c);                                         ///< F07
 void lint_conduit(struct explain *x, struct cpu *c, u64 fn, bool smc);                      ///< F12
@@ -193,8 +209,13 @@ void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc);           
 void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                     ///< F15
 void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram);    ///< F16
 void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh);      ///< F16
+void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh);      ///< F16
+void lint_alias_free(struct explain *x);
 void lint_tables_fill(struct explain *x, struct cpu *c, gva_t va);                          ///< F17
-void lint_tables_op(struct explain *x, struct cpu *c, u32 enc);                             ///< F17
+void lint_tables_fault(struct explain *x, struct cpu *c, gva_t va, u64 pc);                 ///< F17
+void lint_tables_op(struct explain *x, struct cpu *c, u32 enc, u64 val);                    ///< F17
+void lint_interrupt(struct explain *x, struct cpu *c, u32 kind, u64 from_pc);               ///< F21
+void why_storm(struct explain *x, struct why *out);
 void lint_tables_free(struct explain *x);
 void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr);         ///< F06
 void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa);

@@ -25,6 +25,7 @@ void rehearse_begin(struct explain *x, struct cpu *c)
     s->excl_va = c->excl_va;
     s->index = c->index;
     s->lenient = c->lenient;
+    s->pending_count = 0;
     atomic_store(&s->attention, 0);
     tlb_flush_all(s);
     cpu_update_mode(s);

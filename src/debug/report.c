@@ -277,6 +277,7 @@ static const char *headline(enum verdict v)
     case V_STUCK: return "stuck";
     case V_LOOP: return "exception loop";
     case V_FAULT: return "fatal fault";
+    case V_STORM: return "interrupt storm";
     case V_LINT: return "stopped by a lint";
     case V_TIMEOUT: return "timeout";
     default: return "";

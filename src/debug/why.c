@@ -29,6 +29,18 @@ u64 trail_source(const struct fault *f, u64 to)
 
 /* ---- the entries ---- */
 
+static bool f05_unsynced(struct scene *s)
+{
+    char by[96];
+    if (!s->w->unsynced.is_root && !(s->w->unsynced.id && s->f->pc == s->w->unsynced.went_to))
+        return false;
+    SAY(cause, "%s was written at %s and no context synchronisation event (ISB, ERET) came before this instruction, so it "
+               "ran with the old value (strict: silicon may do so).", sysreg_id_name((enum sysreg_id)s->w->unsynced.id),
+        name_full(s->x, s->w->unsynced.pc, by, sizeof by));
+    SAY(fix, "Put an isb directly after the msr.");
+    return name_it(s, "F05", "system register written without ISB");
+}
+
 static bool by_sp(const struct scene *s)
 {
     return s->have_word && (s->insn.flags & (LD | ST)) && s->insn.rn == REG_SP;
@@ -324,7 +336,7 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     struct cpu *c = machine_cpu(x->m, f->cpu);
     struct scene sc = {.x = x, .c = c, .w = w, .f = f, .out = out}, *s = &sc;
     static bool (*const entry[])(struct scene *) = {
-        interrupt, f12_conduit, f11_level, f14_stack, bad_stack, f01_text, f04_fp_trap, f03_alignment, f15_exclusive,
+        f05_unsynced, interrupt, f12_conduit, f11_level, f14_stack, bad_stack, f01_text, f04_fp_trap, f03_alignment, f15_exclusive,
         f08_turned_off, f08_tables, f10_virtual, f10_link, f09_device, f01_jump, data_abort, f02_vectors,
     };
     s->ec = (u32)bits(f->esr, 31, 26);

@@ -107,7 +107,7 @@ static int emit_mrs(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
     int id = row_of(j, i->imm);
-    if (id < 0 || j->cfg.trace_sysreg)
+    if (id < 0 || j->cfg.trace_sysreg || (j->cfg.delays_sysregs && sysreg_is_delayed((u32)id)))
         return 0;
     enum special s = special(j, id);
     int d = jit_xwrite(j, i->rd, RAX);
@@ -327,6 +327,8 @@ static int emit_barrier(struct jit *j, const struct insn *i)
 static int emit_isb(struct jit *j, const struct insn *i)
 {
     (void)i;
+    if (j->cfg.delays_sysregs)
+        return 0;
     if (j->live_out[j->k])
         jit_flags_to_env(j);
     // code may have changed: no predicted return may be older

@@ -127,6 +127,7 @@ struct jit_config {
     bool no_link, no_inline, no_rsb, count_runs, no_lookahead;
     bool check_again; ///< ... and nothing but those ends them
     bool check; ///< runs are being compared with the interpreter: end at exceptions and before what must not run twice
+    bool delays_sysregs; ///< cpu.delays_sysregs: ISB and some registers go through their bodies
     bool trace_sysreg;  ///< system register accesses are being recorded
     bool count;         ///< cpu.icount counts instructions and cpu.budget ends a run
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)

@@ -767,6 +767,7 @@ struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u3
     j->c = c;
     j->mode = mode;
     j->cfg.trace_sysreg = c->trace != NULL;
+    j->cfg.delays_sysregs = c->delays_sysregs;
     if (!mem_page_has_code(c->mem, pa))
         tlb_protect_page(c, pa);
     if (c->hooks.stale_code && mem_is_stale(c->mem, pa))
