@@ -164,7 +164,8 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
     bool before = stale && line_was_code(x, pa);
     /* Never fetched, caches off: silicon reads memory. A loader that moves itself relies on that; a
        program that makes a little code forgot something. */
-    if (!before && !cached && !is_strict(x) && x->code_pages > FEW_PAGES)
+    bool icache = is_strict(x) && bit(sctlr, 12);
+    if (!before && !cached && !icache && x->code_pages > FEW_PAGES)
         return;
     if (by_stack(x, c, p->writer_pc))
         return;

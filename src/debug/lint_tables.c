@@ -106,6 +106,20 @@ static void unretire(struct tables *t, const struct entry *e, u64 now)
             t->r[k].size = 0;
 }
 
+/// A store takes the mark off the whole line, and with it from the neighbours of what was written.
+static void mark_again(struct tables *t, gpa_t gpa, u64 len)
+{
+    enum { LINE = 64 };
+    for (gpa_t line = align_down(gpa, LINE); line < gpa + len; line += LINE)
+        for (gpa_t pa = line; pa < line + LINE; pa += 8) {
+            const struct entry *e = slot(t, pa);
+            if (e && e->pa == pa) {
+                mem_mark_code(machine_mem(t->x->m), line, 8);
+                break;
+            }
+        }
+}
+
 /// Stores of 8 bytes arrive after the fact; the remembered value is what was there.
 static void table_written(void *ctx, gpa_t gpa, u64 len)
 {
@@ -134,8 +148,8 @@ static void table_written(void *ctx, gpa_t gpa, u64 len)
         else if (now & 1)
             unretire(t, e, now);
         e->value = now;
-        mem_mark_code(m, pa, 8);
     }
+    mark_again(t, gpa, len);
 }
 
 static bool holds(const struct retired *r, unsigned cpu) { return r->cpus[cpu / 64] >> cpu % 64 & 1; }
