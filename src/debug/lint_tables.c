@@ -83,7 +83,7 @@ static void drop_cached(struct explain *x, gva_t va, u64 size)
         if (size > GUEST_PAGE)
             tlb_flush_all(c);
         else
-            tlb_flush_va(c, va, 0, true);
+            tlb_flush_va(c, TLB_EL10, va, 0, true), tlb_flush_va(c, TLB_EL2, va, 0, true);
     }
 }
 
