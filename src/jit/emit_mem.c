@@ -147,6 +147,7 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     x_patch(j->mem_probe, c->p);
     jit_vspill(j, c, j->vdirty_cold);
     jit_say_pending(j);
+    jit_wait_cold(j, j->mem_addr.base);
     load_address(c, j->mem_addr);
     x_mov_ri(c, RCX, j->mem_key | (u64)site << 32);
     x_call(c, j->mem_write ? j->t_store : j->t_load);

@@ -18,6 +18,102 @@ static void save(struct jit *j, struct xbuf *b, u8 kind)
     x_op(b, XI_ST16, RAX, ENV(nzcv), 0);
 }
 
+/* ---- comparisons that wait ---- */
+
+bool jit_can_wait(const struct jit *j, const struct insn *i)
+{
+    if (i->rd != REG_SINK || i->rn == REG_ZR || !jit_flags_wanted(j) || j->k + 1 >= j->n || j->in[j->k + 1].flags & FR)
+        return false;
+    switch (i->op) {
+    case OP_SUBS_i: case OP_ADDS_i: return true;
+    case OP_ANDS_i: return !i->sf || (s64)i->imm == (s32)i->imm;
+    case OP_SUBS_r: case OP_ADDS_r: case OP_ANDS_r: return (i->imm & 63) == 0 && i->rm != REG_ZR;
+    default: return false;
+    }
+}
+
+void jit_wait(struct jit *j, const struct insn *i)
+{
+    j->waiting = i;
+    j->fl = FL_NONE;
+    j->fl_env = false;
+}
+
+/// Where b finds guest register n: cold code may run before a cached register is loaded.
+static xrm place_of(const struct jit *j, const struct xbuf *b, unsigned n)
+{
+    int r = j->xmap[n];
+    bool cached = r == XCACHE_A || r == XCACHE_B;
+    return r >= 0 && (b == &j->b ? j->xloaded[n] : !cached) ? xr(r) : ENV_X(n);
+}
+
+/// Emits the comparison that waits into b. May clobber rax. ret  the kind of flags.
+static enum jit_flags compare(struct jit *j, struct xbuf *b)
+{
+    const struct insn *i = j->waiting;
+    u32 w = i->sf ? XW : 0;
+    bool imm = i->op == OP_SUBS_i || i->op == OP_ADDS_i || i->op == OP_ANDS_i;
+    bool sub = i->op == OP_SUBS_i || i->op == OP_SUBS_r, add = i->op == OP_ADDS_i || i->op == OP_ADDS_r;
+    xrm n = place_of(j, b, i->rn), m = imm ? n : place_of(j, b, i->rm);
+    if (add || (n.reg < 0 && !imm && m.reg < 0)) {
+        x_rm(b, XI_MOV | w, RAX, n);
+        n = xr(RAX);
+    }
+    if (imm && sub && i->imm == 0 && n.reg >= 0)
+        x_rr(b, XI_TEST | w, n.reg, n.reg); // no borrow, no overflow
+    else if (imm && (sub || add))
+        x_alu_i(b, sub ? ALU_CMP : ALU_ADD, w, n, (s32)i->imm);
+    else if (imm)
+        x_test_i(b, w, n, (s32)i->imm);
+    else if (n.reg >= 0)
+        x_op(b, (sub ? XI_CMP : add ? XI_ADD : XI_TEST) | w, n.reg, m, 0);
+    else
+        x_op(b, (sub ? XI_CMP_MR : XI_TEST) | w, m.reg, n, 0);
+    return sub ? FL_SUB : FL_ADD;
+}
+
+void jit_wait_over(struct jit *j)
+{
+    if (!j->waiting)
+        return;
+    j->fl = (u8)compare(j, &j->b);
+    j->fl_env = false;
+    j->waiting = NULL;
+}
+
+void jit_wait_cold(struct jit *j, int keep)
+{
+    struct xbuf *c = &j->cold;
+    if (!j->waiting)
+        return;
+    if (keep == RAX)
+        x_op(c, XI_ST | XW, RAX, ENV_JW(JW_TMP), 0);
+    save(j, c, (u8)compare(j, c));
+    if (keep == RAX)
+        x_rm(c, XI_MOV | XW, RAX, ENV_JW(JW_TMP));
+}
+
+void jit_wait_check(struct jit *j, const struct insn *i)
+{
+    const struct insn *p = j->waiting;
+    if (!p)
+        return;
+    const u8 reg[4] = {i->rd, i->rn, i->rm, i->ra};
+    static const u32 is_v[4] = {VD, VN, VM, VA}, writes[4] = {DW, NW, MW, AW};
+    bool imm = p->op == OP_SUBS_i || p->op == OP_ADDS_i || p->op == OP_ANDS_i;
+    for (unsigned k = 0; k < 4; k++)
+        if (!(i->flags & is_v[k]) && i->flags & writes[k] && (reg[k] == p->rn || (!imm && reg[k] == p->rm))) {
+            jit_wait_over(j);
+            return;
+        }
+    if (i->flags & FW && !(i->flags & FR)) { // nobody asked
+        j->waiting = NULL;
+        j->fl_env = true;
+    }
+}
+
+/* ---- who has them ---- */
+
 void jit_clobber(struct jit *j)
 {
     bool wanted = (j->live_out[j->k] && !(j->in[j->k].flags & FW)) || j->live_taken[j->k];
@@ -30,18 +126,21 @@ void jit_clobber(struct jit *j)
 
 void jit_flags_set(struct jit *j, enum jit_flags kind)
 {
+    j->waiting = NULL;
     j->fl = (u8)kind;
     j->fl_env = false;
 }
 
 void jit_flags_in_env(struct jit *j)
 {
+    j->waiting = NULL;
     j->fl = FL_NONE;
     j->fl_env = true;
 }
 
 void jit_flags_to_env(struct jit *j)
 {
+    jit_wait_over(j);
     if (j->fl_env || j->fl == FL_NONE)
         return;
     save(j, &j->b, j->fl);
@@ -52,12 +151,15 @@ void jit_flags_to_env(struct jit *j)
 
 void jit_flags_save_in(struct jit *j, struct xbuf *b)
 {
-    if (!j->fl_env && j->fl != FL_NONE)
+    if (j->waiting)
+        save(j, b, (u8)compare(j, b));
+    else if (!j->fl_env && j->fl != FL_NONE)
         save(j, b, j->fl);
 }
 
 void jit_flags_to_host(struct jit *j, enum jit_flags kind)
 {
+    jit_wait_over(j);
     if (j->fl >= FL_FCMP) {
         jit_fcmp_nzcv(j, &j->b, j->fl == FL_FCMPX);
         x_u8(&j->b, 0x04); // as below
@@ -96,6 +198,7 @@ static unsigned fcmp_cond(struct jit *j, unsigned cond)
 
 unsigned jit_cond(struct jit *j, unsigned cond)
 {
+    jit_wait_over(j);
     if (j->fl >= FL_FCMP) {
         unsigned cc = fcmp_cond(j, cond);
         if (cc != 0xff)

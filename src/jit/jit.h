@@ -208,6 +208,7 @@ struct jit {
     u8 *loop_top;      ///< where a branch to the first instruction may go, or NULL
     u8 fl;             ///< enum jit_flags: where guest NZCV is
     bool fl_env;       ///< cpu.nzcv is up to date
+    const struct insn *waiting; ///< a comparison that is emitted where its flags are wanted, or NULL
     bool sp_aligned;   ///< SP is known to be 16-byte aligned
     bool over;         ///< the last instruction left the block
     s8 xmap[REG_COUNT]; ///< host register, or -1
@@ -303,6 +304,15 @@ void jit_fp_left(struct cpu *c);
 
 /* ---- flags (flags.c) ---- */
 
+/// A comparison that sets flags only may wait until they are wanted: what comes between changes
+/// EFLAGS more often than not. Its operands must not change until then (jit_wait_check, before
+/// each instruction); cold code that runs bodies stores its flags first (jit_wait_cold, rax is kept
+/// when `keep` says so).
+bool jit_can_wait(const struct jit *j, const struct insn *i);
+void jit_wait(struct jit *j, const struct insn *i);
+void jit_wait_over(struct jit *j);
+void jit_wait_check(struct jit *j, const struct insn *i);
+void jit_wait_cold(struct jit *j, int keep);
 /// Before code that changes EFLAGS: saves guest flags that are still needed. Clobbers rax.
 void jit_clobber(struct jit *j);
 /// Says that EFLAGS now hold the guest flags of the current instruction, kind FL_ADD or FL_SUB.

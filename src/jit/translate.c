@@ -23,40 +23,71 @@ void jit_init_tables(void)
     done = true;
 }
 
+/// An instruction by its word, decoded before or now.
+static const struct insn *decoded(struct jit *j, u32 word)
+{
+    struct insn *i = &j->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
+    if (UNLIKELY(i->word != word || !i->fn))
+        insn_decode(word, i);
+    return i;
+}
+
+/// A look ahead: how far it may still go, and where it has been.
+struct look {
+    unsigned left, n;
+    s16 seen[8];
+};
+
+/// A way round that reads nothing adds nothing: places seen before count as dead.
+static bool is_new(struct look *l, s64 off)
+{
+    for (unsigned k = 0; k < l->n; k++)
+        if (l->seen[k] == off)
+            return false;
+    if (l->n < ARRAY_LEN(l->seen))
+        l->seen[l->n++] = (s16)off;
+    return true;
+}
+
 /// Whether the flags are read before they are written from page offset `off` on. Looks a short way
 /// ahead within the page; in doubt they are live. What was looked at becomes part of the block's
 /// lines, so that a change of it invalidates the block.
-static bool flags_live_at(struct jit *j, const u32 *page, s64 off, unsigned depth)
+static bool look_ahead(struct jit *j, const u32 *page, s64 off, struct look *l)
 {
-    struct insn i;
-    if (j->cfg.no_lookahead)
-        return true;
-    for (unsigned k = 0; k < 12; k++, off += 4) {
-        if (off < 0 || off >= GUEST_PAGE)
+    for (;; off += 4) {
+        if (off < 0 || off >= GUEST_PAGE || l->left-- == 0)
             return true;
-        insn_decode(page[off / 4], &i);
+        const struct insn *i = decoded(j, page[off / 4]);
         j->blk->lines |= 1ULL << (off / 64);
-        if (i.flags & FR && !(i.op == OP_Bcond && (i.word & 15) >= 14))
+        if (i->flags & FR && !(i->op == OP_Bcond && (i->word & 15) >= 14))
             return true;
-        if (i.flags & FW)
+        if (i->flags & FW)
             return false;
-        if (i.flags & END)
+        if (i->flags & END)
             return true;
-        if (i.op == OP_B) {
-            off += (s64)i.imm - 4;
-        } else if (i.flags & BR) {
-            if (!jit_is_cond_branch(&i) || depth == 0 || flags_live_at(j, page, off + (s64)i.imm, depth - 1))
+        if (i->op == OP_B) {
+            off += (s64)i->imm - 4;
+            if (!is_new(l, off + 4))
+                return false;
+        } else if (i->flags & BR) {
+            s64 to = off + (s64)i->imm;
+            if (!jit_is_cond_branch(i) || l->n == ARRAY_LEN(l->seen) || (is_new(l, to) && look_ahead(j, page, to, l)))
                 return true;
         }
     }
-    return true;
+}
+
+static bool flags_live_at(struct jit *j, const u32 *page, s64 off)
+{
+    struct look l = {.left = 40};
+    return j->cfg.no_lookahead || look_ahead(j, page, off, &l);
 }
 
 bool jit_flags_right_at(struct jit *j, gpa_t pa, const u32 *host)
 {
     struct jit_block scratch = {0}, *was = j->blk;
     j->blk = &scratch;
-    bool live = flags_live_at(j, host - (pa & 0xfff) / 4, (s64)(pa & 0xfff), 2);
+    bool live = flags_live_at(j, host - (pa & 0xfff) / 4, (s64)(pa & 0xfff));
     j->blk = was;
     return live;
 }
@@ -95,7 +126,10 @@ static void decode_trace(struct jit *j, const u32 *page)
     j->n = 0;
     while (off < GUEST_PAGE && j->n < j->cfg.block_max) {
         struct insn *i = &j->in[j->n];
-        dbg_decode(j->c, j->blk->page + (gpa_t)off, page[off / 4], i);
+        if (LIKELY(j->c->dbg == NULL))
+            *i = *decoded(j, page[off / 4]);
+        else
+            dbg_decode(j->c, j->blk->page + (gpa_t)off, page[off / 4], i);
         if (j->cfg.check && j->n && jit_runs_once(j, i))
             return;
         j->off[j->n] = (u16)off;
@@ -126,17 +160,17 @@ static void liveness(struct jit *j, const u32 *page)
     bool live;
     s64 end = j->off[j->n - 1];
     if (last->op == OP_B || (last->op == OP_Bcond && (last->word & 15) >= 14))
-        live = flags_live_at(j, page, end + (s64)last->imm, 2);
+        live = flags_live_at(j, page, end + (s64)last->imm);
     else if (last->flags & (END | BR) && !jit_is_cond_branch(last))
         live = true;
     else
-        live = flags_live_at(j, page, next_off(j, j->n - 1), 2);
+        live = flags_live_at(j, page, next_off(j, j->n - 1));
     for (unsigned k = j->n; k-- > 0;) {
         const struct insn *i = &j->in[k];
         j->live_taken[k] = 0;
         if (jit_is_cond_branch(i)) {
             // an exit needs the flags if its target does
-            j->live_taken[k] = flags_live_at(j, page, exit_off(j, k), 2);
+            j->live_taken[k] = flags_live_at(j, page, exit_off(j, k));
             j->live_out[k] = live;
             live = live || j->live_taken[k] || (i->flags & FR);
         } else if (i->op == OP_BL || i->op == OP_BLR) {
@@ -284,6 +318,7 @@ void jit_exec(struct jit *j, const struct insn *i)
 {
     if (j->live_in[j->k])
         jit_flags_to_env(j);
+    j->waiting = NULL;
     jit_vflush(j, ~0u);
     jit_count(j, &j->b, j->k + 1);
     call_exec(j, &j->b, jit_put_insn(j, i));
@@ -299,6 +334,7 @@ void jit_cold_exec(struct jit *j, const struct insn *i)
 {
     jit_vspill(j, &j->cold, j->vdirty_cold);
     jit_say_pending(j);
+    jit_wait_cold(j, RNONE);
     x_mov_ri(&j->cold, RAX, i->word);
     x_mov_ri(&j->cold, RCX, j->off[j->k]);
     x_call(&j->cold, j->t_exec_word);
@@ -487,7 +523,7 @@ static bool all_loaded(const struct jit *j)
 void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
 {
     s64 here = j->off[j->k];
-    bool save = j->live_taken[j->k] && !j->fl_env && j->fl != FL_NONE;
+    bool save = j->live_taken[j->k] && !j->fl_env && (j->fl != FL_NONE || j->waiting);
     if (j->follows[j->k]) { // the other way out
         cc ^= 1;
         target = here + 4;
@@ -571,6 +607,7 @@ void jit_landing(struct jit *j)
     x_alu_i(&j->b, ALU_AND, XW, xr(RAX), -GUEST_PAGE);
     x_op(&j->b, XI_ST | XW, RAX, ENV(jit_page), 0);
     jit_caches_drop(j);
+    j->waiting = NULL;
     j->fl = FL_NONE;
     j->fl_env = true;
 }
@@ -655,6 +692,7 @@ static void begin(struct jit *j)
     j->vdirty = j->vdirty_top = j->vdirty_cold = 0;
     j->fl = FL_NONE;
     j->fl_env = true;
+    j->waiting = NULL;
     j->sp_aligned = false;
     j->over = false;
     j->pending_n = 0;
@@ -705,11 +743,12 @@ static bool emit_one(struct jit *j)
     bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
     jit_emit_fn *fn = trap || no_vec || skip || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     settle_v(j, i);
-    struct insn wrong;
-    if (UNLIKELY(j->cfg.fault != NULL) && !strcmp(j->cfg.fault, insn_rows[i->op].name)) {
-        wrong = *i;
-        wrong.imm ^= 1;
-        i = &wrong;
+    if (UNLIKELY(j->cfg.fault != NULL) && !strcmp(j->cfg.fault, insn_rows[i->op].name))
+        j->in[j->k].imm ^= 1;
+    jit_wait_check(j, i);
+    if (fn && jit_can_wait(j, i)) {
+        jit_wait(j, i);
+        return true;
     }
     if (fn && fn(j, i))
         return !j->over;
