@@ -762,19 +762,17 @@ static int emit_csel(struct jit *j, const struct insn *i)
     return 1;
 }
 
-static int emit_ccmp(struct jit *j, const struct insn *i)
+static bool is_ccmp(const struct insn *i)
+{
+    return i->op == OP_CCMP_r || i->op == OP_CCMP_i || i->op == OP_CCMN_r || i->op == OP_CCMN_i;
+}
+static unsigned ccmp_cond(const struct insn *i) { return (unsigned)bits(i->word, 15, 12); }
+
+/// The comparison of CCMP and CCMN: rn is in n. Clobbers rax. ret  the kind of flags.
+static enum jit_flags ccmp_compare(struct jit *j, const struct insn *i, int n, xrm m)
 {
     u32 w = w_of(i);
-    unsigned cond = (unsigned)bits(i->word, 15, 12), f = i->word & 15;
     bool sub = i->op == OP_CCMP_r || i->op == OP_CCMP_i, imm = i->op == OP_CCMP_i || i->op == OP_CCMN_i;
-    if (cond >= 14)
-        return 0;
-    if (!jit_flags_wanted(j))
-        return 1;
-    int n = jit_xread(j, i->rn, RDX);
-    xrm m = imm ? xr(RCX) : src(j, i->rm, RCX);
-    unsigned cc = jit_cond(j, cond);
-    u8 *other = x_jcc8(B, cc ^ 1);
     if (sub && imm) {
         x_alu_i(B, ALU_CMP, w, xr(n), (s32)i->imm);
     } else if (sub) {
@@ -786,6 +784,85 @@ static int emit_ccmp(struct jit *j, const struct insn *i)
         else
             x_rm(B, XI_ADD | w, RAX, m);
     }
+    return sub ? FL_SUB : FL_ADD;
+}
+
+/// The immediate flags of a CCMP, as cpu.nzcv has them.
+static u32 ccmp_else(const struct insn *i)
+{
+    u32 v = i->word & 15;
+    return (v & 8 ? FLAG_N : 0) | (v & 4 ? FLAG_Z : 0) | (v & 2 ? FLAG_C : 0) | (v & 1 ? FLAG_V : 0);
+}
+
+/// The condition of CCMP k fails: whether the branch at the end of the chain then leaves the block.
+/// ret  false when that depends on a comparison further on.
+static bool chain_else(const struct jit *j, unsigned k, unsigned end, bool *leaves)
+{
+    u32 f = ccmp_else(&j->in[k]);
+    for (k++; k < end; k++) {
+        if (cond_holds(ccmp_cond(&j->in[k]), f))
+            return false;
+        f = ccmp_else(&j->in[k]);
+    }
+    *leaves = cond_holds(j->in[end].word & 15, f) != j->follows[end];
+    return true;
+}
+
+/// CCMPs that end in a conditional branch whose flags nobody else wants: each decides by itself.
+static bool emit_chain(struct jit *j)
+{
+    enum { CHAIN = 4 };
+    unsigned k = j->k, end = k, skips = 0;
+    u8 *skip[CHAIN];
+    bool leaves[CHAIN];
+    while (end < j->n && end < k + CHAIN && is_ccmp(&j->in[end]) && ccmp_cond(&j->in[end]) < 14)
+        end++;
+    const struct insn *br = &j->in[end];
+    if (end >= j->n || br->op != OP_Bcond || (br->word & 15) >= 14 || j->live_out[end] || j->live_taken[end])
+        return false;
+    for (unsigned a = k; a < end; a++)
+        if (j->off[a] + 4 != j->off[a + 1] || !chain_else(j, a, end, &leaves[a - k]))
+            return false;
+    for (unsigned a = k; a < end; a++) // nothing may become loaded on one way only
+        for (unsigned o = 0; o < 2; o++) {
+            unsigned n = o ? j->in[a].rm : j->in[a].rn;
+            if (n < 31 && jit_xinreg(j, n))
+                jit_xread(j, n, RDX);
+        }
+    j->k = end;
+    s64 target = j->off[end] + (s64)br->imm;
+    for (unsigned a = k; a < end; a++) {
+        const struct insn *i = &j->in[a];
+        unsigned cc = jit_cond(j, ccmp_cond(i)) ^ 1;
+        if (leaves[a - k])
+            jit_exit_cc(j, cc ^ j->follows[end], target);
+        else
+            skip[skips++] = x_jcc(B, cc, NULL);
+        int n = jit_xread(j, i->rn, RDX);
+        bool imm = i->op == OP_CCMP_i || i->op == OP_CCMN_i;
+        jit_flags_set(j, ccmp_compare(j, i, n, imm ? xr(RCX) : src(j, i->rm, RCX)));
+    }
+    jit_exit_cc(j, jit_cond(j, br->word & 15), target);
+    while (skips)
+        x_patch(skip[--skips], B->p);
+    j->fl = FL_NONE;
+    j->fl_env = true;
+    return true;
+}
+
+static int emit_ccmp(struct jit *j, const struct insn *i)
+{
+    unsigned cond = ccmp_cond(i), f = i->word & 15;
+    bool sub = i->op == OP_CCMP_r || i->op == OP_CCMP_i, imm = i->op == OP_CCMP_i || i->op == OP_CCMN_i;
+    if (cond >= 14)
+        return 0;
+    if (!jit_flags_wanted(j) || emit_chain(j))
+        return 1;
+    int n = jit_xread(j, i->rn, RDX);
+    xrm m = imm ? xr(RCX) : src(j, i->rm, RCX);
+    unsigned cc = jit_cond(j, cond);
+    u8 *other = x_jcc8(B, cc ^ 1);
+    ccmp_compare(j, i, n, m);
     u8 *done = x_jmp8(B);
     x_patch8(other, B->p);
     unsigned carry = (f >> 1 & 1) ^ sub, ah = (f & 8 ? 0x80u : 0) | (f & 4 ? 0x40u : 0) | carry;
