@@ -738,6 +738,7 @@ static bool emit_one(struct jit *j)
 {
     const struct insn *i = &j->in[j->k];
     bool trap = (i->flags & FP) && !(j->mode & MODE_FP);
+    jit_wait_check(j, i);
     if ((i->op == OP_MRS || i->op == OP_MSR) && jit_fp_sysreg(j, i))
         return true;
     bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
@@ -745,7 +746,6 @@ static bool emit_one(struct jit *j)
     settle_v(j, i);
     if (UNLIKELY(j->cfg.fault != NULL) && !strcmp(j->cfg.fault, insn_rows[i->op].name))
         j->in[j->k].imm ^= 1;
-    jit_wait_check(j, i);
     if (fn && jit_can_wait(j, i)) {
         jit_wait(j, i);
         return true;

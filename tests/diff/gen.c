@@ -331,6 +331,36 @@ static unsigned crypto_sequence(u64 *rng, u32 first, u32 *words, unsigned room)
     return count;
 }
 
+/// A comparison, or CCMPs with a branch behind: what they mean together is decided when they are translated.
+/// ret  the number of words, at most room.
+static unsigned flag_sequence(struct gen *g, unsigned at, u32 *words, unsigned room)
+{
+    static const u16 compares[] = {OP_SUBS_i, OP_ADDS_i, OP_ANDS_i, OP_SUBS_r, OP_ADDS_r, OP_ANDS_r};
+    static const u16 chain[] = {OP_CCMP_i, OP_CCMP_r, OP_CCMN_i, OP_CCMN_r};
+    unsigned n = 0, links = (unsigned)below(&g->rng, 4);
+    struct insn i;
+    if (links == 0 || links + 1 > room) {
+        while (!gen_word(&g->rng, compares[below(&g->rng, ARRAY_LEN(compares))], &words[0]))
+            continue;
+        words[0] = with_field(words[0], 0, 5, 31);
+        return 1;
+    }
+    while (n < links) {
+        if (!gen_word(&g->rng, chain[below(&g->rng, ARRAY_LEN(chain))], &words[n]))
+            continue;
+        if (below(&g->rng, 2)) /* registers that are often equal or zero: conditions of every kind */
+            words[n] = with_field(words[n], 5, 5, INDEX_FIRST);
+        n++;
+    }
+    do
+        while (!gen_word(&g->rng, OP_Bcond, &words[n]))
+            continue;
+    while ((words[n] & 15) >= 14);
+    insn_decode(words[n], &i);
+    words[n] = aim_branch(&g->rng, words[n], &i, at + n, NULL, 0);
+    return n + 1;
+}
+
 /// An instruction that fits at position `at` of a straight piece. ret  false: try another.
 static bool piece_word(struct gen *g, u64 pc, unsigned at, bool is_narrow, u32 *out)
 {
@@ -392,6 +422,8 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
             words[at++] = w;
         else if (below(&g->rng, 24) == 0)
             words[at++] = system_word(&g->rng);
+        else if (below(&g->rng, 12) == 0)
+            at += flag_sequence(g, at, &words[at], length - at);
         else if (piece_word(g, s->pc, at, is_narrow, &words[at]))
             at += is_narrow ? crypto_sequence(&g->rng, words[at], &words[at], length - at) : 1;
     }
