@@ -20,9 +20,10 @@ static void save(struct jit *j, struct xbuf *b, u8 kind)
 
 /* ---- comparisons that wait ---- */
 
-bool jit_can_wait(const struct jit *j, const struct insn *i)
+/// A comparison that could be computed again from its operands as long as they are unchanged.
+static bool is_plain(const struct insn *i)
 {
-    if (i->rd != REG_SINK || i->rn == REG_ZR || !jit_flags_wanted(j) || j->k + 1 >= j->n || j->in[j->k + 1].flags & FR)
+    if (i->rn == REG_ZR)
         return false;
     switch (i->op) {
     case OP_SUBS_i: case OP_ADDS_i: return true;
@@ -32,9 +33,23 @@ bool jit_can_wait(const struct jit *j, const struct insn *i)
     }
 }
 
+static bool has_imm(const struct insn *i) { return i->op == OP_SUBS_i || i->op == OP_ADDS_i || i->op == OP_ANDS_i; }
+
+bool jit_can_wait(const struct jit *j, const struct insn *i)
+{
+    return i->rd == REG_SINK && jit_flags_wanted(j) && is_plain(i);
+}
+
+void jit_flags_from(struct jit *j, const struct insn *i)
+{
+    if ((j->fl == FL_ADD || j->fl == FL_SUB) && !j->fl_env && i->rd != i->rn && (has_imm(i) || i->rd != i->rm) && is_plain(i))
+        j->origin = i;
+}
+
 void jit_wait(struct jit *j, const struct insn *i)
 {
     j->waiting = i;
+    j->origin = NULL;
     j->fl = FL_NONE;
     j->fl_env = false;
 }
@@ -52,7 +67,7 @@ static enum jit_flags compare(struct jit *j, struct xbuf *b)
 {
     const struct insn *i = j->waiting;
     u32 w = i->sf ? XW : 0;
-    bool imm = i->op == OP_SUBS_i || i->op == OP_ADDS_i || i->op == OP_ANDS_i;
+    bool imm = has_imm(i);
     bool sub = i->op == OP_SUBS_i || i->op == OP_SUBS_r, add = i->op == OP_ADDS_i || i->op == OP_ADDS_r;
     xrm n = place_of(j, b, i->rn), m = imm ? n : place_of(j, b, i->rm);
     if (add || (n.reg < 0 && !imm && m.reg < 0)) {
@@ -78,6 +93,7 @@ void jit_wait_over(struct jit *j)
         return;
     j->fl = (u8)compare(j, &j->b);
     j->fl_env = false;
+    j->origin = j->waiting;
     j->waiting = NULL;
 }
 
@@ -95,18 +111,18 @@ void jit_wait_cold(struct jit *j, int keep)
 
 void jit_wait_check(struct jit *j, const struct insn *i)
 {
-    const struct insn *p = j->waiting;
+    const struct insn *p = j->waiting ? j->waiting : j->origin;
     if (!p)
         return;
     const u8 reg[4] = {i->rd, i->rn, i->rm, i->ra};
     static const u32 is_v[4] = {VD, VN, VM, VA}, writes[4] = {DW, NW, MW, AW};
-    bool imm = p->op == OP_SUBS_i || p->op == OP_ADDS_i || p->op == OP_ANDS_i;
+    bool changes = false;
     for (unsigned k = 0; k < 4; k++)
-        if (!(i->flags & is_v[k]) && i->flags & writes[k] && (reg[k] == p->rn || (!imm && reg[k] == p->rm))) {
-            jit_wait_over(j);
-            return;
-        }
-    if (i->flags & FW && !(i->flags & FR)) { // nobody asked
+        changes |= !(i->flags & is_v[k]) && i->flags & writes[k] && (reg[k] == p->rn || (!has_imm(p) && reg[k] == p->rm));
+    if (changes) {
+        jit_wait_over(j);
+        j->origin = NULL;
+    } else if (j->waiting && i->flags & FW && !(i->flags & FR)) { // nobody asked
         j->waiting = NULL;
         j->fl_env = true;
     }
@@ -117,23 +133,26 @@ void jit_wait_check(struct jit *j, const struct insn *i)
 void jit_clobber(struct jit *j)
 {
     bool wanted = (j->live_out[j->k] && !(j->in[j->k].flags & FW)) || j->live_taken[j->k];
-    if (j->fl != FL_NONE && wanted && !j->fl_env) {
+    if (j->fl != FL_NONE && wanted && !j->fl_env && j->origin) {
+        j->waiting = j->origin;
+    } else if (j->fl != FL_NONE && wanted && !j->fl_env) {
         save(j, &j->b, j->fl);
         j->fl_env = true;
     }
+    j->origin = NULL;
     j->fl = FL_NONE;
 }
 
 void jit_flags_set(struct jit *j, enum jit_flags kind)
 {
-    j->waiting = NULL;
+    j->waiting = j->origin = NULL;
     j->fl = (u8)kind;
     j->fl_env = false;
 }
 
 void jit_flags_in_env(struct jit *j)
 {
-    j->waiting = NULL;
+    j->waiting = j->origin = NULL;
     j->fl = FL_NONE;
     j->fl_env = true;
 }

@@ -208,6 +208,7 @@ struct jit {
     u8 *loop_top;      ///< where a branch to the first instruction may go, or NULL
     u8 fl;             ///< enum jit_flags: where guest NZCV is
     bool fl_env;       ///< cpu.nzcv is up to date
+    const struct insn *origin;  ///< whose flags EFLAGS hold, if it could be computed again; or NULL
     const struct insn *waiting; ///< a comparison that is emitted where its flags are wanted, or NULL
     bool sp_aligned;   ///< SP is known to be 16-byte aligned
     bool over;         ///< the last instruction left the block
@@ -313,6 +314,8 @@ void jit_wait(struct jit *j, const struct insn *i);
 void jit_wait_over(struct jit *j);
 void jit_wait_check(struct jit *j, const struct insn *i);
 void jit_wait_cold(struct jit *j, int keep);
+/// After instruction i set EFLAGS: it may be compared again instead of saving them.
+void jit_flags_from(struct jit *j, const struct insn *i);
 /// Before code that changes EFLAGS: saves guest flags that are still needed. Clobbers rax.
 void jit_clobber(struct jit *j);
 /// Says that EFLAGS now hold the guest flags of the current instruction, kind FL_ADD or FL_SUB.

@@ -273,9 +273,14 @@ void jit_caches_reload(struct jit *j, struct xbuf *b)
     for (unsigned n = 0; n < 31; n++)
         if ((j->xmap[n] == XCACHE_A || j->xmap[n] == XCACHE_B) && j->xloaded[n])
             x_rm(b, XI_MOV | XW, j->xmap[n], ENV_X(n));
-    for (unsigned n = 0; n < 32; n++)
-        if (j->vmap[n] >= 0 && j->vloaded[n])
+    for (unsigned n = 0; n < 32; n++) {
+        if (j->vmap[n] < 0 || !j->vloaded[n])
+            continue;
+        if ((j->vdirty | j->vdirty_top) >> n & 1) // it may be stored before the loop writes it
+            x_v(b, XV_MOVAPS, j->vmap[n], 0, ENV_V(n));
+        else
             jit_vload(j, b, j->vmap[n], n);
+    }
 }
 
 /* ---- counting ---- */
@@ -318,7 +323,7 @@ void jit_exec(struct jit *j, const struct insn *i)
 {
     if (j->live_in[j->k])
         jit_flags_to_env(j);
-    j->waiting = NULL;
+    j->waiting = j->origin = NULL;
     jit_vflush(j, ~0u);
     jit_count(j, &j->b, j->k + 1);
     call_exec(j, &j->b, jit_put_insn(j, i));
@@ -607,7 +612,7 @@ void jit_landing(struct jit *j)
     x_alu_i(&j->b, ALU_AND, XW, xr(RAX), -GUEST_PAGE);
     x_op(&j->b, XI_ST | XW, RAX, ENV(jit_page), 0);
     jit_caches_drop(j);
-    j->waiting = NULL;
+    j->waiting = j->origin = NULL;
     j->fl = FL_NONE;
     j->fl_env = true;
 }
@@ -692,7 +697,7 @@ static void begin(struct jit *j)
     j->vdirty = j->vdirty_top = j->vdirty_cold = 0;
     j->fl = FL_NONE;
     j->fl_env = true;
-    j->waiting = NULL;
+    j->waiting = j->origin = NULL;
     j->sp_aligned = false;
     j->over = false;
     j->pending_n = 0;
@@ -750,8 +755,12 @@ static bool emit_one(struct jit *j)
         jit_wait(j, i);
         return true;
     }
-    if (fn && fn(j, i))
+    unsigned at = j->k;
+    if (fn && fn(j, i)) {
+        if (i->flags & FW && at == j->k)
+            jit_flags_from(j, i);
         return !j->over;
+    }
     jit_exec(j, i);
     if (trap || (i->flags & (END | BR)))
         return false;
