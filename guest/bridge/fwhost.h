@@ -46,12 +46,15 @@ struct fwhost_bootinfo {
     uint64_t initrd, initrd_size;
     uint64_t disks, volumes;
     uint64_t seed;               ///< randomness for the RNG protocol
+    uint64_t acpi, acpi_size;    ///< ACPI tables, the RSDP first; 0: none
     /* Chaos: zero is the friendly default. */
     uint32_t refuse_exits;       ///< ExitBootServices fails so many times although the key is right
     uint32_t descriptor_size;    ///< of the memory map; 0 = 48
     uint32_t strict_nx;          ///< loader code is not executable either
     uint32_t t0sz;               ///< 0 = 16
     uint32_t poison;             ///< fill allocated memory with garbage
+    uint32_t vhe;                ///< at EL2: HCR_EL2.E2H and TGE are set
+    uint32_t no_gop;             ///< no graphics even if the machine has a framebuffer
     uint32_t hole_count;         ///< memory that is taken, see hole[]
     uint64_t hole[8][2];         ///< start, bytes
     char app[512];               ///< path of the application, UTF-8; empty: the removable-media path

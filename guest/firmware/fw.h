@@ -62,6 +62,7 @@ u64 fw_len16(const efi_char *s);
 
 /* pagetable.c */
 enum { FW_R = 0, FW_W = 1, FW_X = 2 };
+extern bool fw_at_el2;
 void fw_pt_init(void);
 /// Sets permissions of whole pages of RAM in the identity map.
 void fw_pt_protect(u64 start, u64 pages, u32 perm);
@@ -142,6 +143,9 @@ _Noreturn void fw_leave_image(struct fw_jump *j, u64 status);
 
 /* extra.c: RNG, LoadFile2 for the initrd, MemoryAttribute, DevicePathToText, UnicodeCollation */
 void fw_extra_init(void);
+
+/* gop.c */
+void fw_gop_init(void);
 
 /* runtime.c */
 void fw_runtime_init(void);

@@ -79,7 +79,7 @@ static void EFIAPI set_mem(void *to, u64 n, u8 v) { memset(to, v, n); }
 static void make_tables(void)
 {
     static efi_char vendor[] = {'B', 'r', 'u', 'i', 'n', 0};
-    static const struct efi_guid dtb = EFI_GUID_DTB;
+    static const struct efi_guid dtb = EFI_GUID_DTB, acpi = EFI_GUID_ACPI_20;
     fw_bs.hdr = (struct efi_table_header){0x56524553544f4f42ULL, 2 << 16 | 100, sizeof fw_bs, 0, 0};
     fw_mem_services();
     fw_handle_services();
@@ -103,8 +103,11 @@ static void make_tables(void)
         fw_volume_host();
     fw_block_init();
     fw_extra_init();
+    fw_gop_init();
     if (fw_info.dtb)
         fw_install_config(&dtb, (void *)(uintptr_t)fw_info.dtb);
+    if (fw_info.acpi)
+        fw_install_config(&acpi, (void *)(uintptr_t)fw_info.acpi);
     fw_bs.hdr.crc32 = crc(&fw_bs, sizeof fw_bs);
     fw_rt.hdr.crc32 = crc(&fw_rt, sizeof fw_rt);
     fw_st.hdr.crc32 = crc(&fw_st, sizeof fw_st);

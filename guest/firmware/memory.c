@@ -277,6 +277,8 @@ void fw_mem_init(u64 image, u64 data, u64 end)
     set_type(data, (end - data) / FW_PAGE, EFI_RUNTIME_DATA);
     if (fw_info.dtb)
         set_type(fw_info.dtb, br_up(fw_info.dtb_size, FW_PAGE) / FW_PAGE, EFI_ACPI_RECLAIM);
+    if (fw_info.acpi)
+        set_type(fw_info.acpi, br_up(fw_info.acpi_size, FW_PAGE) / FW_PAGE, EFI_ACPI_RECLAIM);
     if (fw_info.initrd)
         set_type(fw_info.initrd, br_up(fw_info.initrd_size, FW_PAGE) / FW_PAGE, EFI_BOOT_DATA);
     for (u32 k = 0; k < fw_info.hole_count && k < ARRAY_LEN(fw_info.hole); k++)

@@ -10,7 +10,7 @@ enum { ATTR_DEVICE = 0, ATTR_NORMAL = 1 };
 #define DESC_AF (1ULL << 10)
 #define DESC_SH (3ULL << 8)
 #define DESC_RO (1ULL << 7)
-#define DESC_XN (3ULL << 53)
+#define DESC_XN (3ULL << 53) ///< UXN and PXN; where there is one privilege level, XN and a bit that is RES0
 #define ADDR_MASK 0xfffffffff000ULL
 #define BLOCK (2ULL << 20)
 
@@ -19,7 +19,9 @@ static u32 pool_used;
 static u64 *root;
 static u32 root_level, t0sz;
 
+bool fw_at_el2;
 void fw_mmu_on(u64 ttbr0, u64 tcr, u64 mair);
+void fw_host_mode(void);
 
 static u64 *new_table(void)
 {
@@ -35,7 +37,13 @@ static u64 ram_desc(u64 pa, u64 kind, u32 perm)
     return pa | kind | DESC_AF | DESC_SH | (u64)ATTR_NORMAL << 2 | (perm & FW_W ? 0 : DESC_RO) |
            (perm & FW_X ? 0 : DESC_XN);
 }
-static void flush(void) { __asm__ volatile("dsb sy\n tlbi vmalle1\n dsb sy\n isb" ::: "memory"); }
+static void flush(void)
+{
+    if (fw_at_el2)
+        __asm__ volatile("dsb sy\n tlbi alle2\n dsb sy\n isb" ::: "memory");
+    else
+        __asm__ volatile("dsb sy\n tlbi vmalle1\n dsb sy\n isb" ::: "memory");
+}
 
 /// The level 2 descriptor of an address; tables are made on the way.
 static u64 *level2(u64 addr)
@@ -74,7 +82,15 @@ void fw_pt_init(void)
         *level2(a) = a | DESC_BLOCK | DESC_AF | (u64)ATTR_DEVICE << 2 | DESC_XN;
     for (u64 a = br_down(fw_info.ram_base, BLOCK); a < fw_info.ram_base + fw_info.ram_size; a += BLOCK)
         *level2(a) = ram_desc(a, DESC_BLOCK, FW_W);
-    u64 tcr = t0sz | 1 << 8 | 1 << 10 | 3 << 12 | 1ULL << 23 | 5ULL << 32; /* WB, inner shareable, no TTBR1, 48-bit PA */
+    u64 el, tcr = t0sz | 1 << 8 | 1 << 10 | 3 << 12; /* write-back, inner shareable */
+    __asm__("mrs %0, currentel" : "=r"(el));
+    fw_at_el2 = el == 2 << 2;
+    if (fw_at_el2 && fw_info.vhe)
+        fw_host_mode();
+    if (fw_at_el2 && !fw_info.vhe)
+        tcr |= 5ULL << 16 | 1ULL << 23 | 1ULL << 31; /* 48-bit PA, RES1: one range */
+    else
+        tcr |= 5ULL << 32 | 1ULL << 23; /* 48-bit PA, no TTBR1 */
     /* The firmware itself must be executable before the MMU goes on: fw_main protects it first. */
     extern char _start[], _data_start[], _bss_end[];
     u64 text = (u64)(uintptr_t)_start, data = (u64)(uintptr_t)_data_start, end = (u64)(uintptr_t)_bss_end;

@@ -1,4 +1,4 @@
-// Entry of the tiny firmware: EL1, MMU off, x0 = address it was loaded at. It may be loaded anywhere
+// Entry of the tiny firmware: EL1 or EL2, MMU off, x0 = address it was loaded at. It may be loaded anywhere
 // on a 64 KiB boundary: relative relocations are applied here, before any C runs.
 	.section .text.start, "ax"
 	.globl	_start
@@ -35,10 +35,18 @@ _start:
 	mov	sp, x1
 	adrp	x1, fw_vectors
 	add	x1, x1, :lo12:fw_vectors
+	mrs	x2, currentel
+	cmp	x2, #8
+	b.eq	6f
 	msr	vbar_el1, x1
 	mov	x1, #(3 << 20)
 	msr	cpacr_el1, x1
-	isb
+	b	7f
+6:	msr	vbar_el2, x1
+	msr	cntvoff_el2, xzr
+	mov	x1, #0x33ff		// no FP trap
+	msr	cptr_el2, x1
+7:	isb
 	mov	x0, x19
 	adrp	x1, _bss_end
 	add	x1, x1, :lo12:_bss_end
@@ -52,6 +60,9 @@ _start:
 	.section .text
 	.globl	fw_mmu_on
 fw_mmu_on:
+	mrs	x3, currentel
+	cmp	x3, #8
+	b.eq	1f
 	msr	mair_el1, x2
 	msr	tcr_el1, x1
 	msr	ttbr0_el1, x0
@@ -65,6 +76,33 @@ fw_mmu_on:
 	mov	x1, #0x1005		// M, C, I
 	orr	x0, x0, x1
 	msr	sctlr_el1, x0
+	isb
+	ret
+1:	msr	mair_el2, x2
+	msr	tcr_el2, x1
+	msr	ttbr0_el2, x0
+	isb
+	tlbi	alle2
+	dsb	sy
+	ic	iallu
+	dsb	sy
+	isb
+	mrs	x0, sctlr_el2
+	mov	x1, #0x1005
+	orr	x0, x0, x1
+	msr	sctlr_el2, x0
+	isb
+	ret
+
+// void fw_host_mode(void): HCR_EL2.E2H and TGE, before the MMU is on. EL1's names then mean EL2.
+	.globl	fw_host_mode
+fw_host_mode:
+	mov	x0, #0x88000000		// RW, TGE
+	movk	x0, #4, lsl #32		// E2H
+	msr	hcr_el2, x0
+	isb
+	mov	x0, #(3 << 20)		// CPTR_EL2.FPEN has moved
+	msr	cptr_el2, x0
 	isb
 	ret
 
@@ -109,7 +147,12 @@ fw_leave_image:
 	.globl	fw_psci
 fw_psci:
 	mov	x3, #0
+	mrs	x4, currentel
+	cmp	x4, #8			// with EL2 of our own, HVC would come back to us
+	b.eq	1f
 	hvc	#0
+	ret
+1:	smc	#0
 	ret
 
 	.balign 2048
@@ -125,9 +168,16 @@ fault:
 	adrp	x1, fw_stack_top
 	add	x1, x1, :lo12:fw_stack_top
 	mov	sp, x1
+	mrs	x3, currentel
+	cmp	x3, #8
+	b.eq	1f
 	mrs	x0, esr_el1
 	mrs	x1, elr_el1
 	mrs	x2, far_el1
+	bl	fw_fault
+1:	mrs	x0, esr_el2
+	mrs	x1, elr_el2
+	mrs	x2, far_el2
 	bl	fw_fault
 0:	wfi
 	b	0b

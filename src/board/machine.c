@@ -1,6 +1,7 @@
 /// A machine: making it, taking it apart, what its owner asks of it between runs.
 #include "board/priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DEFAULT_SEED 1
@@ -156,6 +157,12 @@ static bool check_config(const struct machine_config *c, struct err *e)
     return true;
 }
 
+static void set_line_sizes(const struct machine *m, struct cpu *c)
+{
+    if (m->cfg.ctr_el0)
+        c->sr[SYSREG_CTR_EL0] = m->cfg.ctr_el0;
+}
+
 static void make_cpu(struct machine *m, unsigned i)
 {
     struct vcpu *v = &m->vcpu[i];
@@ -166,6 +173,7 @@ static void make_cpu(struct machine *m, unsigned i)
         cpu_enable_el2(c, m->cfg.vhe);
         cpu_reset(c);
     }
+    set_line_sizes(m, c);
     c->brk_exits = m->cfg.brk_exits;
     c->semihosting = m->cfg.semihosting;
     c->now_ns = board_now_ns;
@@ -282,6 +290,8 @@ void machine_free(struct machine *m)
     }
     for (unsigned i = 0; i < m->device_count; i++)
         m->device[i].free(m->device[i].dev);
+    if (m->ramfb)
+        ramfb_free(m->ramfb);
     if (m->chip)
         m->chip->ops->free(m->chip);
     os_timer_free(m->cpu_timer);
@@ -332,6 +342,22 @@ bool machine_add_mmio(struct machine *m, gpa_t base, u64 size, const char *name,
     return mem_add_mmio(m->mem, base, size, name, ops, dev, e);
 }
 
+bool machine_screendump(struct machine *m, const char *path, struct err *e)
+{
+    u32 w = 0, h = 0;
+    if (m->ramfb == NULL)
+        return err_set(e, ERR_USAGE, "no framebuffer: the machine was started without --display ramfb");
+    u8 *rgb = ramfb_picture(m->ramfb, m->mem, &w, &h, e);
+    FILE *f = rgb ? fopen(path, "wb") : NULL;
+    bool ok = f && fprintf(f, "P6\n%u %u\n255\n", w, h) > 0 && fwrite(rgb, 3, (size_t)w * h, f) == (size_t)w * h;
+    if (f)
+        ok = fclose(f) == 0 && ok;
+    if (rgb && !ok)
+        err_set(e, ERR_USAGE, "%s: cannot be written", path);
+    free(rgb);
+    return ok;
+}
+
 bool machine_add_ram(struct machine *m, gpa_t base, u64 size, const char *name, bool rom,
                      struct err *e)
 {
@@ -362,6 +388,7 @@ void vcpu_start(struct vcpu *v, gpa_t pc, u64 context)
 {
     struct machine *m = v->m;
     cpu_reset(v->cpu);
+    set_line_sizes(m, v->cpu);
     atomic_store(&v->deadline_ns, ~0ULL);
     for (unsigned t = 0; m->chip && t < TIMER_COUNT; t++)
         m->chip->ops->set_line(m->chip, run_timer_ppi[t], v->cpu->index, false);
@@ -392,6 +419,8 @@ void machine_reset(struct machine *m)
         m->chip->ops->reset(m->chip);
     for (unsigned i = 0; i < m->device_count; i++)
         m->device[i].ops->reset(m->device[i].dev);
+    if (m->ramfb)
+        ramfb_reset(m->ramfb);
     m->saw_panic = m->panic_ended = false;
     m->panic_pos = m->panic_end_pos = 0;
     os_mutex_unlock(&m->lock);

@@ -48,6 +48,8 @@ struct machine_config {
     const char *net;   ///< "none" or NULL, "user"
     const char *net_forward; ///< comma-separated [IP:]HOST:GUEST[/udp] for "user"; may be NULL
     bool flash;        ///< the CFI flash pair at 0 exists (firmware)
+    bool ramfb;        ///< firmware may announce a framebuffer in RAM (fw_cfg etc/ramfb)
+    u64 ctr_el0;       ///< cache line sizes that guests see; 0: 64 bytes
     const char *flash_vars; ///< file behind the second flash chip; NULL: not kept
 };
 void machine_config_init(struct machine_config *c);
@@ -115,6 +117,10 @@ MUST_USE bool machine_fdt(struct machine *m, const struct machine_chosen *chosen
 MUST_USE bool machine_fdt_fixup(struct machine *m, const struct machine_chosen *chosen, void *buf,
                                 u64 buf_size, u64 *size, struct err *e);
 
+/// Writes ACPI tables of this machine for the address base, the RSDP first.
+/// out  size  bytes used
+MUST_USE bool machine_acpi(struct machine *m, gpa_t base, void *buf, u64 buf_size, u64 *size, struct err *e);
+
 /// Boot state of vCPU 0: pc and x0..x3; every other vCPU is off until CPU_ON.
 void machine_set_entry(struct machine *m, gpa_t pc, u64 x0, u64 x1, u64 x2, u64 x3);
 
@@ -132,6 +138,8 @@ void machine_power_button(struct machine *m);
 /// call back into the machine except machine_stop.
 void machine_set_console_tap(struct machine *m, void (*tap)(void *ctx, const u8 *data, size_t len),
                              void *ctx);
+/// Writes what the framebuffer shows to a file, as PPM.
+MUST_USE bool machine_screendump(struct machine *m, const char *path, struct err *e);
 /// True when a kernel panic was seen on the console.
 bool machine_saw_panic(const struct machine *m);
 /// Nanoseconds of guest time since machine_new.

@@ -10,6 +10,7 @@
 #include "dev/dev.h"
 #include "dev/cfi_flash.h"
 #include "dev/fw_cfg.h"
+#include "dev/ramfb.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
@@ -66,6 +67,7 @@ struct machine {
     struct pl011 *uart;
     struct pl061 *gpio;
     struct fw_cfg *fw_cfg;
+    struct ramfb *ramfb; ///< NULL: none
     struct dev_host host;
 
     struct os_mutex lock; ///< the machine lock

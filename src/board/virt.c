@@ -37,7 +37,10 @@ static void *make_gpio(struct machine *m, struct irq_line irq)
 }
 static void *make_fw_cfg(struct machine *m, struct irq_line irq)
 {
-    return m->fw_cfg = fw_cfg_new(m->mem);
+    m->fw_cfg = fw_cfg_new(m->mem);
+    if (m->cfg.ramfb)
+        m->ramfb = ramfb_new(m->fw_cfg);
+    return m->fw_cfg;
 }
 
 /// base, SPI, device, how it is made, whether it can end an idle wait, how it goes.

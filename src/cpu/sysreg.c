@@ -745,9 +745,11 @@ static int cache_by_va(struct cpu *c, u32 enc, gva_t va, bool ivau)
     }
     if (ivau) {
         /* Another vCPU's store may have bypassed the tracking: every engine forgets the line. */
+        u64 line = 4ULL << (c->sr[SYSREG_CTR_EL0] & 15);
+        line = line < 64 ? 64 : line;
         if (mem_page_has_code(c->mem, x.pa))
-            mem_written(c->mem, x.pa & ~63ULL, 64);
-        mem_clear_stale(c->mem, x.pa & ~63ULL, 64);
+            mem_written(c->mem, align_down(x.pa, line), line);
+        mem_clear_stale(c->mem, align_down(x.pa, line), line);
     }
     return EXEC_NEXT;
 }

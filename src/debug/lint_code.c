@@ -117,10 +117,11 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
         return;
     struct code_page **p = find(x, w.pa);
     bool ic = enc == SYSREG_ENC(1, 3, 7, 5, 1);
-    if (ic && x->code_pending.line == align_down(w.pa, LINE))
+    u64 ctr = c->sr[SYSREG_CTR_EL0], line = 4ULL << (ic ? ctr & 15 : ctr >> 16 & 15);
+    if (ic && align_down(x->code_pending.line, line) == align_down(w.pa, line))
         x->code_pending.line = 0;
     if (p && *p)
-        refresh(x, *p, align_down(w.pa % GUEST_PAGE, LINE), LINE, ic, !ic);
+        refresh(x, *p, align_down(w.pa % GUEST_PAGE, line), line, ic, !ic);
 }
 
 static bool line_was_code(struct explain *x, gpa_t pa)

@@ -436,6 +436,7 @@ static const char help_text[] =
     "b [phys] ADDR    breakpoint; without argument: list        watch|rwatch|awatch ADDR [SIZE]\n"
     "delete [N]       remove a break- or watchpoint, or all      cpu N: the CPU that commands mean\n"
     "c  s [N]         continue, step                              explain: what is wrong now\n"
+    "screendump FILE  what the framebuffer shows, as PPM (--display ramfb)\n"
     "system_reset  quit  help\n";
 
 enum monitor_result monitor_exec(struct debugger *d, const char *line, struct text *out)
@@ -497,6 +498,12 @@ enum monitor_result monitor_exec(struct debugger *d, const char *line, struct te
     } else if (IS("phys", "phys")) {
         d->physical = strcmp(args, "off") != 0;
         text_add(out, "gdb reads %s memory\n", d->physical ? "physical" : "virtual");
+    } else if (IS("screendump", "screendump")) {
+        struct err e = {0};
+        if (*args == '\0')
+            text_add(out, "screendump: a file is wanted\n");
+        else if (!machine_screendump(d->machine, args, &e))
+            text_add(out, "%s\n", e.msg);
     } else if (IS("explain", "why")) {
         if (d->explain)
             d->explain(d->explain_ctx, out);

@@ -1,5 +1,5 @@
 /// fw_cfg. Source: QEMU documentation, "QEMU Firmware Configuration (fw_cfg) Device". Registers are
-/// big-endian: data at 0, selector at 8, DMA address at 16. Items are read-only.
+/// big-endian: data at 0, selector at 8, DMA address at 16. Items are read-only but for those said otherwise.
 #include "dev/fw_cfg.h"
 
 #include <stdlib.h>
@@ -13,6 +13,7 @@ enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16
 struct item {
     u16 key;
     const u8 *data;
+    u8 *writable; ///< the same bytes, or NULL
     u32 len;
 };
 /// Directory entry as the guest sees it: size, select, reserved, name.
@@ -59,6 +60,16 @@ static bool dma_read(struct fw_cfg *f, gpa_t to, u32 len)
     return true;
 }
 
+/// Copies guest memory into the selected item; not past its end.
+static bool dma_write(struct fw_cfg *f, gpa_t from, u32 len)
+{
+    const struct item *it = selected(f);
+    if (it == NULL || it->writable == NULL || !range_ok(f->pos, len, it->len) || !mem_read(f->mem, from, it->writable + f->pos, len))
+        return false;
+    f->pos += len;
+    return true;
+}
+
 static void dma_run(struct fw_cfg *f)
 {
     u8 req[16];
@@ -77,7 +88,8 @@ static void dma_run(struct fw_cfg *f)
         if (!dma_read(f, addr, len))
             result = DMA_ERROR;
     } else if (control & DMA_WRITE) {
-        result = DMA_ERROR;
+        if (!dma_write(f, addr, len))
+            result = DMA_ERROR;
     } else if (control & DMA_SKIP) {
         const struct item *it = selected(f);
         u32 left = it && f->pos < it->len ? it->len - f->pos : 0;
@@ -155,12 +167,12 @@ bool fw_cfg_add_item(struct fw_cfg *f, u16 key, const void *data, u32 len)
 {
     for (u32 i = 0; i < f->item_count; i++)
         if (f->item[i].key == key) {
-            f->item[i] = (struct item){key, data, len};
+            f->item[i] = (struct item){key, data, NULL, len};
             return true;
         }
     if (f->item_count == ITEMS_MAX)
         return false;
-    f->item[f->item_count++] = (struct item){key, data, len};
+    f->item[f->item_count++] = (struct item){key, data, NULL, len};
     return true;
 }
 
@@ -181,6 +193,16 @@ bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, u32 l
     f->file_count += i == f->file_count;
     st32(f->dir, __builtin_bswap32(f->file_count));
     return fw_cfg_add_item(f, KEY_FILE_DIR, f->dir, 4 + f->file_count * DIR_ENTRY);
+}
+
+bool fw_cfg_add_writable(struct fw_cfg *f, const char *name, void *data, u32 len)
+{
+    if (!fw_cfg_add_file(f, name, data, len))
+        return false;
+    for (u32 i = 0; i < f->item_count; i++)
+        if (f->item[i].data == data)
+            f->item[i].writable = data;
+    return true;
 }
 
 struct fw_cfg *fw_cfg_new(struct mem *mem)

@@ -12,6 +12,8 @@ void fw_cfg_free(struct fw_cfg *f);
 /// Adds or replaces a file. data is borrowed until the device goes.
 /// ret  false when the name is too long or the directory is full
 bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, u32 len);
+/// The same, but guests may write it by DMA.
+bool fw_cfg_add_writable(struct fw_cfg *f, const char *name, void *data, u32 len);
 /// Adds or replaces an item by key (below 0x4000).
 bool fw_cfg_add_item(struct fw_cfg *f, u16 key, const void *data, u32 len);
 

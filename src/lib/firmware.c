@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { ACPI_ROOM = 64 * KIB };
+
 /// What was seen of the application: for the hand-off findings U1..U4.
 struct firmware {
     struct fwhost *host;
@@ -15,7 +17,7 @@ struct firmware {
     u64 base, size;             ///< of the last image
     u64 map_key, map_caller;    ///< last GetMemoryMap
     u64 changed_key, changed_caller, changed_service;
-    bool exited, added;
+    bool exited, added, acpi_only;
     bool said[4];
 };
 
@@ -95,7 +97,7 @@ static void on_event(void *ctx, const u64 a[6], const char *name)
 }
 
 /// The knobs of a chaos seed: what real firmware does differently, picked at random but repeatably.
-static void make_chaos(struct fwhost_bootinfo *i, u64 seed)
+static void make_chaos(struct firmware *f, struct fwhost_bootinfo *i, u64 seed)
 {
     u64 s = seed * 0x9e3779b97f4a7c15ULL | 1;
     static const u32 sizes[4] = {48, 40, 56, 64};
@@ -113,6 +115,27 @@ static void make_chaos(struct fwhost_bootinfo *i, u64 seed)
         i->hole[k][0] = i->ram_base + align_down(at, 2 * MIB) + k * 16 * MIB;
         i->hole[k][1] = size;
     }
+    f->acpi_only = f->acpi_only || ((rng_next(&s) >> 40) & 1);
+    i->no_gop = (rng_next(&s) >> 40) & 1;
+    i->vhe = f->vm->mc.el == 2 && f->vm->mc.vhe && ((rng_next(&s) >> 40) & 1);
+}
+
+/// What the machine itself is made of under chaos, unless the user said it: exception level, cache lines,
+/// a framebuffer.
+void firmware_chaos_machine(const bruin_config *c, struct machine_config *mc)
+{
+    u64 s = config_number(c, "chaos", 0) * 0xd1342543de82ef95ULL | 1;
+    if (bruin_config_get(c, "chaos") == NULL)
+        return;
+    for (int k = 0; k < 8; k++)
+        rng_next(&s);
+    u32 level = (u32)(rng_next(&s) >> 32) % 3, data = 2 + (u32)(rng_next(&s) >> 32) % 5, code = 2 + (u32)(rng_next(&s) >> 32) % 5;
+    if (!bruin_config_get(c, "el"))
+        mc->el = level ? 2 : 1;
+    if (!bruin_config_get(c, "vhe"))
+        mc->vhe = level != 1;
+    mc->ctr_el0 = 1ULL << 31 | 6U << 24 | 6U << 20 | data << 16 | 3U << 14 | code; /* 16 to 256 bytes */
+    mc->ramfb = true;
 }
 
 /// Joins --append words, or takes --cmdline whole.
@@ -172,6 +195,19 @@ static bool put_dtb(bruin_vm *vm, struct fwhost_bootinfo *i, gpa_t *top, struct 
     i->dtb = *top;
     i->dtb_size = size;
     vm->dtb_addr = *top;
+    free(buf);
+    return ok;
+}
+
+static bool put_acpi(bruin_vm *vm, struct fwhost_bootinfo *i, gpa_t *top, struct err *e)
+{
+    u8 *buf = xcalloc(1, ACPI_ROOM);
+    u64 size = 0;
+    gpa_t base = align_down(*top - ACPI_ROOM, 64 * KIB);
+    bool ok = machine_acpi(vm->machine, base, buf, ACPI_ROOM, &size, e) &&
+              (mem_load(machine_mem(vm->machine), base, buf, size) || err_set(e, ERR_FORMAT, "ACPI tables: not RAM"));
+    i->acpi = *top = base;
+    i->acpi_size = size;
     free(buf);
     return ok;
 }
@@ -269,13 +305,14 @@ bool firmware_boot(bruin_vm *vm, struct err *e)
         }
     }
     make_options(vm, is_linux_image(kernel), i->options, sizeof i->options);
+    f->acpi_only = config_flag(vm->config, "acpi");
     if (chaos)
-        make_chaos(i, config_number(vm->config, "chaos", 0));
+        make_chaos(f, i, config_number(vm->config, "chaos", 0));
     for (unsigned k = 0; k < vm->mc.disk_count; k++) {
         cfg.disk[cfg.disk_count] = vm->mc.disk[k].path;
         cfg.disk_read_only[cfg.disk_count++] = vm->mc.disk[k].read_only;
     }
-    bool ok = put_dtb(vm, i, &top, e) && put_initrds(vm, i, &top, e) && add_device(f, &cfg, e) &&
+    bool ok = (f->acpi_only ? put_acpi(vm, i, &top, e) : put_dtb(vm, i, &top, e)) && put_initrds(vm, i, &top, e) && add_device(f, &cfg, e) &&
               (mem_load(machine_mem(vm->machine), base, image, len) || err_set(e, ERR_FORMAT, "firmware: not RAM"));
     free(own_dir);
     if (ok) {

@@ -74,6 +74,8 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
     mc->timeout_ns = config_number(c, "timeout", 0);
     if ((v = bruin_config_get(c, "net")) != NULL)
         mc->net = v;
+    mc->ramfb = config_choice_is(c, "display", "ramfb");
+    firmware_chaos_machine(c, mc);
     vm->boots_disk = firmware_takes_disk(c);
     if (vm->boots_disk && !add_disk(vm, bruin_config_get(c, "kernel"), e))
         return false;

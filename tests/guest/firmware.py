@@ -19,6 +19,7 @@ CACHE = os.environ.get('BRUIN_CACHE', os.path.join(os.environ.get('XDG_CACHE_HOM
 CONF = 'timeout: 0\n/Test\n    protocol: bbp\n    path: boot():/boot/kernel.elf\n    cmdline: selftest poweroff\n'
 APP_FLAGS = ['-target', 'aarch64-unknown-windows', '-std=c11', '-O1', '-ffreestanding', '-fshort-wchar',
              '-mno-stack-arg-probe', '-mgeneral-regs-only', '-fno-stack-protector', '-c']
+CHAOS_KERNELS = ('kernel-aarch64.elf', 'kernel-mmuoff.elf', 'kernel-16k.elf', 'kernel-phys.elf', 'kernel-low.elf')
 passed, failed = [], []
 
 
@@ -53,9 +54,61 @@ def self_test(o, work):
             report(f'self-test {engine} {mem}', rc == 0 and 'SELFTEST PASS' in text, f'exit {rc}: {text[-400:]}')
 
 
+GUISES = ('', '--el 2', '--el 2 --vhe off', '--el 2 -c 2 --gic 2', '--acpi', '--acpi --gic 2 -c 2', '--el 2 --acpi -c 2', '--display ramfb')
+
+
+def guises(o, work):
+    """The firmware at every level, with ACPI or a device tree, with a framebuffer."""
+    root = esp(work, o.out)
+    for guise in GUISES[1:]:
+        rc, text = run(o.bruin, [*guise.split(), '--esp', root])
+        want = ['SELFTEST PASS', 'firmware at EL2' if '--el 2' in guise else 'firmware at EL1',
+                'devices from ACPI' if 'acpi' in guise else 'devices from the device tree']
+        report(f'self-test {guise}', rc == 0 and all(w in text for w in want), f'exit {rc}: {text[-400:]}')
+    for kernel, guise in (('el2off', '--el 2'), ('vhe', '--el 2')):
+        rc, text = run(o.bruin, [*guise.split(), '--esp', esp(work, o.out, f'kernel-{kernel}.elf')])
+        report(f'kernel stays at EL2 ({kernel})', rc == 0 and 'SELFTEST PASS' in text and 'entered at EL2' in text,
+               f'exit {rc}: {text[-400:]}')
+
+
+def services(o, work):
+    """Services used by an application; the same at EL2 and with ACPI."""
+    with open(work + '/initrd', 'wb') as f:
+        f.write(b'initrd!')
+    app = build_app(work, 'services')
+    for guise in ('', '--el 2', '--acpi'):
+        rc, text = run(o.bruin, ['--display', 'ramfb', '-i', work + '/initrd', *guise.split(), app], 20)
+        bad = ' '.join(re.findall(r'BAD .*', text))
+        report(f'services {guise}', rc == 0 and 'SERVICES PASS' in text and not bad, f'exit {rc}: {bad or text[-400:]}')
+
+
+def picture(o, work):
+    """The kernel writes on the framebuffer that the firmware set up; the monitor shows it."""
+    sock, ppm = work + '/monitor', work + '/screen.ppm'
+    root = esp(work, o.out, conf=CONF.replace('selftest poweroff', 'shell'))
+    p = subprocess.Popen([o.bruin, 'run', '--timeout', '30s', '--display', 'ramfb', '--monitor', sock, '--esp', root],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    text = b''
+    while b'type help' not in text and (c := p.stdout.read1(4096)):
+        text += c
+    answer = subprocess.run([o.bruin, 'monitor', sock, 'screendump ' + ppm], stdout=subprocess.PIPE, timeout=20, check=False).stdout
+    p.kill()
+    p.wait()
+    data = b''
+    if os.path.exists(ppm):
+        with open(ppm, 'rb') as f:
+            data = f.read()
+    head, pixels = data[:15], data[16:]
+    lit = sum(1 for k in range(0, len(pixels), 3) if pixels[k])
+    report('picture of the framebuffer', head == b'P6\n1024 768\n255' and 1000 < lit < 100000,
+           f'{head} {lit} pixels lit: {answer.decode()} {text[-200:]}')
+
+
 def chaos(o, work):
     root, wrong = esp(work, o.out), 0
     for seed in range(o.first, o.first + o.seeds):
+        kernel = CHAOS_KERNELS[seed % len(CHAOS_KERNELS)]
+        shutil.copy(f'{o.out}/{kernel}', root + '/boot/kernel.elf')
         rc, text = run(o.bruin, ['--accel', o.engine, '--esp', root, '--chaos', str(seed)], 20)
         booted = rc == 0 and 'SELFTEST PASS' in text
         explained = re.search(r'^(loader|firmware): .*', text, re.M) is not None and rc != 124
@@ -109,8 +162,11 @@ def linux_stub(o):
     image, initrd = CACHE + '/Image-cloud', CACHE + '/initramfs.cpio.gz'
     if not os.path.exists(image):
         return
-    rc, text = run(o.bruin, ['--firmware', 'tiny', image, '-i', initrd, '-a', 'run=/bin/true'])
-    report('Linux by its EFI stub', rc == 0 and 'RUN-STATUS=0' in text and 'EFI stub' in text, f'exit {rc}: {text[-400:]}')
+    for guise, want in (('', 'Machine model'), ('--acpi', 'ACPI: Interpreter enabled'), ('--el 2', 'started at EL2'),
+                        ('--el 2 --acpi -c 2 --gic 2', 'ACPI: Interpreter enabled')):
+        rc, text = run(o.bruin, ['--firmware', 'tiny', *guise.split(), image, '-i', initrd, '-a', 'run=/bin/true'])
+        ok = all(w in text for w in ('RUN-STATUS=0', 'EFI stub', want)) and not re.search(r'ACPI (Error|BIOS Error)', text)
+        report(f'Linux by its EFI stub {guise}', rc == 0 and ok, f'exit {rc}: {text[-400:]}')
 
 
 def build_app(work, name):
@@ -147,6 +203,10 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         self_test(o, work)
         mistakes(o, work)
+        guises(o, work)
+        if shutil.which('clang') and shutil.which('lld-link'):
+            services(o, work)
+        picture(o, work)
         disks(o, work)
         linux_stub(o)
         chaos(o, work)
