@@ -159,7 +159,9 @@ static u32 update_el2(struct cpu *c, bool *mmu_on)
     u32 m = c->el == 2 ? MODE_EL2 : 0;
     if (c->regime == REGIME_EL20)
         m |= MODE_E2H;
-    if (cpu_el2_traps(c) && (hcr & HCR_TRAPS || c->sr[SYSREG_MDCR_EL2] & MDCR_TRAPS || bit(c->sr[SYSREG_CPTR_EL2], 31)))
+    if (cpu_el2_traps(c) && (hcr & HCR_TRAPS || bit(c->sr[SYSREG_CPTR_EL2], 31)))
+        m |= MODE_TRAP;
+    if (c->el < 2 && c->sr[SYSREG_MDCR_EL2] & MDCR_TRAPS)
         m |= MODE_TRAP;
     return m;
 }

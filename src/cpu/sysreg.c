@@ -430,7 +430,7 @@ static COLD int trap(struct cpu *c, unsigned el, u32 enc, bool read)
 }
 
 enum verdict { ALLOW, UNDEFINED, TRAPPED, FP_TRAP, TRAPPED_EL2 };
-static enum verdict check_el0(const struct cpu *c, const struct sr_row *r, bool read)
+static enum verdict check_el0(const struct cpu *c, const struct sr_row *r, u32 enc, bool read)
 {
     u64 sctlr = cpu_sctlr(c), pm = c->sr[SYSREG_PMUSERENR_EL0];
     u64 kctl = c->sr[c->regime == REGIME_EL20 ? SYSREG_CNTHCTL_EL2 : SYSREG_CNTKCTL_EL1];
@@ -451,15 +451,15 @@ static enum verdict check_el0(const struct cpu *c, const struct sr_row *r, bool 
             return ALLOW;
         return TRAPPED;
     default: /* the host's EL0 names its timers by their names of EL0 */
-        if (c->regime == REGIME_EL20 && bits(r->enc, 13, 7) == bits(SYSREG_ENC(3, 4, 14, 0, 0), 13, 7) && bits(r->enc, 6, 3) >= 2)
-            return bit(kctl, bits(r->enc, 6, 3) == 2 ? 9 : 8) ? ALLOW : TRAPPED;
+        if (r->enc != enc && bits(enc, 10, 7) == 14)
+            return bit(kctl, bits(enc, 6, 3) == 2 ? 9 : 8) ? ALLOW : TRAPPED;
         return UNDEFINED;
     }
 }
-static enum verdict check(const struct cpu *c, const struct sr_row *r, bool read)
+static enum verdict check(const struct cpu *c, const struct sr_row *r, u32 enc, bool read)
 {
     if (c->el == 0)
-        return check_el0(c, r, read);
+        return check_el0(c, r, enc, read);
     switch ((enum sr_access)r->access) {
     case SR_RO1:
     case SR_RO0:
@@ -564,7 +564,7 @@ static COLD bool el2_takes(const struct cpu *c, u32 enc, bool read)
     u64 hcr = c->sr[SYSREG_HCR_EL2];
     if (enc == SYSREG_ENC(3, 0, 1, 0, 2) && bit(c->sr[SYSREG_CPTR_EL2], 31)) /* CPACR_EL1 */
         return true;
-    if (hcr_traps(hcr, enc, read) || cnthctl_traps(c, enc) || mdcr_traps(c->sr[SYSREG_MDCR_EL2], enc))
+    if (hcr_traps(hcr, enc, read) || cnthctl_traps(c, enc))
         return true;
     bool is_sgi = (enc & ~7u) == SYSREG_ENC(3, 0, 12, 11, 0) && (enc & 7) >= 5;
     return is_sgi && hcr & (HCR_IMO | HCR_FMO);
@@ -595,11 +595,12 @@ static int gic_access(struct cpu *c, u32 enc, u64 *val, bool write)
 
 static enum verdict verdict_on(const struct cpu *c, const struct sr_row *r, u32 enc, bool read)
 {
-    enum verdict v = check(c, r, read);
+    enum verdict v = check(c, r, enc, read);
     /* SP_EL0 while it is the current stack pointer is UNDEFINED. */
     if (v == ALLOW && r->enc == SYSREG_ENC(3, 0, 4, 1, 0) && !c->sp_sel)
         v = UNDEFINED;
-    if (v == ALLOW && cpu_el2_traps(c) && el2_takes(c, enc, read))
+    if (v == ALLOW && UNLIKELY(c->has_el2) && c->el < 2 &&
+        (mdcr_traps(c->sr[SYSREG_MDCR_EL2], enc) || (!cpu_in_host(c) && el2_takes(c, enc, read))))
         v = TRAPPED_EL2;
     return v;
 }

@@ -33,8 +33,7 @@ static inline void run_word(struct outcome *o, u64 spsr, u32 word, u64 x0, u64 x
     run_at(o, spsr, (u64)run_code, x0, x1);
 }
 
-static unsigned checks;
-static unsigned failed;
+__attribute__((unused)) static unsigned checks, failed;
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
         checks++;                                                                                  \
