@@ -760,7 +760,7 @@ static int cache_by_va(struct cpu *c, u32 enc, gva_t va, bool ivau)
 static int address_translate(struct cpu *c, u32 op1, u32 op2, gva_t va)
 {
     struct xlat x;
-    u8 fsc = 0, el = c->el;
+    u8 fsc = 0, el = c->el, pan = c->pan;
     bool write = op2 & 1, both = op1 == 4 && op2 >= 4;
     unsigned flags = (op2 & 3) >= 2 ? ACCF_UNPRIV : 0;
     u64 par;
@@ -768,7 +768,9 @@ static int address_translate(struct cpu *c, u32 op1, u32 op2, gva_t va)
         c->el = 1;
         cpu_update_mode(c);
     }
+    c->pan = 0; /* AT S1E1RP and WP would heed it */
     bool ok = mmu_translate(c, va, write ? ACC_STORE : ACC_LOAD, flags, &x, &fsc);
+    c->pan = pan;
     bool s2 = c->s2_fault.is_set, in_walk = s2 && c->s2_fault.in_walk;
     if (!ok && s2 && !both && !in_walk) /* stage 1 was enough */
         ok = true;
