@@ -205,8 +205,9 @@ struct cpu_engine_opts {
     const char *perf_map; ///< file that names translated code for `perf`, or NULL
 };
 
-/// Last control transfers, newest at (head - 1) & 31.
-enum { TRAIL_LEN = 32 };
+/// Last control transfers, newest at (head - 1) & (TRAIL_LEN - 1). from = 0: a block of translated code began at
+/// `to`; how it was reached is found out when someone asks (debug/trail.c).
+enum { TRAIL_LEN = 64 };
 struct trail {
     struct { u64 from, to; } e[TRAIL_LEN];
     u32 head;
@@ -306,6 +307,7 @@ struct cpu {
     struct cpu_hooks hooks;
     struct cpu_exit exit;
     struct trail trail;
+    bool full_trail; ///< translated code writes every block it runs into the trail
     u32 index; ///< vCPU number
     /// All CPUs of the machine, this one too, for what must reach each: TLBI to the Inner Shareable
     /// domain, pages that turn out to hold code. They run in turns on one thread. NULL: alone.

@@ -366,6 +366,8 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     x->console_len = 0;
     x->console[0] = 0;
     find_stack(x);
+    for (unsigned i = 0; i < x->cpus; i++)
+        machine_cpu(x->m, i)->full_trail = !x->is_linux || is_strict(x);
 }
 
 void explain_console(struct explain *x, const u8 *data, size_t len)
@@ -505,6 +507,11 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
     if (x->cfg.symbols)
         symbols_allow_search(x->cfg.symbols, explains);
     f = decide_fault(x);
+    for (unsigned i = 0; i < x->cpus; i++) {
+        x->cpu[i].trail = machine_cpu(x->m, i)->trail;
+        trail_resolve(machine_cpu(x->m, i), &x->cpu[i].trail);
+        trail_resolve(machine_cpu(x->m, i), &x->cpu[i].root.trail);
+    }
     if (x->verdict == V_PANIC)
         why_panic(x, &w);
     else if (x->verdict == V_STORM)

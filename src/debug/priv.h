@@ -33,6 +33,7 @@ struct fault {
 };
 
 struct cpu_watch {
+    struct trail trail; ///< of this CPU, resolved for the report
     struct fault root; ///< first exception since the last exception return
     struct fault last;
     u64 erets_seen;
@@ -182,6 +183,10 @@ void rehearse_begin(struct explain *x, struct cpu *c);
 /// Executes one instruction of the rehearsal. allow_store: stores are dropped, not refused.
 /// ret  false when it cannot go on; end says why
 bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end);
+
+/* ---- trail.c ---- */
+/// Turns the marks that translated code left in a trail into transfers.
+void trail_resolve(struct cpu *c, struct trail *t);
 
 /* ---- prove.c ---- */
 

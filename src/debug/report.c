@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TEXT_MAX = 16384, LINES_LIMIT = 40, TRAIL_SHOWN = 8, LOG_SHOWN = 14, NOTES_SHOWN = 5 };
+enum { TEXT_MAX = 16384, LINES_LIMIT = 40, TRAIL_SHOWN = 8, SHOWN_MAX = 32, LOG_SHOWN = 14, NOTES_SHOWN = 5 };
 typedef unsigned long long ull;
 
 struct out {
@@ -92,7 +92,7 @@ static void put_where(struct out *o, unsigned cpu, u64 pc, u64 lr, u64 sp)
 static void put_trail(struct out *o, const struct trail *t, bool skip_first)
 {
     char a[120], b[120];
-    unsigned shown = 0, n = t->head < TRAIL_LEN ? t->head : TRAIL_LEN;
+    unsigned shown = 0, n = t->head < SHOWN_MAX ? t->head : SHOWN_MAX;
     cJSON *all = cJSON_AddArrayToObject(o->root, "from");
     for (unsigned k = skip_first ? 1 : 0; k < n;) {
         unsigned h = (t->head - 1 - k) & (TRAIL_LEN - 1), count = 1;
@@ -303,7 +303,7 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
         if (c->el)
             put_callers(o, c, c->x[29], c->x[REG_SP]);
         if (x->verdict != V_PANIC) {
-            put_trail(o, &c->trail, false);
+            put_trail(o, &watch_of(x, c)->trail, false);
             put_registers(o, c->index, NULL);
             put_cpus(o);
         }

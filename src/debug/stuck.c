@@ -3,6 +3,8 @@
 /// could print.
 #include "debug/priv.h"
 
+enum { TRAIL_SAMPLES = 30 }; ///< how long every block is written down: 3 s of a CPU's time
+
 /// Something besides the vCPUs could write to RAM: a virtio device that was ever touched.
 static bool has_dma(struct explain *x)
 {
@@ -59,7 +61,10 @@ static bool is_endless(struct explain *x, struct cpu *c, struct cpu_watch *w)
 void stuck_sample(struct explain *x, struct cpu *c)
 {
     struct cpu_watch *w = watch_of(x, c);
-    w->samples++;
+    if (++w->samples == TRAIL_SAMPLES && c->full_trail && !is_strict(x)) {
+        c->full_trail = false; /* it lives: full speed from here on */
+        cpu_kick(c);
+    }
     w->is_stuck = false;
     if (x->doomed)
         return;

@@ -134,6 +134,7 @@ struct jit_config {
     unsigned flush_every; ///< flush the cache after so many translations
     const char *fault;    ///< tests: name of an operation to translate wrongly, or NULL
     unsigned skip_lo, skip_hi; ///< do not emit these operations, to bisect
+    bool trail;            ///< every block marks the trail; see cpu.full_trail
     bool attention_always; ///< take the attention path at every check
 };
 

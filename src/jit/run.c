@@ -218,6 +218,10 @@ void jit_set_counting(struct cpu *c, bool on)
 void jit_run(struct cpu *c)
 {
     struct jit *j = jit_of(c);
+    if (UNLIKELY(j->cfg.trail != c->full_trail)) {
+        jit_flush(j);
+        j->cfg.trail = c->full_trail;
+    }
     struct jit_block *b;
     j->outside = true;
     const u8 *host = lookup(j, c, &b);

@@ -605,12 +605,30 @@ void jit_push_return(struct jit *j, s64 target)
 }
 
 /// Where a predicted return arrives, rax = its address.
+/// Writes that code at this offset of the page runs now into cpu.trail. Clobbers rax, rcx and flags.
+static void mark_trail(struct jit *j, unsigned off)
+{
+    const s32 e = (s32)offsetof(struct cpu, trail.e) - CPU_BIAS;
+    struct xbuf *b = &j->b;
+    if (!j->cfg.trail)
+        return;
+    x_rm(b, XI_MOV, RCX, ENV(trail.head));
+    x_alu_i(b, ALU_ADD, 0, ENV(trail.head), 1);
+    x_alu_i(b, ALU_AND, 0, xr(RCX), TRAIL_LEN - 1);
+    x_shift_i(b, SH_SHL, 0, xr(RCX), 4);
+    x_rm(b, XI_MOV | XW, RAX, ENV(jit_page));
+    x_alu_i(b, ALU_ADD, XW, xr(RAX), (s32)off);
+    x_op(b, XI_ST | XW, RAX, xmi(RENV, RCX, 0, e + 8), 0);
+    x_store_i(b, XW, xmi(RENV, RCX, 0, e), 0);
+}
+
 void jit_landing(struct jit *j)
 {
     if (j->off[j->k] + 4 == GUEST_PAGE) // the block stays in the page of the call
         x_rm(&j->b, XI_LEA | XW, RAX, xm(RAX, -4));
     x_alu_i(&j->b, ALU_AND, XW, xr(RAX), -GUEST_PAGE);
     x_op(&j->b, XI_ST | XW, RAX, ENV(jit_page), 0);
+    mark_trail(j, j->off[j->k] + 4u);
     jit_caches_drop(j);
     j->waiting = j->origin = NULL;
     j->fl = FL_NONE;
@@ -714,6 +732,8 @@ static void begin(struct jit *j)
         x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);
         x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
     }
+    if (!j->is_loop || j->cfg.no_link) // loops do it at their top
+        mark_trail(j, j->blk->off);
     if (j->is_loop && !j->cfg.no_link) {
         j->k = 0;
         check_tops(j, loop_registers(j));
@@ -734,6 +754,7 @@ static void begin(struct jit *j)
             x_mov_ri(&j->b, RAX, (u64)(uintptr_t)&j->blk->runs);
             x_alu_i(&j->b, ALU_ADD, XW, xm(RAX, 0), 1);
         }
+        mark_trail(j, j->blk->off);
         if (tests_at_top(j))
             jit_attention_check(j, &j->b, j->blk->off);
     }

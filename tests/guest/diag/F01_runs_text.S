@@ -1,5 +1,5 @@
 // A jump to a string.
-// bad: id=F01 exit=115
+// bad: id=F01 exit=115 trail=same
 #include "diag.inc"
     stack
     adr x0, str

@@ -1,5 +1,5 @@
 // A local buffer ran over the saved return address.
-// bad: id=F01 exit=115
+// bad: id=F01 exit=115 trail=same
 // good: exit=0
 #include "diag.inc"
     stack

@@ -1,5 +1,5 @@
 // Level 3 descriptors written as blocks.
-// bad: id=F08 exit=115
+// bad: id=F08 exit=115 trail=same
 #include "diag.inc"
     stack
     adrp x0, l1_table

@@ -1,4 +1,4 @@
-// bad: id=F14 exit=115
+// bad: id=F14 exit=115 trail=same
 // bad: id=F14 exit=115 format=stripped
 // good: exit=0
 // good: exit=0 format=stripped
