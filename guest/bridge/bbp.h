@@ -24,11 +24,10 @@ enum bbp_want_flag {
     BBP_WANT_NEED_DTB = 1u << 4,  ///< refuse to boot without a device tree
     BBP_WANT_NEED_ACPI = 1u << 5, ///< refuse to boot without an RSDP
     BBP_WANT_FB = 1u << 6,        ///< set a graphics mode if the firmware has one
-    BBP_WANT_START_SMP = 1u << 7, ///< reserved in 1.0: loaders refuse it
     BBP_WANT_SYMS = 1u << 8,      ///< pass the symbol table
     BBP_WANT_FPU_ON = 1u << 9,    ///< enable FP/SIMD at entry
     BBP_WANT_PHYS_LINK = 1u << 10, ///< the image runs where it is loaded: virtual == physical
-    BBP_WANT_KNOWN = (1u << 11) - 1,
+    BBP_WANT_KNOWN = ((1u << 11) - 1) & ~(1u << 7),
 };
 
 /// bbp_want.granule_mask
@@ -105,8 +104,6 @@ enum bbp_tag_type {
     BBP_TAG_TIMES = 14,
     BBP_TAG_ENTROPY = 15, ///< 64 bytes, to be wiped by the kernel
     BBP_TAG_CONSOLE = 16,
-    BBP_TAG_TPM_LOG = 17,  ///< reserved in 1.0
-    BBP_TAG_SECURITY = 18, ///< reserved in 1.0
     BBP_TAG_PAGING = 19,
     BBP_TAG_ENTRY_STATE = 20,
     BBP_TAG_LOG = 21, ///< what the loader printed, UTF-8 with its NUL

@@ -31,9 +31,9 @@ static bool read_want(struct bbp_plan *p, struct br_why *why)
         return br_fail(why, "the BBP note names machine %u; this machine is %u", w->arch,
                        p->env.arch);
     u32 unknown = w->flags & ~(u32)BBP_WANT_KNOWN;
-    if (unknown || w->flags & BBP_WANT_START_SMP)
+    if (unknown)
         return br_fail(why, "the BBP note asks for flags 0x%x, which this loader does not offer",
-                       unknown | (w->flags & BBP_WANT_START_SMP));
+                       unknown);
     return true;
 }
 
@@ -477,6 +477,6 @@ const char *bbp_tag_name(u32 type)
     static const char names[BBP_TAG_LOG + 1][16] = {
         "?", "MEMMAP", "EFI_MEMMAP", "FRAMEBUFFER", "RSDP", "SMBIOS", "DTB", "EFI_ST", "CMDLINE",
         "MODULE", "CPUS", "SYMBOLS", "KERNEL_FILE", "LOADER", "TIMES", "ENTROPY", "CONSOLE",
-        "TPM_LOG", "SECURITY", "PAGING", "ENTRY_STATE", "LOG"};
+        "?", "?", "PAGING", "ENTRY_STATE", "LOG"};
     return names[type <= BBP_TAG_LOG ? type : 0];
 }

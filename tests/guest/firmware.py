@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..'))
 CACHE = os.environ.get('BRUIN_CACHE', os.path.join(os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')), 'bruin'))
@@ -102,6 +103,22 @@ def picture(o, work):
     lit = sum(1 for k in range(0, len(pixels), 3) if pixels[k])
     report('picture of the framebuffer', head == b'P6\n1024 768\n255' and 1000 < lit < 100000,
            f'{head} {lit} pixels lit: {answer.decode()} {text[-200:]}')
+
+
+def speed(o, work):
+    """From the start of the program to the application's entry, and its end, in at most 50 ms: best of ten."""
+    root = work + '/hello'
+    os.makedirs(root + '/EFI/BOOT')
+    shutil.copy(o.out + '/hello-aarch64.efi', root + '/EFI/BOOT/BOOTAA64.EFI')
+    disk = work + '/hello.img'
+    subprocess.run([o.bruin, 'img', 'create', '--esp', root, disk], check=True)
+    for title, args in (('a directory', ['--esp', root]), ('a disk', [disk])):
+        best, text = 1e9, ''
+        for _ in range(10):
+            start = time.perf_counter()
+            _, text = run(o.bruin, args)
+            best = min(best, (time.perf_counter() - start) * 1000)
+        report(f'start to application from {title}: {best:.0f} ms', best <= 50 and 'hello from' in text, text[-200:])
 
 
 def chaos(o, work):
@@ -228,14 +245,14 @@ def main():
     a.add_argument('--seeds', type=int, default=6)
     a.add_argument('--first', type=int, default=1)
     a.add_argument('--engine', default='jit')
-    a.add_argument('--only', default='', help='names of parts: self_test,mistakes,guises,services,picture,disks,linux_stub,loaders,chaos')
+    a.add_argument('--only', default='', help='names of parts: self_test,mistakes,guises,services,picture,disks,linux_stub,loaders,speed,chaos')
     o = a.parse_args()
     if not os.path.exists(o.out + '/BOOTAA64.EFI'):
         print(f'{o.out}: the guest side is not built (make -C guest)')
         sys.exit(77)
     with tempfile.TemporaryDirectory() as work:
         have_clang = shutil.which('clang') and shutil.which('lld-link')
-        for part in (self_test, mistakes, guises, services, picture, disks, linux_stub, loaders, chaos):
+        for part in (self_test, mistakes, guises, services, picture, disks, linux_stub, loaders, speed, chaos):
             if (o.only and part.__name__ not in o.only.split(',')) or (part is services and not have_clang):
                 continue
             part(o, work)

@@ -107,4 +107,40 @@ bool arch_mmu_cycle(u64 phys, u32 *out)
     (void)phys, (void)out;
     return false;
 }
-u64 arch_other_cpus(void) { return k.hw.cpu_count - 1; } // started by INIT-SIPI: not shown here
+/// A page below 1 MiB that the map calls free, or the loader's. ret  0 if there is none
+static u64 low_page(void)
+{
+    const struct bbp_list *l = bbp_find(k.info, BBP_TAG_MEMMAP, NULL);
+    for (u32 i = 0; l && i < l->count; i++) {
+        const struct bbp_mem *m = (const void *)((const u8 *)(l + 1) + (u64)i * l->entry_size);
+        u64 from = m->base ? m->base : PAGE; // not the page of null pointers
+        if ((m->type == BBP_MEM_USABLE || m->type == BBP_MEM_LOADER) && from + PAGE <= 1 << 20 && m->base + m->len >= from + PAGE)
+            return from;
+    }
+    return 0;
+}
+
+/// Each of the others is started in real mode by INIT and SIPI, counts itself, and is stopped by INIT again;
+/// the page it ran on gets its bytes back.
+u64 arch_other_cpus(void)
+{
+    extern const u8 sipi_begin[], sipi_counter[], sipi_end[];
+    u64 at = low_page(), len = (u64)(sipi_end - sipi_begin), answered = 0;
+    u8 *page = at ? phys_ptr(at) : NULL, *saved = heap_alloc(len);
+    if (!page || !saved)
+        return 0;
+    volatile u32 *counter = (volatile u32 *)(void *)(page + (sipi_counter - sipi_begin));
+    memcpy(saved, page, len);
+    memcpy(page, sipi_begin, len);
+    for (u32 i = 1; i < k.hw.cpu_count; i++) {
+        u32 before = *counter;
+        apic_start_cpu((u32)k.hw.cpu_id[i], (u32)(at >> 12));
+        for (u64 limit = arch_ticks() + arch_tick_hz() / 2; *counter == before && arch_ticks() < limit;)
+            ;
+        answered += *counter == before + 1;
+        apic_stop_cpu((u32)k.hw.cpu_id[i]);
+    }
+    memcpy(page, saved, len);
+    heap_free(saved);
+    return answered;
+}

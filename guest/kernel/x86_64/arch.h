@@ -33,5 +33,7 @@ static inline void write_msr(u32 n, u64 v)
 
 void apic_start(void);
 void apic_end(void);
+void apic_start_cpu(u32 cpu, u32 page);
+void apic_stop_cpu(u32 cpu);
 
 #endif

@@ -31,6 +31,24 @@ load_descriptors:
     push rax
     retfq
 
+// Where another CPU begins, copied to a page below 1 MiB: real mode, CS = that page. It counts itself and
+// waits to be stopped.
+    .code16
+    .globl sipi_begin, sipi_counter, sipi_end
+    .p2align 6
+sipi_begin:
+    cli
+    mov ax, cs
+    mov ds, ax
+    lock inc dword ptr ds:[64] // sipi_counter
+1:  hlt
+    jmp 1b
+    .p2align 6
+sipi_counter:
+    .long 0
+sipi_end:
+    .code64
+
     .globl probe_begin, probe_end, probe_fail, probe_load, probe_store
 probe_begin:
 probe_load:

@@ -133,7 +133,7 @@ static void other_major_and_unknown_flags_are_refused(void)
     CHECK(refused(env(183), "wants BBP 2.0"));
     make_elf(f, 183, 1u << 30);
     CHECK(refused(env(183), "0x40000000"));
-    make_elf(f, 183, BBP_WANT_START_SMP);
+    make_elf(f, 183, 1u << 7);
     CHECK(refused(env(183), "0x80"));
 }
 static void needs_are_held_against_the_machine(void)
