@@ -229,6 +229,10 @@ bool bruin_image_create_esp(const char *path, const char *dir, uint64_t bytes, s
 /// or one JSON document, to be freed. config: memory size and further files, may be NULL.
 /// ret  NULL when the file cannot be read; a file that cannot be booted is described, and err says why
 char *bruin_inspect(const bruin_config *config, const char *path, bool json, struct bruin_error *err);
+/// Writes the symbols that a Linux image carries for itself (kallsyms; packed images too) as an ELF file for
+/// debuggers, at the addresses the kernel is linked for: right in a guest started with nokaslr.
+/// ret  how many; -1 with err when there are none or out cannot be written
+long bruin_symbols_elf(const char *kernel, const char *out, struct bruin_error *err);
 /// The load plan of a configuration and the QEMU command that comes nearest; to be freed.
 char *bruin_plan(const bruin_config *config, struct bruin_error *err);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/diagnosis/F*.md as a C table. usage: embed_pages.py OUTPUT FILE..."""
+"""Writes docs/diagnosis/*.md as a C table. usage: embed_pages.py OUTPUT FILE..."""
 import json
 import os
 import sys

@@ -146,6 +146,8 @@ bool machine_saw_panic(const struct machine *m);
 u64 machine_now_ns(struct machine *m);
 
 /// Powered on by PSCI or from the start.
+/// "running", "in WFI", "in WFE", "off".
+const char *machine_cpu_state(struct machine *m, unsigned index);
 bool machine_cpu_is_on(struct machine *m, unsigned index);
 /// True while vCPU `index` runs, or waits for something that can come; false when it is off or
 /// nothing can wake it. For the vCPU of the current turn: whether an interrupt could reach it.

@@ -361,6 +361,16 @@ bool machine_cpu_is_on(struct machine *m, unsigned index)
     return index < m->cfg.cpus && m->vcpu[index].state != VCPU_OFF;
 }
 
+const char *machine_cpu_state(struct machine *m, unsigned index)
+{
+    switch (m->vcpu[index].state) {
+    case VCPU_OFF: return "off";
+    case VCPU_WFI: return "in WFI";
+    case VCPU_WFE: return "in WFE";
+    default: return "running";
+    }
+}
+
 bool machine_cpu_can_act(struct machine *m, unsigned index)
 {
     if (!machine_cpu_is_on(m, index))

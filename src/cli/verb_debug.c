@@ -1,7 +1,30 @@
 /// bruin debug and bruin trace: run, with the options that looking inside needs.
 #include "cli.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/// A stripped Linux image: its own symbols in a file for gdb, and no random addresses, which gdb cannot know.
+/// ret  the file's name, to be freed; NULL when the kernel has symbols of its own, or none
+static char *make_symbols(struct cli *cli)
+{
+    const char *kernel = bruin_config_get(cli->config, "kernel"), *wanted = bruin_config_get(cli->config, "symbols-elf");
+    char temporary[] = "/tmp/bruin-symbols-XXXXXX";
+    struct bruin_error err;
+    int fd = wanted ? -1 : mkstemp(temporary);
+    char *path = strdup(wanted ? wanted : temporary);
+    if (fd >= 0)
+        close(fd);
+    if (path && bruin_symbols_elf(kernel, path, &err) > 0) {
+        bruin_config_set(cli->config, "append", "nokaslr", NULL);
+        return path;
+    }
+    if (fd >= 0)
+        unlink(temporary);
+    free(path);
+    return NULL;
+}
 
 int verb_debug(struct cli *cli)
 {
@@ -15,9 +38,15 @@ int verb_debug(struct cli *cli)
         bruin_config_set(cli->config, "gdb", "1234", NULL);
     bruin_config_set(cli->config, "wait", "yes", NULL);
     symbols = bruin_config_get(cli->config, "symbols");
-    fprintf(stderr, "bruin: in another terminal: gdb-multiarch -ex 'set architecture aarch64' -ex 'target remote :%s' %s\n",
-            bruin_config_get(cli->config, "gdb"), symbols ? symbols : bruin_config_get(cli->config, "kernel"));
-    return run_config(cli);
+    char *made = symbols ? NULL : make_symbols(cli);
+    const char *where = bruin_config_get(cli->config, "gdb");
+    fprintf(stderr, "bruin: in another terminal: gdb-multiarch -ex 'set architecture aarch64' -ex 'target remote %s%s' %s\n",
+            strchr(where, '/') ? "" : ":", where, made ? made : symbols ? symbols : bruin_config_get(cli->config, "kernel"));
+    int status = run_config(cli);
+    if (made && !bruin_config_get(cli->config, "symbols-elf"))
+        unlink(made);
+    free(made);
+    return status;
 }
 
 int verb_trace(struct cli *cli)

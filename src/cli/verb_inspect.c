@@ -12,5 +12,12 @@ int verb_inspect(struct cli *cli)
         return cli_fail(cli, &err);
     fputs(text, stdout);
     bruin_free(text);
+    const char *out = bruin_config_get(cli->config, "symbols-elf");
+    if (out && err.code == 0) {
+        long count = bruin_symbols_elf(cli->word[0], out, &err);
+        if (count < 0)
+            return cli_fail(cli, &err);
+        fprintf(stderr, "bruin: %s: %ld symbols; gdb: symbol-file %s (start the guest with -a nokaslr)\n", out, count, out);
+    }
     return err.code;
 }

@@ -28,6 +28,10 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
 /// A finding of the loader, to be part of the report. It is not said again.
 void explain_note(struct explain *x, const char *id, const char *text);
 
+/// What the firmware saw an EFI application do (U1, U2, ...). fatal: the machine ends, with a report of the exception
+/// that its first CPU took last.
+void explain_firmware(struct explain *x, const char *id, const char *text, bool fatal);
+
 /// Everything the guest prints. Under the machine lock.
 void explain_console(struct explain *x, const u8 *data, size_t len);
 

@@ -13,6 +13,7 @@ enum {
     RETRY_MAX = 1000,       ///< returns to an instruction that faults in the same way each time
 };
 #define SAMPLE_NS 100000000ULL
+enum { FINE = 5 }; ///< with a timeout, whose report shows where the time went, samples come so much more often
 
 /* ---- findings ---- */
 
@@ -33,7 +34,7 @@ void explain_note(struct explain *x, const char *id, const char *text)
 
 void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, const char *fmt, ...)
 {
-    char text[400];
+    char text[640];
     va_list ap;
     u64 seen = said_bit(id);
     if (x->cfg.lint == MACHINE_LINT_OFF || (once && (x->said & seen)) || x->note_count == NOTES_MAX)
@@ -58,6 +59,17 @@ void explain_doom(struct explain *x, struct cpu *c, enum verdict v)
     x->verdict_cpu = c->index;
     c->exit.value = v == V_LINT ? 116 : v == V_STUCK ? 114 : v == V_PANIC ? 112 : 115;
     atomic_fetch_or(&c->attention, ATT_DOOM);
+}
+
+void explain_firmware(struct explain *x, const char *id, const char *text, bool fatal)
+{
+    struct cpu *c = machine_cpu(x->m, 0);
+    explain_say(x, c, id, true, "%s", text);
+    if (!fatal)
+        return;
+    snprintf(x->firmware_id, sizeof x->firmware_id, "%s", id);
+    snprintf(x->firmware_text, sizeof x->firmware_text, "%s", text);
+    explain_doom(x, c, V_FAULT);
 }
 
 /* ---- exceptions ---- */
@@ -258,7 +270,14 @@ static void on_psci_done(void *ctx, struct cpu *c, u64 fn, u64 ret)
     w->psci.entry = c->x[2];
     w->psci.ret = ret;
 }
-static void on_sample(void *ctx, struct cpu *c) { stuck_sample(ctx, c); }
+static bool is_fine(const struct explain *x) { return machine_config(x->m)->timeout_ns != 0; }
+static void on_sample(void *ctx, struct cpu *c)
+{
+    struct explain *x = ctx;
+    hot_count(x, c);
+    if (!is_fine(x) || watch_of(x, c)->ticks++ % FINE == FINE - 1)
+        stuck_sample(x, c);
+}
 
 static void install(struct explain *x, struct cpu *c)
 {
@@ -308,6 +327,8 @@ static void forget(struct explain *x)
     free(x->text);
     free(x->json);
     free(x->log_tail);
+    free(x->hot);
+    x->hot = NULL;
     x->text = x->json = x->log_tail = NULL;
     x->line[0] = 0;
 }
@@ -357,6 +378,7 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     memset(x->cpu, 0, x->cpus * sizeof *x->cpu);
     x->note_count = 0;
     x->said = 0;
+    x->firmware_id[0] = 0;
     x->quiet = x->doomed = false;
     x->verdict = V_NONE;
     x->has_plan = plan != NULL;
@@ -390,7 +412,7 @@ static void sampler_main(void *arg)
     struct explain *x = arg;
     os_mutex_lock(&x->lock);
     while (!x->stop) {
-        os_cond_wait_until(&x->wake, &x->lock, os_now_ns() + SAMPLE_NS);
+        os_cond_wait_until(&x->wake, &x->lock, os_now_ns() + SAMPLE_NS / (is_fine(x) ? FINE : 1));
         for (unsigned i = 0; i < x->cpus && !x->stop; i++)
             atomic_fetch_or(&machine_cpu(x->m, i)->attention, ATT_SAMPLE);
     }
@@ -464,7 +486,7 @@ static const struct fault *outstanding(struct explain *x, unsigned cpu)
 static const struct fault *decide_fault(struct explain *x)
 {
     const struct fault *f = outstanding(x, x->verdict_cpu);
-    if (x->verdict == V_LOOP)
+    if (x->verdict == V_LOOP || x->verdict == V_FAULT)
         return x->cpu[x->verdict_cpu].root.valid ? &x->cpu[x->verdict_cpu].root : NULL;
     if (x->verdict != V_DEADLOCK && x->verdict != V_STUCK && x->verdict != V_TIMEOUT)
         return NULL;
@@ -520,6 +542,14 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
         why_fault(x, &x->cpu[f->cpu], f, &w);
     else if (x->verdict == V_DEADLOCK || x->verdict == V_STUCK || x->verdict == V_TIMEOUT)
         why_idle(x, &w);
+    if (x->firmware_id[0] && f) { /* the firmware knows the image, the entry knows the fault */
+        char why[sizeof w.cause];
+        snprintf(why, sizeof why, "%s", w.cause);
+        snprintf(w.cause, sizeof w.cause, "%.300s. %.480s", x->firmware_text, why);
+        snprintf(w.id, sizeof w.id, "%s", x->firmware_id);
+        snprintf(why, sizeof why, "exception in an EFI application: %.80s", w.title);
+        snprintf(w.title, sizeof w.title, "%.119s", why);
+    }
     int status = status_of(x, e);
     report_write(x, e, status, &w, f);
     if (x->cfg.symbols)

@@ -1,4 +1,4 @@
-/// The catalogue of diagnoses, embedded from docs/diagnosis/F*.md when the program is built.
+/// The catalogue of diagnoses, embedded from docs/diagnosis/F*.md and U*.md when the program is built.
 #include "debug/priv.h"
 #include "debug/pages.h"
 
@@ -10,13 +10,14 @@ const char *explain_page(const char *id)
 {
     char *end;
     const char *digits = id;
-    if (tolower((unsigned char)*digits) == 'f')
-        digits++;
+    char kind = 'F';
+    if (tolower((unsigned char)*digits) == 'f' || tolower((unsigned char)*digits) == 'u')
+        kind = (char)toupper((unsigned char)*digits++);
     long n = strtol(digits, &end, 10);
     if (end == digits || *end)
         return NULL;
     for (const struct page *p = diagnosis_pages; p->id; p++)
-        if (strtol(p->id + 1, NULL, 10) == n)
+        if (p->id[0] == kind && strtol(p->id + 1, NULL, 10) == n)
             return p->text;
     return NULL;
 }

@@ -47,7 +47,7 @@ struct cpu_watch {
     u64 mmu_on_ttbr0, mmu_on_old_sctlr;
     u64 smc_fn;        ///< function of the last SMC, when smc_pc
     gva_t smc_pc;
-    u64 samples, stuck_samples;
+    u64 ticks, samples, stuck_samples;
     u64 sample_pc;
     unsigned long_proofs;
     unsigned patience;  ///< how long the next proof may take, in steps; 0: the usual
@@ -74,7 +74,7 @@ struct cpu_watch {
 
 struct note {
     char id[4];
-    char text[400];
+    char text[640];
 };
 
 /// A page whose bytes are compared with what instruction and data caches would hold (lint_code.c).
@@ -104,6 +104,8 @@ struct explain {
     bool polls_uart; ///< the loop proved endless reads UART flags
     bool quiet;      ///< an EL0 instruction ran: early-boot lints are over
 
+    char firmware_id[4], firmware_text[400]; ///< what the firmware said about a fatal exception
+
     /* The end. */
     enum verdict verdict;
     unsigned verdict_cpu;
@@ -111,6 +113,7 @@ struct explain {
     char line[256];
     char *text, *json;
 
+    struct hot *hot; ///< hot.c
     struct tables *tables; ///< lint_tables.c
     struct cpu *store_cpu;   ///< made the last store to a page that holds code or tables
     struct aliases *aliases; ///< lint_alias.c
@@ -183,6 +186,18 @@ void rehearse_begin(struct explain *x, struct cpu *c);
 /// Executes one instruction of the rehearsal. allow_store: stores are dropped, not refused.
 /// ret  false when it cannot go on; end says why
 bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end);
+
+/* ---- hot.c ---- */
+
+enum { HOT_BLOCKS = 256 };
+struct hot_block {
+    u64 pc;
+    u32 samples;
+    u8 el;
+};
+void hot_count(struct explain *x, struct cpu *c);
+/// Most samples first. ret  NULL when there were none
+const struct hot_block *hot_top(struct explain *x, unsigned *count, u64 *total);
 
 /* ---- trail.c ---- */
 /// Turns the marks that translated code left in a trail into transfers.

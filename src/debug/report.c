@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TEXT_MAX = 16384, LINES_LIMIT = 40, TRAIL_SHOWN = 8, SHOWN_MAX = 32, LOG_SHOWN = 14, NOTES_SHOWN = 5 };
+enum { TEXT_MAX = 16384, LINES_LIMIT = 40, TRAIL_SHOWN = 8, SHOWN_MAX = 32, LOG_SHOWN = 14, NOTES_SHOWN = 5, HOT_SHOWN = 10 };
 typedef unsigned long long ull;
 
 struct out {
@@ -247,7 +247,8 @@ static void put_log(struct out *o)
 /// Where every CPU is: for stuck machines and timeouts.
 static void put_cpus(struct out *o)
 {
-    char at[120], state[240];
+    char at[120], sym[96], state[240];
+    unsigned shown = 0;
     cJSON *all = cJSON_AddArrayToObject(o->root, "cpus");
     for (unsigned i = 0; i < o->x->cpus; i++) {
         struct cpu *c = machine_cpu(o->x->m, i);
@@ -257,14 +258,38 @@ static void put_cpus(struct out *o)
         cJSON *e = cJSON_CreateObject();
         cJSON_AddNumberToObject(e, "cpu", i);
         add_hex(e, "pc", c->pc);
+        cJSON_AddStringToObject(e, "symbol", name_addr(o->x, c->pc, sym, sizeof sym));
         cJSON_AddNumberToObject(e, "el", c->el);
+        cJSON_AddBoolToObject(e, "mmu", (c->mode & MODE_MMU) != 0);
+        cJSON_AddStringToObject(e, "state", machine_cpu_state(o->x->m, i));
         cJSON_AddItemToArray(all, e);
-        if (i < 4 && i != o->x->verdict_cpu)
-            line(o, "", "cpu%u pc=%s EL%u MMU %s", i, at, c->el, c->mode & MODE_MMU ? "on" : "off");
+        if (i < 4 && (i != o->x->verdict_cpu || o->x->verdict == V_TIMEOUT))
+            line(o, shown++ ? "" : "cpus", "cpu%u pc=%s EL%u MMU %s, %s", i, at, c->el, c->mode & MODE_MMU ? "on" : "off",
+                 machine_cpu_state(o->x->m, i));
     }
     idle_state(o->x, machine_cpu(o->x->m, o->x->verdict_cpu), state, sizeof state);
     line(o, "wake", "%s", state);
     cJSON_AddStringToObject(o->root, "wake", state);
+}
+
+/// The ten blocks that most samples met.
+static void put_hot(struct out *o)
+{
+    unsigned count;
+    u64 total;
+    char at[120], sym[96];
+    const struct hot_block *b = hot_top(o->x, &count, &total);
+    cJSON *all = cJSON_AddArrayToObject(o->root, "hot");
+    for (unsigned i = 0; b && i < count && i < HOT_SHOWN; i++) {
+        u64 percent = b[i].samples * 100ULL / total;
+        line(o, i ? "" : "hot", "%3llu%% %s EL%u", (ull)percent, name_full(o->x, b[i].pc, at, sizeof at), b[i].el);
+        cJSON *e = cJSON_CreateObject();
+        add_hex(e, "pc", b[i].pc);
+        cJSON_AddStringToObject(e, "symbol", name_addr(o->x, b[i].pc, sym, sizeof sym));
+        cJSON_AddNumberToObject(e, "el", b[i].el);
+        cJSON_AddNumberToObject(e, "percent", (double)percent);
+        cJSON_AddItemToArray(all, e);
+    }
 }
 
 /* ---- the whole ---- */
@@ -307,6 +332,11 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
             put_registers(o, c->index, NULL);
             put_cpus(o);
         }
+    }
+    if (x->verdict == V_TIMEOUT) {
+        if (f && f->full)
+            put_cpus(o);
+        put_hot(o);
     }
     put_log(o);
     if (w->cause[0])

@@ -36,9 +36,12 @@ static const char *where(const struct firmware *f, u64 pc, char *buf, size_t siz
     return buf;
 }
 
+/// A finding takes the way of all others: message, report, JSON, --lint=error.
 static void say(struct firmware *f, const char *id, const char *text)
 {
-    if (f->vm->mc.lint != MACHINE_LINT_OFF && f->vm->message)
+    if (f->vm->explain)
+        explain_firmware(f->vm->explain, id, text, strcmp(id, "U3") == 0);
+    else if (f->vm->mc.lint != MACHINE_LINT_OFF && f->vm->message)
         f->vm->message(f->vm->message_ctx, id, text);
 }
 

@@ -234,6 +234,12 @@ def mistakes(o, work):
         ids = re.findall(r'\bU[1-4]\b', text)
         ok = (ids[:1] == [found] if found else not ids) and 'APP-DONE' in text
         report(f'{name}: {found or "nothing to say"}', ok, f'exit {rc}: {text[-400:]}')
+    app = build_app(work, 'null_protocol')
+    rc, text = run(o.bruin, [app], 20)
+    report('null_protocol: U3, as a fatal fault', rc == 115 and 'fatal fault: U3' in text and 'null_protocol.efi+0x' in text,
+           f'exit {rc}: {text[-900:]}')
+    rc, text = run(o.bruin, ['--lint=error', build_app(work, 'stale_key')], 20)
+    report('stale_key: --lint=error ends it', rc == 116 and 'stopped by a lint: U1' in text, f'exit {rc}: {text[-900:]}')
     rc, text = run(o.bruin, [o.out + '/BOOTX64.EFI'], 20)
     report('an application for another processor is refused', rc in (126, 0) and 'x86-64' in text, f'exit {rc}: {text[-300:]}')
 
