@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""gdb and the monitor against the demonstration kernel, from its first instruction (MMU off) on.
+"""gdb and the monitor against the demonstration kernel and gdb against Debian's, from the first instruction (MMU off) on.
 
 usage: debugger.py BRUIN GUEST_OUT [--engine interp|jit] [--write DIR]
---write puts the two sessions, as they ran, into DIR as gdb.txt and monitor.txt.
+--write puts the sessions, as they ran, into DIR as gdb.txt, monitor.txt and gdb-linux.txt.
 """
 import argparse
 import os
@@ -38,6 +38,35 @@ monitor info cpus
 monitor pt $pc
 monitor info mtree
 detach
+'''
+LINUX = '''info registers pc x0 x1 cpsr
+x/3i $pc
+print/x $SCTLR_EL1 & 1
+print/x $CurrentEL
+stepi 2
+break start_kernel
+continue
+backtrace
+x/3i $pc
+print/x $SCTLR_EL1 & 1
+print/x $TCR_EL1
+print/x $TTBR1_EL1
+print/x $VBAR_EL1
+info symbol $VBAR_EL1
+stepi 2
+info symbol $pc
+hbreak setup_arch
+continue
+backtrace
+watch *(unsigned long *)($sp - 16)
+continue
+info symbol $pc
+delete
+tbreak rest_init
+continue
+monitor p start_kernel
+monitor info cpus
+monitor pt $pc
 '''
 MONITOR = ['stop', 'info registers', 'info cpus', 'x/3i $pc', 'p $SCTLR_EL1 & 1', 'pt $pc', 'b pmm_alloc', 'info break', 'c',
            's 2', 'x/2i $pc', 'info mem', 'info irq', 'info mtree', 'info sysreg VBAR_EL1', 'xp/4xw 0x40000000', 'explain',
@@ -91,6 +120,47 @@ def gdb_session(o, work):
     return text.replace(work, '/tmp')
 
 
+def linux_session(o, work):
+    """Debian's kernel, which has no symbols but those it carries: inspect makes them a file for gdb."""
+    cache = os.environ.get('BRUIN_CACHE', os.path.join(os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')), 'bruin'))
+    image, initrd = cache + '/Image-cloud', cache + '/initramfs.cpio.gz'
+    if not os.path.exists(image):
+        return None
+    sock, symbols = work + '/linux.sock', work + '/kernel.symbols'
+    p = subprocess.run([o.bruin, 'inspect', '--symbols-elf', symbols, image], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                       check=False)
+    check(f'inspect --symbols-elf {o.engine}', p.returncode == 0 and b' symbols; gdb' in p.stderr, p.stderr.decode())
+    log = open(work + '/linux.log', 'wb')
+    vm = subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', '120s', f'--gdb={sock}', '--wait', '-i', initrd, '-a',
+                           'nokaslr', '-a', 'run=/bin/true', image], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    wait_for(sock)
+    script = work + '/linux.gdb'
+    last = 'detach' if o.engine == 'jit' else 'kill' # the interpreter would boot for long
+    with open(script, 'w', encoding='ascii') as f:
+        for c in ['set pagination off', 'set confirm off', 'set architecture aarch64', f'symbol-file {symbols}',
+                  f'target remote {sock}']:
+            f.write(c + '\n')
+        for c in LINUX.splitlines() + [last]:
+            f.write(f'echo (gdb) {c}\\n\n{c}\n')
+    p = subprocess.run(['gdb-multiarch', '-nx', '-batch', '-x', script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110,
+                       check=False)
+    text = p.stdout.decode(errors='replace')
+    code = vm.wait(100)
+    want = {'the first instruction': r'pc\s+0x4[0-9a-f]{7}\s', 'start_kernel by name, a virtual address before the MMU is on':
+            r'Breakpoint 1, 0xffff8[0-9a-f]+ in start_kernel \(\)', 'backtrace': r'#0 +0xffff8[0-9a-f]+ in start_kernel \(\)\n#1 ',
+            'the MMU is on there': r'(?s)in start_kernel.*SCTLR_EL1 & 1\n\$\d+ = 0x1', 'the vectors by name': r'vectors in section',
+            'single steps': r'start_kernel \+ \d+ in section', 'a hardware breakpoint in a function it calls':
+            r'Breakpoint 2, .* in setup_arch', 'its caller': r'(?s)in setup_arch.*#1 .* in start_kernel', 'a watchpoint':
+            r'(?s)Old value = .*New value = ', 'later functions': r'Temporary breakpoint \d+, .* rest_init', 'symbols in the monitor too':
+            r'0xffff8[0-9a-f]+', 'the walk': r'PA 0x4'}
+    for name, pattern in want.items():
+        check(f'gdb {o.engine}, Debian: {name}', re.search(pattern, text) is not None, text[-2500:])
+    if o.engine == 'jit':
+        console = open(work + '/linux.log', encoding='utf-8', errors='replace').read()
+        check(f'gdb {o.engine}, Debian: it boots on after detach', code == 0 and 'RUN-STATUS=0' in console, f'exit {code} {console[-300:]}')
+    return text.replace(work, '/tmp')
+
+
 def monitor_session(o, work):
     sock = work + '/monitor.sock'
     vm = start(o, work, [f'--monitor={sock}', '--symbols', kernel(o)], [])
@@ -122,9 +192,10 @@ def main():
         print('needs the guest side (make -C guest) and gdb-multiarch')
         sys.exit(77)
     with tempfile.TemporaryDirectory() as work:
-        sessions = {'gdb.txt': gdb_session(o, work), 'monitor.txt': monitor_session(o, work)}
+        sessions = {'gdb.txt': gdb_session(o, work), 'monitor.txt': monitor_session(o, work),
+                    'gdb-linux.txt': linux_session(o, work)}
     for name, text in sessions.items():
-        if o.write:
+        if o.write and text:
             os.makedirs(o.write, exist_ok=True)
             with open(f'{o.write}/{name}', 'w', encoding='utf-8') as f:
                 f.write(text)
