@@ -312,7 +312,7 @@ int cpu_eret(struct cpu *c)
     c->pc = elr;
     c->erets++;
     c->eret_pc = elr;
-    c->eret_spsr = c->sr[SYSREG_SPSR_EL1];
+    c->eret_spsr = spsr;
     c->excl_va = EXCL_NONE;
     atomic_store_explicit(&c->event, 1, memory_order_relaxed);
     cpu_trail(c, from, elr);

@@ -135,6 +135,8 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
     struct explain *x = ctx;
     struct cpu_watch *w = watch_of(x, c);
     bool from_el1 = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0;
+    if (c->stage2) /* taken by a guest of the guest */
+        return;
     bool from_el0 = !from_el1 && bits(c->sr[cpu_el_regs[c->el].spsr], 3, 2) == 0;
     w->ran_el0 |= from_el0;
     if (from_el0)
@@ -188,13 +190,34 @@ static void vbar_write(struct explain *x, struct cpu *c, u64 val)
                     (unsigned long long)val, name_full(x, c->pc, at, sizeof at), (unsigned long long)(val & ~0x7ffULL));
 }
 
+/// The register of the current level in terms of EL1, in which the checks think; SYSREG_COUNT when it
+/// bears on another level only.
+static u32 as_of_el1(const struct cpu *c, u32 sr)
+{
+    if (LIKELY(c->el < 2))
+        return sr;
+    switch (sr) {
+    case SYSREG_SCTLR_EL2: return SYSREG_SCTLR_EL1;
+    case SYSREG_TTBR0_EL2: return SYSREG_TTBR0_EL1;
+    case SYSREG_TTBR1_EL2: return SYSREG_TTBR1_EL1;
+    case SYSREG_TCR_EL2: return SYSREG_TCR_EL1;
+    case SYSREG_MAIR_EL2: return SYSREG_MAIR_EL1;
+    case SYSREG_VBAR_EL2: return SYSREG_VBAR_EL1;
+    case SYSREG_CPTR_EL2: return c->sr[SYSREG_HCR_EL2] & HCR_E2H ? SYSREG_CPACR_EL1 : SYSREG_COUNT;
+    default: return SYSREG_COUNT;
+    }
+}
+
 static void on_sysreg_write(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 new_val)
 {
     struct explain *x = ctx;
+    sr = as_of_el1(c, sr);
+    if (sr == SYSREG_COUNT || c->stage2) /* a guest of the guest answers to its own hypervisor */
+        return;
     if (sr == SYSREG_SCTLR_EL1 && !bit(old_val, 0) && bit(new_val, 0)) {
         struct cpu_watch *w = watch_of(x, c);
         w->mmu_on_pc = c->pc;
-        w->mmu_on_ttbr0 = c->sr[SYSREG_TTBR0_EL1];
+        w->mmu_on_ttbr0 = c->sr[cpu_regime_regs[c->regime].ttbr0];
         w->mmu_on_old_sctlr = old_val;
     }
     if (sr == SYSREG_SCTLR_EL1 && bit(old_val, 0) && !bit(new_val, 0))

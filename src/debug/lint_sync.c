@@ -25,7 +25,7 @@ static bool is_sync(u16 op)
 
 static bool sets_mmu(struct cpu *s, const struct insn *i)
 {
-    return i->op == OP_MSR && sysreg_id((u32)i->imm) == SYSREG_SCTLR_EL1 && (s->x[i->rd] & 1);
+    return i->op == OP_MSR && (i->imm & ~(4u << 11)) == SYSREG_ENC(3, 0, 1, 0, 0) && (s->x[i->rd] & 1); /* of EL1 or EL2 */
 }
 
 static bool depends(struct cpu *s, const struct insn *i, enum dependence dep)
@@ -119,7 +119,7 @@ static void check(struct explain *x, struct cpu *c, enum dependence dep, const c
 
 void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val)
 {
-    bool mmu = bit(c->sr[SYSREG_SCTLR_EL1], 0), early = !x->quiet && !x->is_linux;
+    bool mmu = bit(cpu_sctlr(c), 0), early = !x->quiet && !x->is_linux;
     char what[64];
     if (x->cfg.lint == MACHINE_LINT_OFF || (is_said(x, "F05")))
         return;
@@ -128,15 +128,15 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
         if ((old_val ^ new_val) & 5)
             lint_code_op(x, c, 0, 0);
         if (!bit(old_val, 0) && bit(new_val, 0))
-            check(x, c, DEP_MMU_ON, "SCTLR_EL1.M 0->1", "which needs the new translation");
+            check(x, c, DEP_MMU_ON, c->el == 2 ? "SCTLR_EL2.M 0->1" : "SCTLR_EL1.M 0->1", "which needs the new translation");
         break;
     case SYSREG_CPACR_EL1:
         if (!bit(old_val, 20) && bit(new_val, 20))
-            check(x, c, DEP_FP, "CPACR_EL1.FPEN opened", "an FP/SIMD instruction");
+            check(x, c, DEP_FP, c->el == 2 ? "CPTR_EL2.FPEN opened" : "CPACR_EL1.FPEN opened", "an FP/SIMD instruction");
         break;
     case SYSREG_VBAR_EL1:
         if (old_val != new_val)
-            check(x, c, DEP_VECTORS, "VBAR_EL1 written", "which uses the vectors");
+            check(x, c, DEP_VECTORS, c->el == 2 ? "VBAR_EL2 written" : "VBAR_EL1 written", "which uses the vectors");
         break;
     case SYSREG_TTBR0_EL1:
     case SYSREG_TTBR1_EL1:
@@ -144,7 +144,7 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
     case SYSREG_MAIR_EL1:
         if (old_val == new_val)
             break;
-        snprintf(what, sizeof what, "%s written", sysreg_id_name((enum sysreg_id)sr));
+        snprintf(what, sizeof what, "%s written", sysreg_id_name(c->el == 2 ? sysreg_redirect((enum sysreg_id)sr) : (enum sysreg_id)sr));
         if (!mmu)
             check(x, c, DEP_TABLES, what, "which turns the MMU on");
         else if (early || is_strict(x))

@@ -221,3 +221,15 @@ const char *sysreg_word_name(u32 word, char *buf, size_t size)
                  (unsigned)bits(word, 15, 12), (unsigned)bits(word, 11, 8), (unsigned)bits(word, 7, 5));
     return buf;
 }
+
+void name_for_el2(char *text)
+{
+    char *p;
+    while ((p = strstr(text, "CPACR_EL1")) != NULL) {
+        memcpy(p, "CPTR_EL2", 8);
+        memmove(p + 8, p + 9, strlen(p + 9) + 1);
+    }
+    for (p = text; (p = strstr(p, "EL1")) != NULL; p += 3)
+        if (p > text && (p[-1] == '_' || p[-1] == ' ') && !(p[3] >= '0' && p[3] <= '9'))
+            p[2] = '2';
+}

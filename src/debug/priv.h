@@ -219,6 +219,8 @@ void stuck_sample(struct explain *x, struct cpu *c);
 
 struct why;
 /* ---- lint_*.c: one file a topic ---- */
+/// Makes names of EL1 in a text those of EL2, in place.
+void name_for_el2(char *text);
 void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val); ///< F05
 void lint_unsynced(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 from_pc);       ///< F05
 void lint_entry(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                      ///< F07

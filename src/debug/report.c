@@ -15,6 +15,7 @@ struct out {
     size_t len;
     unsigned lines;
     cJSON *root;
+    bool in_el2; ///< lines being written speak of EL2's registers
 };
 
 /// One line with its label; labels repeat as blanks.
@@ -27,6 +28,8 @@ static void PRINTF_LIKE(3, 4) line(struct out *o, const char *label, const char 
     va_start(ap, fmt);
     vsnprintf(buf, sizeof buf, fmt, ap);
     va_end(ap);
+    if (o->in_el2)
+        name_for_el2(buf);
     int n = snprintf(o->text + o->len, TEXT_MAX - o->len, "  %-6s %s\n", label, buf);
     if (n > 0 && o->len + (size_t)n < TEXT_MAX) {
         o->len += (size_t)n;
@@ -190,11 +193,18 @@ static void put_registers(struct out *o, unsigned cpu, const struct fault *f)
 {
     struct cpu *c = machine_cpu(o->x->m, cpu);
     const u64 *sr = c->sr, *x = f ? f->x : c->x;
-    u64 sctlr = sr[SYSREG_SCTLR_EL1], ps = f ? f->spsr : cpu_pstate(c);
+    const struct cpu_regime_regs *r = &cpu_regime_regs[c->regime];
+    bool host = c->el == 2;
+    u64 sctlr = sr[r->sctlr], ps = f ? f->spsr : cpu_pstate(c);
     line(o, "regs", "SCTLR=0x%llx (M=%llu A=%llu C=%llu I=%llu) TCR=0x%llx MAIR=0x%llx", (ull)sctlr, (ull)bit(sctlr, 0),
-         (ull)bit(sctlr, 1), (ull)bit(sctlr, 2), (ull)bit(sctlr, 12), (ull)sr[SYSREG_TCR_EL1], (ull)sr[SYSREG_MAIR_EL1]);
-    line(o, "", "TTBR0=0x%llx TTBR1=0x%llx VBAR=0x%llx CPACR=0x%llx", (ull)sr[SYSREG_TTBR0_EL1], (ull)sr[SYSREG_TTBR1_EL1],
-         (ull)sr[SYSREG_VBAR_EL1], (ull)sr[SYSREG_CPACR_EL1]);
+         (ull)bit(sctlr, 1), (ull)bit(sctlr, 2), (ull)bit(sctlr, 12), (ull)sr[r->tcr], (ull)sr[r->mair]);
+    line(o, "", "TTBR0=0x%llx TTBR1=0x%llx VBAR=0x%llx %s=0x%llx", (ull)sr[r->ttbr0],
+         (ull)(c->regime == REGIME_EL2 ? 0 : sr[r->ttbr1]), (ull)sr[cpu_el_regs[c->el].vbar], host ? "CPTR" : "CPACR",
+         (ull)sr[host ? SYSREG_CPTR_EL2 : SYSREG_CPACR_EL1]);
+    if (c->has_el2)
+        line(o, "", "HCR_EL2=0x%llx (E2H=%llu TGE=%llu IMO=%llu VM=%llu) VTTBR_EL2=0x%llx", (ull)sr[SYSREG_HCR_EL2],
+             (ull)bit(sr[SYSREG_HCR_EL2], 34), (ull)bit(sr[SYSREG_HCR_EL2], 27), (ull)bit(sr[SYSREG_HCR_EL2], 4),
+             (ull)bit(sr[SYSREG_HCR_EL2], 0), (ull)sr[SYSREG_VTTBR_EL2]);
     line(o, "", "EL%llu%s DAIF=%s%s%s%s NZCV=%llx x0=0x%llx x1=0x%llx x2=0x%llx x3=0x%llx", (ull)bits(ps, 3, 2),
          bit(ps, 0) ? "h" : "t", ps & DAIF_D ? "D" : "-", ps & DAIF_A ? "A" : "-", ps & DAIF_I ? "I" : "-",
          ps & DAIF_F ? "F" : "-", (ull)bits(ps, 31, 28), (ull)x[0], (ull)x[1], (ull)x[2], (ull)x[3]);
@@ -202,7 +212,7 @@ static void put_registers(struct out *o, unsigned cpu, const struct fault *f)
     static const enum sysreg_id ids[] = {SYSREG_SCTLR_EL1, SYSREG_TCR_EL1, SYSREG_TTBR0_EL1, SYSREG_TTBR1_EL1,
                                          SYSREG_MAIR_EL1, SYSREG_VBAR_EL1, SYSREG_CPACR_EL1};
     for (unsigned i = 0; i < ARRAY_LEN(ids); i++)
-        add_hex(j, sysreg_id_name(ids[i]), sr[ids[i]]);
+        add_hex(j, sysreg_id_name(host ? sysreg_redirect(ids[i]) : ids[i]), sr[host ? sysreg_redirect(ids[i]) : ids[i]]);
     add_hex(j, "PSTATE", ps);
     for (unsigned i = 0; i < 31; i++) {
         char n[8];
@@ -317,11 +327,15 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
     struct cpu *c = machine_cpu(x->m, x->verdict_cpu);
     bool asleep = x->verdict == V_DEADLOCK;
     if (f && f->full) {
+        o->in_el2 = f->el == 2;
         put_what(o, f);
+        o->in_el2 = false;
         put_where(o, f->cpu, f->pc, f->x[30], f->sp);
         put_trail(o, &f->trail, true);
         put_callers(o, machine_cpu(x->m, f->cpu), f->x[29], f->sp);
+        o->in_el2 = f->el == 2;
         put_walk(o, f);
+        o->in_el2 = false;
         put_registers(o, f->cpu, f);
     } else {
         put_where(o, c->index, asleep ? c->pc - 4 : c->pc, c->x[30], c->x[REG_SP]);

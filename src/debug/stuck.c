@@ -18,7 +18,12 @@ static bool has_dma(struct explain *x)
     return false;
 }
 
-static bool interrupts_masked(const struct cpu *c) { return (c->daif & DAIF_I) && (c->daif & DAIF_F); }
+/// What goes to EL2 cannot be masked below it.
+static bool interrupts_masked(const struct cpu *c)
+{
+    u64 hcr = c->has_el2 && c->el < 2 ? c->sr[SYSREG_HCR_EL2] : 0;
+    return (c->daif & DAIF_I) && (c->daif & DAIF_F) && !(hcr & (HCR_TGE | HCR_IMO | HCR_FMO));
+}
 
 /// No other vCPU will ever do something.
 static bool others_are_dead(struct explain *x, unsigned self)
@@ -35,7 +40,7 @@ static void look_for_panic(struct explain *x, struct cpu *c)
 {
     enum { QUIET = 5 };
     u64 printed = atomic_load_explicit(&x->console_bytes, memory_order_relaxed);
-    bool silent = printed == x->console_sampled && c->el == 1;
+    bool silent = printed == x->console_sampled && c->el >= 1;
     x->console_sampled = printed;
     x->silent_samples = silent ? x->silent_samples + 1 : 0;
     if (x->silent_samples < QUIET || (x->silent_samples & (x->silent_samples - 1) && x->silent_samples != QUIET))
@@ -71,7 +76,7 @@ void stuck_sample(struct explain *x, struct cpu *c)
     lint_code_sample(x, c);
     if (x->is_linux)
         look_for_panic(x, c);
-    if (c->el == 0)
+    if (c->el == 0 || c->stage2)
         return;
     if (!interrupts_masked(c) && (cpu_irq_wire(c) || machine_cpu_can_act(x->m, c->index)))
         return;

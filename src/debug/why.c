@@ -352,6 +352,11 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     for (unsigned i = 0; i < ARRAY_LEN(entry); i++)
         if (entry[i](s))
             break;
+    size_t own = strcmp(out->id, "F11") && strcmp(out->id, "F12") ? 0 : strlen(out->cause); /* they name levels themselves */
     add_handler(s);
     add_retry(s);
+    if (f->el == 2) {
+        name_for_el2(out->cause + own);
+        name_for_el2(own ? out->fix + strlen(out->fix) : out->fix);
+    }
 }

@@ -5,6 +5,11 @@ bool f04_fp_trap(struct scene *s)
 {
     if (s->ec != EC_FP)
         return false;
+    if (s->f->el == 2 && !(s->c->sr[SYSREG_HCR_EL2] & HCR_E2H)) {
+        SAY(cause, "FP/SIMD instruction `%s` while CPTR_EL2.TFP=1 traps it (CPTR_EL2=0x%llx).", s->dis, (ull)s->f->sr_cpacr);
+        SAY(fix, "Clear CPTR_EL2.TFP (msr cptr_el2, 0x33ff; isb) first, or build with -mgeneral-regs-only.");
+        return name_it(s, "F04", "FP/SIMD used before CPTR_EL2 allows it");
+    }
     SAY(cause, "FP/SIMD instruction `%s` while CPACR_EL1.FPEN=%llu traps it%s.", s->dis,
         (ull)bits(s->f->sr_cpacr, 21, 20),
         s->f->sr_cpacr ? "" : "; compilers use SIMD registers for copies and varargs even in integer code");
@@ -69,11 +74,14 @@ bool f11_level(struct scene *s)
         u64 to = s->c->eret_spsr;
         u64 src = trail_source(s->f, s->f->pc);
         name_full(s->x, src, at, sizeof at);
-        SAY(cause, "ERET%s%s with SPSR_EL1=0x%llx, whose M field 0x%llx names no state that can be entered from EL1: %s.",
-            src ? " at " : "", src ? at : "", (ull)to, (ull)bits(to, 4, 0),
-            bit(to, 4) ? "AArch32, which this CPU does not have" : bits(to, 3, 2) > 1 ? "an exception cannot return to a higher level"
+        unsigned el = s->f->el;
+        SAY(cause, "ERET%s%s with SPSR_EL%u=0x%llx, whose M field 0x%llx names no state that can be entered from EL%u: %s.",
+            src ? " at " : "", src ? at : "", el, (ull)to, (ull)bits(to, 4, 0), el,
+            bits(to, 3, 2) == 1 && el == 2 ? "HCR_EL2.TGE=1 leaves no EL1" : bit(to, 4) ? "AArch32, which this CPU does not have" : bits(to, 3, 2) > el ? "an exception cannot return to a higher level"
                                                                  : "it is reserved");
-        SAY(fix, "Set SPSR_EL1 to 0x3c5 (EL1h, DAIF masked) or 0 (EL0t); take EL from CurrentEL at entry.");
+        SAY(fix, "Set SPSR_EL%u to 0x3c5 (EL1h, DAIF masked) or 0 (EL0t)%s; take EL from CurrentEL at entry%s.", el,
+            el == 2 ? ", with HCR_EL2.TGE=0 for EL1" : "",
+            bits(to, 3, 2) == 2 && el == 1 ? ", or give the guest EL2 with --el 2" : "");
         return name_it(s, "F11", "return to an exception level that cannot be entered");
     }
     if (s->ec != EC_UNKNOWN || !s->have_word)
@@ -83,15 +91,41 @@ bool f11_level(struct scene *s)
     if (!sys || op1 < 4 || (op1 == 7 && s->insn.op == OP_SYS))
         return false;
     sysreg_word_name(s->word, reg, sizeof reg);
+    if (s->f->el == 2 && op1 == 5 && s->c->has_vhe) {
+        SAY(cause, "`%s`: names with _EL12 and _EL02 exist while HCR_EL2.E2H=1 only, and it is 0.", s->dis);
+        SAY(fix, "Set HCR_EL2.E2H first, or use the register's name of EL1.");
+        return name_it(s, "F11", "register of the EL2&0 regime while HCR_EL2.E2H is 0");
+    }
+    if (s->f->el == 2) {
+        bool vhe = op1 < 6;
+        SAY(cause, "`%s` needs %s, and this CPU has none.", s->dis, vhe ? "Virtualization Host Extensions" : op1 == 6 ? "EL3" : "Secure EL1");
+        SAY(fix, "%s", vhe ? "Read ID_AA64MMFR1_EL1.VH first; --vhe on gives the CPU the extensions."
+                           : "Read ID_AA64PFR0_EL1.EL3 and CurrentEL first: EL2 is the highest level here.");
+        return name_it(s, "F11", vhe ? "FEAT_VHE used on a CPU without it" : "EL3 register accessed at EL2");
+    }
     const char *level = op1 == 4 ? "EL2" : op1 == 5 ? "EL2 with FEAT_VHE" : op1 == 6 ? "EL3" : "Secure EL1";
-    SAY(cause, "`%s`: %s needs %s, and the CPU was entered at EL1.", s->dis, s->insn.op == OP_SYS ? "it" : reg, level);
-    SAY(fix, "Read CurrentEL first and skip the EL2/EL3 setup at EL1; start code that needs EL2 on a machine that "
-             "offers it.");
+    SAY(cause, "`%s`: %s needs %s, and the CPU %s EL1.", s->dis, s->insn.op == OP_SYS ? "it" : reg, level,
+        s->c->has_el2 ? "is at" : "was entered at");
+    SAY(fix, "Read CurrentEL first and skip the EL2/EL3 setup at EL1%s.",
+        op1 > 5 || s->c->has_el2 ? "" : "; code that needs EL2 gets it with --el 2");
     return name_it(s, "F11", "EL2 or EL3 register accessed at EL1");
+}
+
+/// With EL2 in the guest's hands HVC is a call to it, and nobody answers.
+static bool hvc_conduit(struct scene *s)
+{
+    if (s->ec != EC_HVC64 || (s->f->x[0] & 0xbfff0000u) >> 16 != 0x8400)
+        return false;
+    SAY(cause, "HVC with x0=0x%llx: this CPU has EL2, so HVC calls the guest's own EL2; the device tree says /psci method = \"smc\".",
+        (ull)s->f->x[0]);
+    SAY(fix, "Use smc #0 for PSCI here; read `method` from the /psci node of the device tree.");
+    return name_it(s, "F12", "HVC used for PSCI where SMC is the conduit");
 }
 
 bool f12_conduit(struct scene *s)
 {
+    if (hvc_conduit(s))
+        return true;
     if (s->ec != EC_UNKNOWN || !s->have_word || s->insn.op != OP_SMC)
         return false;
     SAY(cause, "SMC with x0=0x%llx: there is no EL3, so SMC is UNDEFINED; the device tree says /psci method = \"hvc\".",
