@@ -32,6 +32,7 @@ static void read_knobs(struct jit_config *cfg)
     cfg->cpu_off = getenv("BRUIN_JIT_CPU_OFF");
     cfg->v_through = knob("BRUIN_JIT_VTHROUGH");
     cfg->no_link = knob("BRUIN_JIT_NOLINK");
+    cfg->no_group = knob("BRUIN_JIT_NOGROUP");
     cfg->no_inline = knob("BRUIN_JIT_NOINLINE");
     cfg->no_lookahead = knob("BRUIN_JIT_NOLOOKAHEAD");
     cfg->attention_always = knob("BRUIN_JIT_CHECKS");

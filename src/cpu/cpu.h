@@ -557,6 +557,9 @@ static inline bool cpu_has_unpriv(const struct cpu *c) { return c->el == 1 || cp
 /// ret  false when an exception was taken (at c->pc).
 bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val) NOINLINE;
 bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val) NOINLINE;
+/// Enters the translation of va for loads or stores into the soft TLB, if that is all an access needs.
+/// ret  false when it has to be made the slow way; nothing happened then.
+bool mmu_fill(struct cpu *c, gva_t va, bool write) NOINLINE;
 /// Host address for an atomic read-modify-write of RAM: naturally aligned, writable (the caller
 /// calls mmu_rmw_done after a store). NULL when an exception was taken.
 void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write);

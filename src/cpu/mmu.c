@@ -784,6 +784,28 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
     return true;
 }
 
+bool mmu_fill(struct cpu *c, gva_t va, bool write)
+{
+    struct xlat x;
+    u8 fsc;
+    if (UNLIKELY(c->probe != NULL || c->watch_armed) || !mmu_translate(c, va, write ? ACC_STORE : ACC_LOAD, 0, &x, &fsc) ||
+        (x.device && c->mode & MODE_MMU))
+        return false;
+    if (!write) {
+        const u8 *host = mem_host(c->mem, x.pa, 1);
+        if (host != NULL)
+            fill(c, c->ctx, va, &x, ACC_LOAD, host);
+        return host != NULL;
+    }
+    struct mem_region *r = mem_find(c->mem, x.pa);
+    u64 page = r ? (x.pa - r->base) / GUEST_PAGE : 0;
+    if (r == NULL || r->kind != MEM_RAM || r->code_lines[page] || r->stale_lines[page])
+        return false;
+    announce_store(c, r, x.pa);
+    fill_write(c, c->ctx, va, &x, r);
+    return true;
+}
+
 /// An access of a rehearsal. ret  false when it ends here.
 /// val: what is stored, with the probe's own access; where loads go
 static COLD bool probe_access(struct cpu *c, gva_t va, unsigned size, enum access acc, u64 *val)

@@ -65,6 +65,8 @@ enum {
     JW_FROM, ///< page offset of the indirect branch that missed, plus 1 (0: none)
     JW_HEAT, ///< s32[SITES]: how often a branch back may still be taken before its loop is hot
     JW_PENDING, ///< instructions not yet in cpu.icount when a slow path runs a body, that one included
+    JW_GROUP, ///< addends of groups of accesses without a slot
+    JW_GROUPS = 8, ///< as many
 };
 #define ENV_JW(w) xm(RENV, (s32)(offsetof(struct cpu, jit) + 8 * (size_t)(w)) - CPU_BIAS)
 
@@ -74,6 +76,7 @@ enum {
 /* ---- blocks and the cache ---- */
 
 enum { JC_BITS = 10, JC_SIZE = 1 << JC_BITS, JC_TABLES = 24, BLOCK_INSNS_MAX = 64, BLOCK_HASH = 1 << 15 };
+enum { SLOT_CLASSES = 10 };
 enum { CODE_MARGIN = 4096 }; ///< room an instruction may need, hot and cold
 
 /// Jump cache: guest virtual address to host code. va ~0 is empty.
@@ -124,7 +127,7 @@ struct jit_config {
     unsigned slots;     ///< site slots in use
     const char *cpu_off; ///< host features not to use, names of struct x_features, commas; or NULL
     bool v_through; ///< V registers are stored at once
-    bool no_link, no_inline, no_rsb, count_runs, no_lookahead;
+    bool no_link, no_group, no_inline, no_rsb, count_runs, no_lookahead;
     bool check_again; ///< ... and nothing but those ends them
     bool check; ///< runs are being compared with the interpreter: end at exceptions and before what must not run twice
     bool delays_sysregs; ///< cpu.delays_sysregs: ISB and some registers go through their bodies
@@ -154,7 +157,7 @@ struct jit {
 
     /* Thunks, writable addresses. */
     u8 *vconst; ///< 16-byte constants of the SIMD emitters
-    u8 *t_enter, *t_exit, *t_exec, *t_exec_word, *t_load, *t_store, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_hot, *t_end;
+    u8 *t_enter, *t_exit, *t_exec, *t_exec_word, *t_load, *t_store, *t_fill, *t_link, *t_cross, *t_indirect, *t_attention, *t_dispatch, *t_dead, *t_bottom, *t_hot, *t_end;
 
     /* Blocks. */
     struct jit_block **hash;
@@ -204,6 +207,10 @@ struct jit {
         bool is_sp; ///< use the slots of the stack
     } mem_addr;
     u32 mem_key;
+    s16 grp[BLOCK_INSNS_MAX + 1]; ///< accesses whose check another one has made: slot number + 1, or
+                                  ///< minus the number of the JW_GROUP word - 1; 0 none
+    u32 grp_next;
+    bool mem_leads; ///< the present one made a check for others
     bool mem_write, mem_indexed;
     bool mem_user; ///< the next jit_mem is an access as EL0 (LDTR, STTR)
     u8 *loop_top;      ///< where a branch to the first instruction may go, or NULL
@@ -226,7 +233,7 @@ struct jit {
     u8 fz_count;
     bool fz_zero;    ///< the check of its result also finds zeros
     u8 vclass[32]; ///< bytes of each V register the block uses: 4, 8 (with zeros above) or 16
-    u32 slot_next[2][6]; ///< slots dealt so far, by direction and size class
+    u32 slot_next[2][SLOT_CLASSES]; ///< slots dealt so far, by direction and class (emit_mem.c)
     struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];
     unsigned pending_n;
 
@@ -380,7 +387,9 @@ struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode);
 void jit_publish(struct jit *j, struct jit_block *b);
 void jit_invalidate(struct jit *j, gpa_t pa, u64 len);
 void jit_flush(struct jit *j);
-/// The set of instructions that look translations up by address instead of by slot.
+/// The set of instructions that look translations up by address instead of by slot; those that must not
+/// check for others have SITE_ALONE added to their address.
+enum { SITE_ALONE = 2 };
 /// Conditional branches that are known to be mostly taken (hot.c).
 bool jit_is_taken(const struct jit *j, gpa_t pa);
 void jit_hot_init(struct jit *j);
@@ -411,5 +420,6 @@ const u8 *jit_c_hot(struct cpu *c, u32 number);
 int jit_c_exec_word(struct cpu *c, u32 word);
 enum { DECODED = 1 << 11 };
 void jit_c_hot_site(struct cpu *c, u32 off);
+bool jit_c_fill(struct cpu *c, gva_t va, u64 key);
 
 #endif

@@ -205,6 +205,34 @@ void jit_c_hot_site(struct cpu *c, u32 off)
     jit_invalidate(j, pa, 4);
 }
 
+/// The check of a group of accesses failed. key: bytes it spans, 1 << 16 for stores, slot + 1 << 17 or 0,
+/// site << 32, page offset of the instruction << 48. ret  true when the check will succeed now.
+bool jit_c_fill(struct cpu *c, gva_t va, u64 key)
+{
+    struct jit *j = jit_of(c);
+    bool write = bit(key, 16);
+    u32 slot = (u32)bits(key, 31, 17), site = (u32)bits(key, 47, 32);
+    gva_t page = va & ~0xfffULL;
+    struct mmuctx *t = c->ctx;
+    struct tlb_ent *e = &(write ? t->w : t->r)[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
+    c->pc = c->jit_page + (key >> 48);
+    if ((va & 0xfff) + (key & 0xffff) > GUEST_PAGE || (e->tag != page && !(mmu_fill(c, va, write) && e->tag == page))) {
+        j->patience[site] -= SITE_FAR;
+        if (j->patience[site] < 0)
+            jit_c_hot_site(c, (u32)(key >> 48) + SITE_ALONE);
+        return false;
+    }
+    if (!slot--)
+        return true;
+    j->patience[site] -= t->slot_page[slot] - page + GUEST_PAGE <= 2 * GUEST_PAGE ? 1 : SITE_FAR;
+    t->slot_page[slot] = page;
+    t->slot[slot] = (struct slot_ent){e->addend, GUEST_PAGE + 1 - (key & 0xffff)};
+    if (j->patience[site] >= 0)
+        return true;
+    jit_c_hot_site(c, (u32)(key >> 48));
+    return false; // not back into a block that may be dead
+}
+
 void jit_set_counting(struct cpu *c, bool on)
 {
     struct jit *j = jit_of(c);

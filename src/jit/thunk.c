@@ -192,6 +192,25 @@ static u8 *make_probe(struct jit *j, s32 table)
     return at;
 }
 
+/// call: rdx = address, rcx = what jit_c_fill takes. ret  rcx = 1: the check may be made again. rax is kept.
+static void make_fill(struct jit *j)
+{
+    struct xbuf *b = &j->b;
+    j->t_fill = b->p;
+    x_op(b, XI_ST | XW, RAX, ENV_JW(JW_TMP), 0);
+    spill(b);
+    env_to_rdi(b);
+    x_mov(b, RSI, RDX);
+    x_mov(b, RDX, RCX);
+    x_alu_i(b, ALU_SUB, XW, xr(RSP), 8);
+    call_c(b, (const void *)jit_c_fill);
+    x_alu_i(b, ALU_ADD, XW, xr(RSP), 8);
+    x_rm(b, XI_MOVZX8, RCX, xr(RAX));
+    x_rm(b, XI_MOV | XW, RAX, ENV_JW(JW_TMP));
+    reload(b);
+    x_ret(b);
+}
+
 /// jmp: eax = link number.
 static void make_link(struct jit *j, const u8 *cont)
 {
@@ -278,6 +297,7 @@ void jit_make_thunks(struct jit *j)
     j->t_exec_word = make_exec(j, cont, true);
     j->t_load = make_probe(j, (s32)offsetof(struct mmuctx, r));
     j->t_store = make_probe(j, (s32)offsetof(struct mmuctx, w));
+    make_fill(j);
     make_link(j, cont);
     j->t_cross = make_lookup(j, cont, true);
     j->t_indirect = make_lookup(j, cont, false);

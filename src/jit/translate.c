@@ -719,6 +719,8 @@ static void begin(struct jit *j)
     j->sp_aligned = false;
     j->over = false;
     j->pending_n = 0;
+    memset(j->grp, 0, sizeof j->grp);
+    j->grp_next = 0;
     j->counted = 0;
     j->loop_top = NULL;
     j->mem_retry = NULL;
