@@ -41,10 +41,11 @@ $(BUILD)/.with-tests: | $(BUILD)/build.ninja
 	@meson setup --reconfigure $(BUILD) >$(BUILD)/reconfigure.log 2>&1 || { cat $(BUILD)/reconfigure.log; exit 1; }
 	@touch $@
 
-check-asan: deps-check guest ## the unit tests and a boot under ASan and UBSan
+check-asan: deps-check guest ## every test under ASan and UBSan
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
 	@ninja -C build-asan
-	@tests/check.py build-asan --suite unit --suite smoke
+	@$(MAKE) --no-print-directory -s -C guest OUT=$(abspath build-asan)/guest all
+	@tests/check.py build-asan $(ASAN_ARGS)
 
 install: build ## program, library, header and pkg-config file (DESTDIR and prefix as meson has them)
 	@meson install -C $(BUILD)

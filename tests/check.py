@@ -3,7 +3,9 @@
 
 usage: check.py BUILD [--suite NAME]...
 A cmocka or TAP program counts as the tests it reports, any other as one. Failures are printed in full.
+In a build with sanitizers everything has more time, and whatever any process reports is a failure.
 """
+import glob
 import json
 import os
 import re
@@ -14,6 +16,23 @@ import time
 CMOCKA = re.compile(r'\[  (PASSED|FAILED)  \] (\d+) test\(s\)')
 TAP = re.compile(r'^(not )?ok \d+', re.M)
 TAIL_LINES = 80
+SLOW = 4  # of a build with sanitizers
+
+
+def sanitized(build):
+    with open(os.path.join(build, 'meson-info', 'intro-buildoptions.json'), encoding='utf-8') as f:
+        return any(o['name'] == 'b_sanitize' and o['value'] != 'none' for o in json.load(f))
+
+
+def prepare_sanitizers(build):
+    """Sends the reports of every process, also those a test starts, to files. ret  their pattern"""
+    reports = os.path.join(os.path.abspath(build), 'meson-logs', 'sanitizer')
+    for old in glob.glob(reports + '.*'):
+        os.unlink(old)
+    for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS'):
+        os.environ[name] = f'log_path={reports}:halt_on_error=1:abort_on_error=1:print_stacktrace=1'
+    os.environ['BRUIN_TEST_SLOW'] = str(SLOW)
+    return reports + '.*'
 
 
 def count(record):
@@ -37,8 +56,9 @@ def main():
     log = os.path.join(build, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
         os.unlink(log)
+    reports = prepare_sanitizers(build) if sanitized(build) else None
     started = time.monotonic()
-    status = subprocess.call(['meson', 'test', '-C', build, '--no-rebuild', *suites])
+    status = subprocess.call(['meson', 'test', '-C', build, '--no-rebuild', *(['-t', str(SLOW)] if reports else []), *suites])
     passed = failed = skipped = 0
     if os.path.exists(log):
         with open(log, encoding='utf-8') as f:
@@ -47,11 +67,16 @@ def main():
                     skipped += 1
                     continue
                 p, n = count(record)
+                n = n or int('runtime error: ' in record.get('stdout', '') + record.get('stderr', ''))  # UBSan
                 passed += p
                 failed += n
                 if n:
                     tail = (record.get('stdout', '') + record.get('stderr', '')).splitlines()[-TAIL_LINES:]
                     print(f"\n--- {record['name']}: {record['result']}", *tail, sep='\n')
+    for path in glob.glob(reports) if reports else []:
+        failed += 1
+        with open(path, encoding='utf-8', errors='replace') as f:
+            print(f'\n--- {path}', *f.read().splitlines()[:TAIL_LINES], sep='\n')
     if status and not failed:
         failed = 1
     print(f'\n{time.monotonic() - started:.0f} s' + (f', {skipped} skipped' if skipped else ''))

@@ -19,6 +19,7 @@ GOOD = {  # kernel: what its first lines say
     'kernel-low': r'image 0x4',
 }
 failed = 0
+SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
 
 
 def report(ok, name, why=''):
@@ -28,8 +29,8 @@ def report(ok, name, why=''):
 
 
 def run(kernel, *options):
-    p = subprocess.run([BRUIN, 'run', '--timeout', '20s', *options, f'{OUT}/{kernel}.elf', '--', 'selftest', 'poweroff'],
-                       stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    p = subprocess.run([BRUIN, 'run', '--timeout', f'{20 * SLOW}s', *options, f'{OUT}/{kernel}.elf', '--', 'selftest', 'poweroff'],
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=120 * SLOW)
     return p.returncode, p.stdout.decode(errors='replace'), p.stderr.decode(errors='replace')
 
 

@@ -19,6 +19,7 @@ BRUIN = os.path.abspath(sys.argv[1])
 BUSY = sys.argv[2] and os.path.abspath(sys.argv[2])
 RESET = sys.argv[3] and os.path.abspath(sys.argv[3])
 os.environ['NO_COLOR'] = '1'
+SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
 tests = []
 
 
@@ -30,7 +31,7 @@ def test(f):
 class Run:
     def __init__(self, *args, stdin=b'', timeout=20):
         start = time.monotonic()
-        p = subprocess.run([BRUIN, *args], input=stdin, capture_output=True, timeout=timeout)
+        p = subprocess.run([BRUIN, *args], input=stdin, capture_output=True, timeout=timeout * SLOW)
         self.seconds = time.monotonic() - start
         self.args, self.code = args, p.returncode
         self.out, self.err = p.stdout.decode(errors='replace'), p.stderr.decode(errors='replace')
@@ -50,7 +51,7 @@ def refused(code, *words, args):
         r.want(w in r.err, f'message, wanted {w!r}')
     r.want(len(r.err.strip().splitlines()) == 1, 'one line')
     r.want(r.out == '', 'nothing on stdout')
-    r.want(r.seconds < 1, 'within a second')
+    r.want(r.seconds < SLOW, 'within a second')
     return r
 
 
@@ -459,7 +460,7 @@ def timeout_ends_a_loop():
     r = Run('run', '--timeout', '300ms', BUSY or write('loop', image()))
     if BUSY:
         r.want(r.code == 124 and 'time given was used up' in r.err, 'exit 124')
-        r.want(0.25 < r.seconds < 5, 'in time')
+        r.want(0.25 < r.seconds < 5 * SLOW, 'in time')
 
 
 @test

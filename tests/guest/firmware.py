@@ -22,6 +22,7 @@ APP_FLAGS = ['-target', 'aarch64-unknown-windows', '-std=c11', '-O1', '-ffreesta
              '-mno-stack-arg-probe', '-mgeneral-regs-only', '-fno-stack-protector', '-c']
 CHAOS_KERNELS = ('kernel-aarch64.elf', 'kernel-mmuoff.elf', 'kernel-16k.elf', 'kernel-phys.elf', 'kernel-low.elf')
 passed, failed = [], []
+SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
 
 
 def report(name, ok, why=''):
@@ -30,6 +31,7 @@ def report(name, ok, why=''):
 
 
 def run(bruin, args, timeout=60):
+    timeout *= SLOW
     cmd = [bruin, 'run', '--timeout', f'{timeout}s', *args]
     p = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout + 30,
                        check=False)

@@ -18,6 +18,7 @@ CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
     os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
 INITRD = f'{CACHE}/initramfs.cpio.gz'
 opened = []
+SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
 
 
 def want(ok, what, console):
@@ -144,6 +145,7 @@ def main():
     p.add_argument('--gic', default='3')
     p.add_argument('--timeout', type=float, default=150)
     o = p.parse_args()
+    o.timeout *= SLOW
     if not os.path.exists(f'{CACHE}/Image'):
         sys.exit(f'{CACHE}/Image is missing: make guest fetches it')
     try:

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 passed, failed = 0, 0
+SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
 GDB = '''info registers pc x0 cpsr
 x/2i $pc
 print/x $SCTLR_EL1
@@ -81,7 +82,7 @@ def check(name, ok, why=''):
 
 def start(o, work, args, words):
     log = open(work + '/console.log', 'wb')
-    return subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', '60s', *args, kernel(o), '--', *words],
+    return subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', f'{60 * SLOW}s', *args, kernel(o), '--', *words],
                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
@@ -89,7 +90,7 @@ def kernel(o):
     return o.out + '/kernel-mmuoff.elf'
 
 
-def wait_for(path, seconds=20):
+def wait_for(path, seconds=20 * SLOW):
     end = time.time() + seconds
     while not os.path.exists(path) and time.time() < end:
         time.sleep(0.02)
@@ -106,9 +107,9 @@ def gdb_session(o, work):
         for c in commands:
             f.write(f'echo (gdb) {c}\\n\n{c}\n' if c in GDB else c + '\n')
     p = subprocess.run(['gdb-multiarch', '-nx', '-batch', '-x', script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=100, check=False)
+                       timeout=100 * SLOW, check=False)
     text = p.stdout.decode(errors='replace')
-    code = vm.wait(60)
+    code = vm.wait(60 * SLOW)
     want = {'the first instruction, with the MMU off': r'cpsr\s+0x3c5', 'system registers by name': r'= 0x420f0b10',
             'a breakpoint set before the MMU is on': r'Breakpoint 1.*kmain', 'the MMU is on there': r'SCTLR_EL1 & 1\n\$\d+ = 0x1',
             'a hardware breakpoint': r'Breakpoint 2.*selftest', 'a watchpoint with both values': r'(?s)Old value = .*New value = ',

@@ -12,7 +12,7 @@ import time
 
 CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
     os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
-BOOT_LIMIT_S = 120
+BOOT_LIMIT_S = 120 * int(os.environ.get('BRUIN_TEST_SLOW', '1'))
 
 
 def boot(o, seed):
