@@ -162,7 +162,7 @@ static bool flash_write(void *dev, u64 off, unsigned size, u64 val)
     case MODE_BUFFER_COUNT: { /* words of each chip, less one */
         u32 words = (u32)(val & 0xffff) + 1;
         f->buffer_left = words < BUFFER_WORDS_MAX ? words : BUFFER_WORDS_MAX;
-        f->buffer_lo = ~0U;
+        f->buffer_lo = CFI_FLASH_SIZE; /* empty */
         f->buffer_hi = 0;
         set_mode(f, MODE_BUFFER_DATA);
         break;

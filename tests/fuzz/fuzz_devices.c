@@ -1,7 +1,9 @@
 /// Register scripts: accesses of every width to every device, with input and time in between, then
 /// the state saved and loaded.
 #include "chr/chr.h"
+#include "dev/cfi_flash.h"
 #include "dev/dev.h"
+#include "dev/fw_cfg.h"
 #include "dev/pl011.h"
 #include "dev/pl031.h"
 #include "dev/pl061.h"
@@ -104,6 +106,36 @@ static void run_device(struct input *in, const struct device_ops *ops, void *dev
     state_round(in, ops->state, dev);
 }
 
+/// Selector, data and DMA; some requests lie in RAM as the input has them.
+static void run_fw_cfg(struct input *in, struct dev_host *host)
+{
+    struct err e = {0};
+    u8 request[64];
+    struct mem *m = mem_new();
+    struct fw_cfg *f = fw_cfg_new(m);
+    FUZZ_CHECK(mem_add_ram(m, 0x40000000, 64 * KIB, "ram", &e) && fw_cfg_add_file(f, "opt/a", "content", 7));
+    for (size_t k = 0; k < sizeof request; k++)
+        request[k] = (u8)take(in, 1);
+    FUZZ_CHECK(mem_load(m, 0x40000000, request, sizeof request));
+    for (u64 at = 0x40000000; at < 0x40000000 + sizeof request; at += 16)
+        fw_cfg_ops.io.write(f, 16, 8, __builtin_bswap64(at));
+    run_device(in, &fw_cfg_ops, f, host, NULL);
+    fw_cfg_free(f);
+    mem_free(m);
+}
+
+static void run_flash(struct input *in, struct dev_host *host)
+{
+    struct err e = {0};
+    struct mem *m = mem_new();
+    struct cfi_flash *f = cfi_flash_new(m);
+    FUZZ_CHECK(mem_add_flash(m, 0, CFI_FLASH_SIZE, "flash", &cfi_flash_ops.io, f, &e));
+    cfi_flash_attach(f, mem_host(m, 0, CFI_FLASH_SIZE));
+    run_device(in, &cfi_flash_ops, f, host, NULL);
+    cfi_flash_free(f);
+    mem_free(m);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
@@ -113,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int k = 0; k < CPUS; k++)
         for (unsigned n = 0; n < IRQ_WIRES; n++)
             w.wire[k][n] = line;
-    switch (take(&in, 1) % 5) {
+    switch (take(&in, 1) % 7) {
     case 0: run_gic(&in, &w, false); break;
     case 1: run_gic(&in, &w, true); break;
     case 2: {
@@ -130,6 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         pl031_free(r);
         break;
     }
+    case 4: run_fw_cfg(&in, &host); break;
+    case 5: run_flash(&in, &host); break;
     default: {
         struct pl061 *g = pl061_new(&host, line);
         run_device(&in, &pl061_ops, g, &host, NULL);

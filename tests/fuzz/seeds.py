@@ -145,8 +145,21 @@ def main():
     for name, data in {'elf': elf(), 'system.map': b'ffff800008000000 T _text\nffff800008000040 t loop\n'}.items():
         put('symbols', name, data)
     put('decode', 'words', bytes(rng.randrange(256) for _ in range(1300)))
-    for device in range(5):
+    for device in range(7):
         put('devices', f'device-{device}', bytes([device]) + bytes(rng.randrange(256) for _ in range(1500)))
+    for kind in range(12):
+        put('virtio', f'device-{kind}', bytes([kind]) + bytes(rng.randrange(256) for _ in range(600)))
+        # A chain of two, offered again and again: header or frame, then room.
+        put('virtio', f'chain-{kind}', bytes([kind]) + bytes.fromhex('1b00010040001001 0b0101001000024000 1800 0800 0400100018000800'.replace(' ', '')) * 8)
+    put('monitor', 'commands', b'info registers\ninfo cpus\nx/3i $pc\np $SCTLR_EL1 & 1\npt $pc\nb 0x40000010\ninfo break\ns 2\nx/4xw 0x40000000\n'
+        b'xp/2xg 0x40000000\ninfo mem\ninfo irq\ninfo mtree\ninfo sysreg VBAR_EL1\nexplain\ndelete 1\nwatch 0x40000100\nset $x0 = 5\nhelp\n')
+    put('gdb', 'session', b'qSupported:swbreak+\n?\ng\np0\nP0=0100000000000000\nm40000000,40\nM40000100,4:01020304\nZ0,40000010,4\nZ2,40000100,8\nz0,40000010,4\n'
+        b'qXfer:features:read:target.xml:0,100\nqfThreadInfo\nqC\nHg1\nT2\nvCont?\ns\nqRcmd,696e666f206d656d\nQStartNoAckMode\nD')
+    put('gdb', 'step', b's\nvCont;s:1\nS05;40000004\nvCont;c\n')
+    put('gdb', 'raw', b'\xff+$g#67\3$}\x03m0,#00')
+    put('options', 'file', b'memory = 1G\ncpus = 2\ngic=3\n# comment\nkernel = /x\nappend = a b\ntimeout = 5s\nload = x@0x40000000\n')
+    for n in range(50):
+        put('options', f'value-{n}', bytes([n]) + b'0x1000')
     put('devices', 'gic2-enable', bytes([0]) + bytes.fromhex('025500000001000000') * 20)
     for name, data in {'aarch64': bbp_kernel(183, 8), 'mmu-off': bbp_kernel(183, 1), 'phys': bbp_kernel(183, 0x401, 2),
                        'x86_64': bbp_kernel(62, 0), 'none': elf(), 'limine': limine_kernel()}.items():
