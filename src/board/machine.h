@@ -149,6 +149,9 @@ u64 machine_now_ns(struct machine *m);
 /// "running", "in WFI", "in WFE", "off".
 const char *machine_cpu_state(struct machine *m, unsigned index);
 bool machine_cpu_is_on(struct machine *m, unsigned index);
+/// Ends its WFI or WFE, as the architecture allows at any time: a debugger's step does not wait for an
+/// interrupt that may never come. Only while the machine is stopped.
+void machine_cpu_nudge(struct machine *m, unsigned index);
 /// True while vCPU `index` runs, or waits for something that can come; false when it is off or
 /// nothing can wake it. For the vCPU of the current turn: whether an interrupt could reach it.
 bool machine_cpu_can_act(struct machine *m, unsigned index);

@@ -371,6 +371,12 @@ const char *machine_cpu_state(struct machine *m, unsigned index)
     }
 }
 
+void machine_cpu_nudge(struct machine *m, unsigned index)
+{
+    if (machine_cpu_is_on(m, index))
+        m->vcpu[index].state = VCPU_RUN;
+}
+
 bool machine_cpu_can_act(struct machine *m, unsigned index)
 {
     if (!machine_cpu_is_on(m, index))

@@ -91,7 +91,6 @@ void cpu_reset(struct cpu *c)
     c->pan = c->ss = c->il = 0;
     c->fpcr = c->fpsr = 0;
     c->excl_va = EXCL_NONE;
-    c->halted = 0;
     c->pending_count = c->unsynced = 0;
     memset(c->timer_level, 0, sizeof c->timer_level);
     memset(&c->trail, 0, sizeof c->trail);

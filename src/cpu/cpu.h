@@ -272,7 +272,6 @@ struct cpu {
 
     /* Processor state. */
     u8 el, sp_sel, pan, ss, il;
-    u8 halted; ///< powered off by PSCI
     u8 has_el2, has_vhe; ///< the CPU has EL2, and FEAT_VHE (cpu_enable_el2)
     u8 regime; ///< enum cpu_regime of the current EL, kept by cpu_update_mode
     u8 stage2; ///< the current EL's addresses are translated by stage 2 too

@@ -408,7 +408,7 @@ static void cmd_query(struct gdbstub *g)
         char line[64];
         if (c == NULL)
             return reply_str(g, "E22");
-        int n = snprintf(line, sizeof line, "CPU %u EL%u%s", k, c->el, c->halted ? " off" : "");
+        int n = snprintf(line, sizeof line, "CPU %u EL%u%s", k, c->el, machine_cpu_is_on(g->d->machine, k) ? "" : " off");
         put_hex(&t, line, (size_t)n);
         return reply_text(g, &t);
     }

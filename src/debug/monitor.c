@@ -295,6 +295,11 @@ static void cmd_examine(struct debugger *d, const char *args, bool physical, str
 void debugger_step(struct debugger *d, struct machine_exit *x)
 {
     struct cpu *c = debugger_cpu(d);
+    if (!machine_cpu_is_on(d->machine, c->index)) { /* the others would run for ever */
+        *x = (struct machine_exit){.kind = MACHINE_DEBUG, .cpu = c->index};
+        return;
+    }
+    machine_cpu_nudge(d->machine, c->index);
     dbg_resume(c);
     c->single = true;
     machine_run(d->machine, x);

@@ -47,7 +47,7 @@ bool monitor_eval(struct debugger *d, const char **p, u64 *val, struct text *out
 const char *monitor_symbol(const struct debugger *d, u64 addr, char *buf, size_t size);
 /// Says why a run ended, for people: breakpoint, watchpoint with old and new value, step.
 void monitor_stop_reason(struct debugger *d, const struct machine_exit *x, struct text *out);
-/// Runs one instruction of the current CPU.
+/// Runs one instruction of the current CPU; one that is powered off stays where it is.
 void debugger_step(struct debugger *d, struct machine_exit *x);
 
 /* monitor_info.c: `info ...` */

@@ -54,7 +54,7 @@ static void info_cpus(struct debugger *d, struct text *out)
     struct cpu *c;
     for (unsigned k = 0; (c = machine_cpu(d->machine, k)) != NULL; k++)
         text_add(out, "%c cpu %u: pc 0x%llx %s, EL%u%s\n", k == d->cpu ? '*' : ' ', k, (unsigned long long)c->pc,
-                 monitor_symbol(d, c->pc, sym, sizeof sym), c->el, c->halted ? ", off" : "");
+                 monitor_symbol(d, c->pc, sym, sizeof sym), c->el, machine_cpu_is_on(d->machine, k) ? "" : ", off");
 }
 
 /* ---- address space ---- */
