@@ -13,7 +13,7 @@ done
 log=$build/fuzz.log
 good=0 bad=
 for target; do
-    mkdir -p "$build/found-$target" "$here/corpus/$target"
+    mkdir -p "$build/found-$target" "$build/tests/fuzz/seeds/$target" "$here/corpus/$target"
     status=0
     (cd "$build" && tests/fuzz/fuzz_"$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -print_final_stats=1 -verbosity=0 \
         "found-$target" "tests/fuzz/seeds/$target" "$here/corpus/$target") >"$log" 2>&1 || status=$?
