@@ -11,7 +11,7 @@ import sys
 # base.c keeps the log's state; os/ owns the process: signals, the terminal.
 OWNERS = ('src_os_', 'src_base_base.c')
 # Tables that are computed once, to the same values by whoever comes first.
-TABLES = {'row_of', 'row_once', 'jit_emitters', 'done.0'}
+TABLES = {'row_of', 'row_once', 'jit_emitters', 'emitters_known'}  # a number the compiler appends does not count
 
 
 def main():
@@ -26,7 +26,7 @@ def main():
         symbols += 1
         section, name = m.groups()
         writable = section in ('*COM*', '.bss', '.data') or section.startswith(('.bss.', '.data.', '.tbss', '.tdata'))
-        if writable and not section.startswith('.data.rel.ro') and not member.startswith(OWNERS) and name not in TABLES | {section}:
+        if writable and not section.startswith('.data.rel.ro') and not member.startswith(OWNERS) and re.sub(r'\.\d+$', '', name) not in TABLES and name != section:
             bad.append(f'{member}: {name} is writable')
     print(*bad, f'{symbols} symbols, {len(bad)} mutable globals', sep='\n')
     sys.exit(bool(bad) or symbols == 0)

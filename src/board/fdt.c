@@ -264,12 +264,22 @@ bool machine_fdt(struct machine *m, const struct machine_chosen *chosen, void *b
     return tree_done(&t, size, e);
 }
 
+int machine_fdt_check(const void *buf, u64 len)
+{
+    enum { VERSION_MIN = 16 }; /* libfdt reads older names wrongly when the tree is damaged */
+    if (len < sizeof(struct fdt_header))
+        return -FDT_ERR_TRUNCATED;
+    if (fdt_magic(buf) != FDT_MAGIC)
+        return -FDT_ERR_BADMAGIC;
+    return fdt_version(buf) < VERSION_MIN ? -FDT_ERR_BADVERSION : fdt_check_full(buf, len);
+}
+
 bool machine_fdt_fixup(struct machine *m, const struct machine_chosen *chosen, void *buf,
                        u64 buf_size, u64 *size, struct err *e)
 {
     struct tree t = {buf, 0};
     int room = (int)(buf_size > INT32_MAX ? INT32_MAX : buf_size);
-    if (buf_size < sizeof(struct fdt_header) || fdt_check_full(buf, buf_size))
+    if (machine_fdt_check(buf, buf_size))
         return err_set(e, ERR_FORMAT, "device tree: damaged or not a device tree");
     t.err = fdt_open_into(buf, buf, room);
     bool has_memory = !t.err && fdt_node_offset_by_prop_value(buf, -1, "device_type", "memory", 7) >= 0;

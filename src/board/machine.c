@@ -142,6 +142,8 @@ static void timers_changed(void *ctx) { os_poll_wake(((struct machine *)ctx)->po
 
 /* ---- making ---- */
 
+enum { PA_BITS = 48 }; ///< ID_AA64MMFR0_EL1.PARange
+
 static bool check_config(const struct machine_config *c, struct err *e)
 {
     unsigned cpus_max = c->gic == 2 ? 8 : MACHINE_CPUS_MAX;
@@ -154,6 +156,9 @@ static bool check_config(const struct machine_config *c, struct err *e)
     if (!c->ram_size || c->ram_size > 1024 * GIB)
         return err_set(e, ERR_USAGE, "%llu bytes of RAM: 4 KiB to 1 TiB are possible",
                        (unsigned long long)c->ram_size);
+    if (!range_ok(c->ram_base, c->ram_size, 1ULL << PA_BITS))
+        return err_set(e, ERR_USAGE, "RAM at 0x%llx: physical addresses have %d bits, it would end beyond them",
+                       (unsigned long long)c->ram_base, PA_BITS);
     return true;
 }
 

@@ -112,6 +112,9 @@ struct machine_chosen {
 /// out  size  bytes used (the blob's totalsize)
 MUST_USE bool machine_fdt(struct machine *m, const struct machine_chosen *chosen, void *buf,
                           u64 buf_size, u64 *size, struct err *e);
+/// As fdt_check_full, for bytes from anywhere: what libfdt itself cannot take is refused first.
+/// ret  0 or libfdt's negative error
+int machine_fdt_check(const void *buf, u64 len);
 /// Replaces /chosen (and memory, when absent) in a device tree of the user's, in place; buf_size
 /// is the room there is.
 MUST_USE bool machine_fdt_fixup(struct machine *m, const struct machine_chosen *chosen, void *buf,

@@ -105,6 +105,7 @@ MUST_USE bool boot_elf_parse(const struct blob *in, struct boot_elf *elf, struct
 /// PE/COFF: EFI applications.
 struct boot_pe {
     u16 machine, subsystem;
+    u64 file_end; ///< where the contents of its sections end
     const char *machine_name, *kind; ///< for people
 };
 MUST_USE bool boot_pe_parse(const struct blob *in, struct boot_pe *pe, struct err *e);

@@ -1,6 +1,18 @@
 /// PE/COFF headers, as far as they tell what an EFI application is for. Source: Microsoft PE Format.
 #include "boot/boot.h"
 
+static u64 contents_end(const struct blob *in, u64 header)
+{
+    enum { SECTION = 40, SIZE = 16, START = 20 };
+    u64 count = ld16(in->data + header + 6), at = header + 24 + ld16(in->data + header + 20);
+    u64 end = at + count * SECTION;
+    for (u64 i = 0; i < count && range_ok(at, SECTION, in->len); i++, at += SECTION) {
+        u64 size = ld32(in->data + at + SIZE), last = ld32(in->data + at + START) + size;
+        end = size && last > end ? last : end;
+    }
+    return end;
+}
+
 bool boot_pe_parse(const struct blob *in, struct boot_pe *pe, struct err *e)
 {
     static const struct {
@@ -21,6 +33,7 @@ bool boot_pe_parse(const struct blob *in, struct boot_pe *pe, struct err *e)
         return err_set(e, ERR_FORMAT, "%s: \"MZ\" without a PE header: a DOS program, or truncated", in->name);
     pe->machine = ld16(in->data + at + 4);
     pe->subsystem = ld16(in->data + at + 24 + 68);
+    pe->file_end = contents_end(in, at);
     for (unsigned i = 0; i < ARRAY_LEN(machines); i++)
         if (machines[i].machine == pe->machine)
             pe->machine_name = machines[i].name;

@@ -137,9 +137,21 @@ static bool check_code(const struct blob *k, struct err *e)
     return true;
 }
 
+/// Images with an EFI stub say how long the file is: image_size does not, it counts the bss too.
+static bool is_whole_image(const struct blob *in, struct err *e)
+{
+    struct boot_pe pe;
+    struct err unused;
+    u64 want = ld32(in->data + 0x3c) + 94ULL; /* as far as the PE header is read */
+    if (boot_pe_parse(in, &pe, &unused))
+        want = pe.file_end;
+    return want <= in->len || err_set(e, ERR_FORMAT, "%s: truncated Image: %llu bytes, its header says %llu; download or copy it again",
+                                      in->name, (unsigned long long)in->len, (unsigned long long)want);
+}
+
 static bool plan_image(const struct boot_request *r, struct boot_plan *p, struct layout *l, struct err *e)
 {
-    if (!boot_image_parse(&r->kernel, &p->image, e))
+    if (!boot_image_parse(&r->kernel, &p->image, e) || (p->image.has_pe && !is_whole_image(&r->kernel, e)))
         return false;
     p->kind = BOOT_KIND_IMAGE;
     p->load_base = align_up(r->ram_base, 2 * MIB) + p->image.text_offset;

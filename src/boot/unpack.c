@@ -1,8 +1,9 @@
-/// Decompression of kernels: gzip (RFC 1952), zstd, LZ4 frames and legacy frames, xz and lzma.
+/// Decompression of kernels: gzip (RFC 1952), zstd, LZ4 frames and legacy frames, xz, lzma, bzip2.
 /// Output is capped, and every stream must end where its format says it ends: a truncated file is
 /// told apart from a damaged one.
 #include "boot/boot.h"
 
+#include <bzlib.h>
 #include <lz4.h>
 #include <lz4frame.h>
 #include <lzma.h>
@@ -81,6 +82,38 @@ static enum step run_gzip(const struct blob *in, struct sink *s)
             st = STEP_TRUNCATED;
     }
     inflateEnd(&z);
+    return st;
+}
+
+static enum step run_bzip2(const struct blob *in, struct sink *s)
+{
+    bz_stream z = {.next_in = (char *)(uintptr_t)in->data};
+    u64 left = in->len;
+    enum step st = STEP_MORE;
+    if (BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
+        return STEP_CORRUPT;
+    while (st == STEP_MORE) {
+        if (!sink_grow(s, 1)) {
+            st = STEP_TOO_BIG;
+            break;
+        }
+        u64 out_room = s->room - s->len;
+        unsigned in_now = left > 1U << 30 ? 1U << 30 : (unsigned)left;
+        unsigned out_now = out_room > 1U << 30 ? 1U << 30 : (unsigned)out_room;
+        z.avail_in = in_now;
+        z.next_out = (char *)s->p + s->len;
+        z.avail_out = out_now;
+        int r = BZ2_bzDecompress(&z);
+        left -= in_now - z.avail_in;
+        s->len += out_now - z.avail_out;
+        if (r == BZ_STREAM_END)
+            st = STEP_DONE;
+        else if (r != BZ_OK)
+            st = STEP_CORRUPT;
+        else if (left == 0 && z.avail_out != 0)
+            st = STEP_TRUNCATED;
+    }
+    BZ2_bzDecompressEnd(&z);
     return st;
 }
 
@@ -224,6 +257,7 @@ static enum step run(const struct blob *in, enum boot_format fmt, struct sink *s
     case BOOT_LZ4_LEGACY: return run_lz4_legacy(in, s);
     case BOOT_XZ: return run_lzma(in, s, false);
     case BOOT_LZMA: return run_lzma(in, s, true);
+    case BOOT_BZIP2: return run_bzip2(in, s);
     default: return STEP_CORRUPT;
     }
 }
@@ -237,6 +271,7 @@ static const char *method_name(enum boot_format fmt)
     case BOOT_LZ4_LEGACY: return "lz4 (legacy)";
     case BOOT_XZ: return "xz";
     case BOOT_LZMA: return "lzma";
+    case BOOT_BZIP2: return "bzip2";
     default: return "?";
     }
 }
@@ -247,9 +282,6 @@ bool boot_decompress(const struct blob *in, enum boot_format fmt, u64 cap, struc
     struct sink s;
     const char *m = method_name(fmt);
     *out = (struct blob){.name = in->name};
-    if (fmt == BOOT_BZIP2)
-        return err_set(e, ERR_FORMAT, "%s: bzip2 is not supported; recompress with gzip or zstd",
-                       in->name);
     sink_start(&s, promised_len(in, fmt), in->len, cap);
     enum step st = run(in, fmt, &s);
     if (st == STEP_DONE) {

@@ -1,6 +1,7 @@
 /// bruin run: boots on this terminal. stdout belongs to the guest; one line before, one after.
 #include "cli.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -161,6 +162,21 @@ static int dry_run(struct cli *cli)
     return 0;
 }
 
+/// Better now than after hours.
+static bool can_write(const struct cli *cli, const char *key, struct bruin_error *err)
+{
+    const char *path = bruin_config_get(cli->config, key);
+    FILE *f = path && *path ? fopen(path, "a") : NULL;
+    if (f)
+        fclose(f);
+    else if (path && *path) {
+        err->code = BRUIN_ERR_USAGE;
+        snprintf(err->message, sizeof err->message, "%s %s: %s", key, path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 int run_config(struct cli *cli) { return run_bytes(cli, NULL, 0, NULL); }
 
 int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
@@ -175,6 +191,8 @@ int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
     /* The bare machine has no UART to connect. */
     if (bruin_config_get(cli->config, "serial") == NULL && !cli_flag(cli, "bare"))
         bruin_config_set(cli->config, "serial", "stdio", NULL);
+    if (!can_write(cli, "json", &err) || !can_write(cli, "output", &err))
+        return cli_fail(cli, &err);
     s.vm = bruin_vm_new(cli->config, &err);
     if (s.vm == NULL)
         return refuse(cli, NULL, &err);

@@ -10,8 +10,8 @@ jit_emit_fn *jit_emitters[OP_COUNT];
 
 void jit_init_tables(void)
 {
-    static bool done; // the same values every time: a race is harmless
-    if (done)
+    static bool emitters_known; // the same values every time: a race is harmless
+    if (emitters_known)
         return;
     jit_init_int(jit_emitters);
     jit_init_mem(jit_emitters);
@@ -20,7 +20,7 @@ void jit_init_tables(void)
     jit_init_atomic(jit_emitters);
     jit_init_fp(jit_emitters);
     jit_init_simd(jit_emitters);
-    done = true;
+    emitters_known = true;
 }
 
 /// An instruction by its word, decoded before or now.

@@ -37,9 +37,8 @@ static bool load_dtb(bruin_vm *vm, struct boot_job *job, struct err *e)
     bool ok;
     if (job->dtb.len) {
         memcpy(buf, job->dtb.data, job->dtb.len);
-        ok = fdt_check_full(buf, job->dtb.len) == 0 ||
-             err_set(e, ERR_FORMAT, "%s: damaged device tree: %s", job->dtb.name,
-                     fdt_strerror(fdt_check_full(buf, job->dtb.len)));
+        int r = machine_fdt_check(buf, job->dtb.len);
+        ok = r == 0 || err_set(e, ERR_FORMAT, "%s: damaged device tree: %s", job->dtb.name, fdt_strerror(r));
         ok = ok && machine_fdt_fixup(vm->machine, &chosen, buf, room, &size, e);
     } else {
         ok = machine_fdt(vm->machine, &chosen, buf, room, &size, e);
@@ -69,13 +68,34 @@ bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e)
     return true;
 }
 
+/// A kernel out of a pipe is kept: it is looked at more than once, and a reset loads it again.
+static bool keep_stream(bruin_vm *vm, struct err *e)
+{
+    const char *kernel = bruin_config_get(vm->config, "kernel");
+    struct blob b;
+    if (vm->kernel_bytes || kernel == NULL || !os_file_is_stream(kernel))
+        return true;
+    if (!blob_open(&b, kernel, e))
+        return false;
+    vm->kernel_bytes = xcalloc(1, b.len + 1);
+    memcpy(vm->kernel_bytes, b.data, b.len);
+    vm->kernel_len = b.len;
+    vm->kernel_entry = BRUIN_AUTO;
+    free(vm->kernel_name);
+    vm->kernel_name = xstrdup(kernel);
+    blob_free(&b);
+    return true;
+}
+
 bool bruin_boot(bruin_vm *vm, struct bruin_error *err)
 {
+    struct err e = {0};
+    if (!keep_stream(vm, &e))
+        return err_out(err, &e);
     struct boot_bytes bytes = {.kernel = vm->kernel_bytes, .kernel_len = vm->kernel_len,
                                .kernel_name = vm->kernel_name, .dtb = vm->dtb_bytes, .dtb_len = vm->dtb_len,
                                .entry = vm->kernel_entry};
     struct boot_job job;
-    struct err e = {0};
     const char *flash = vm->mc.flash && !vm->kernel_bytes ? flash_file(vm->config) : NULL;
     if (flash) {
         vm->is_booted = true;

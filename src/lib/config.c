@@ -326,6 +326,11 @@ bool bruin_config_load(bruin_config *c, const char *path, struct bruin_error *er
     bool ok = true;
     if (!os_file_open(&f, path, MIB, &e))
         return err_out(err, &e);
+    if (memchr(f.data, 0, f.size)) {
+        err_set(&e, ERR_USAGE, "%s: not a text: it has a NUL character", path);
+        os_file_close(&f);
+        return err_out(err, &e);
+    }
     char *text = xcalloc(1, f.size + 1);
     memcpy(text, f.data, f.size);
     os_file_close(&f);

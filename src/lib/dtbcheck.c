@@ -123,10 +123,9 @@ bool dtb_check_bytes(const struct blob *b, char **findings, struct err *e)
     const char *what;
     if (boot_detect(b->data, b->len, &what) != BOOT_DTB)
         return err_set(e, ERR_FORMAT, "%s: %s; wanted a flattened device tree", b->name, what);
-    /* libfdt wants its input aligned, and reads its header before it looks at the length. */
-    u8 *copy = xcalloc(1, b->len + sizeof(struct fdt_header));
+    u8 *copy = xcalloc(1, b->len); /* libfdt wants its input aligned */
     memcpy(copy, b->data, b->len);
-    int r = fdt_check_full(copy, b->len);
+    int r = machine_fdt_check(copy, b->len);
     if (r == 0)
         check_tree(&f, copy);
     free(copy);

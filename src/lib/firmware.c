@@ -222,7 +222,7 @@ bool firmware_takes_disk(const bruin_config *c)
     struct blob b;
     struct err e;
     if (kernel == NULL || config_choice_is(c, "firmware", "none") || bruin_config_get(c, "flash") ||
-        bruin_config_get(c, "load") || !blob_open(&b, kernel, &e))
+        bruin_config_get(c, "load") || os_file_is_stream(kernel) || !blob_open(&b, kernel, &e))
         return false;
     bool takes = boot_detect(b.data, b.len, NULL) == BOOT_DISK && boot_disk_parse(&b, &d) && d.is_bootable;
     blob_free(&b);
@@ -255,6 +255,18 @@ static bool is_linux_image(const char *path)
     enum boot_format f = boot_detect(b.data, b.len, NULL);
     blob_free(&b);
     return f == BOOT_IMAGE || f == BOOT_ZBOOT;
+}
+
+/// The firmware would say so too, but only once it runs.
+static bool is_application(const char *path, struct err *e)
+{
+    struct blob b;
+    struct boot_pe pe;
+    if (!blob_open(&b, path, e))
+        return false;
+    bool ok = boot_pe_parse(&b, &pe, e);
+    blob_free(&b);
+    return ok;
 }
 
 static bool add_device(struct firmware *f, const struct fwhost_config *cfg, struct err *e)
@@ -296,6 +308,8 @@ bool firmware_boot(bruin_vm *vm, struct err *e)
     gpa_t base = align_down(i->ram_base + i->ram_size - firmware_span(), 64 * KIB), top = base;
     if (i->ram_size < 64 * MIB)
         return err_set(e, ERR_FORMAT, "firmware: %llu MiB of RAM; 64 MiB are wanted", (unsigned long long)(i->ram_size / MIB));
+    if (kernel && !is_application(kernel, e))
+        return false;
     if (kernel) {
         char *copy = xstrdup(kernel);
         snprintf(i->app, sizeof i->app, "/%s", basename(copy));

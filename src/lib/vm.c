@@ -84,6 +84,10 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
             return false;
     for (size_t i = 0; (v = bruin_config_get_at(c, "publish", i)) != NULL; i++)
         add_forward(vm, v);
+    if (vm->net_forward && !bruin_config_get(c, "net"))
+        mc->net = "user";
+    if (vm->net_forward && strcmp(mc->net, "user") != 0)
+        return err_set(e, ERR_USAGE, "publish: needs a network (--net user)");
     mc->net_forward = vm->net_forward;
     mc->flash = flash_file(c) != NULL;
     mc->flash_vars = bruin_config_get(c, "flash-vars");

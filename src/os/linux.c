@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -144,6 +145,8 @@ void os_thread_join(struct os_thread *t)
 
 /* ---- files ---- */
 
+enum { FIFO_PATIENCE_MS = 900 };
+
 static bool read_stream(struct os_file *f, int fd, const char *path, u64 max, struct err *e)
 {
     u8 *buf = NULL;
@@ -171,10 +174,19 @@ static bool read_stream(struct os_file *f, int fd, const char *path, u64 max, st
     return true;
 }
 
+/// A FIFO, opened without waiting, has a writer within FIFO_PATIENCE_MS. From then on reads wait.
+static bool has_writer(int fd)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+    bool has = poll(&p, 1, FIFO_PATIENCE_MS) > 0;
+    os_set_nonblock(fd, false);
+    return has;
+}
+
 bool os_file_open(struct os_file *f, const char *path, u64 max, struct err *e)
 {
     *f = (struct os_file){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set(e, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
     struct stat st;
@@ -183,6 +195,10 @@ bool os_file_open(struct os_file *f, const char *path, u64 max, struct err *e)
         err_set(e, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
     } else if (S_ISDIR(st.st_mode)) {
         err_set(e, ERR_FORMAT, "%s: is a directory, not a file", path);
+    } else if (S_ISCHR(st.st_mode)) {
+        err_set(e, ERR_FORMAT, "%s: is a device, not a file", path);
+    } else if (S_ISFIFO(st.st_mode) && !has_writer(fd)) {
+        err_set(e, ERR_FORMAT, "%s: is a FIFO that nobody writes to", path);
     } else if (!S_ISREG(st.st_mode)) {
         ok = read_stream(f, fd, path, max, e);
     } else if ((u64)st.st_size > max) {
@@ -200,6 +216,12 @@ bool os_file_open(struct os_file *f, const char *path, u64 max, struct err *e)
     }
     close(fd);
     return ok;
+}
+
+bool os_file_is_stream(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
 void os_file_close(struct os_file *f)

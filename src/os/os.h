@@ -118,6 +118,8 @@ struct os_file {
 /// ret  false with ERR_NOT_FOUND or ERR_FORMAT (too large) and a message
 MUST_USE bool os_file_open(struct os_file *f, const char *path, u64 max, struct err *e);
 void os_file_close(struct os_file *f);
+/// True for a pipe and the like: what was read is gone, so it is to be opened once.
+bool os_file_is_stream(const char *path);
 
 /// Starts a program found in PATH; it sees fd as child_fd, /dev/null as input and output, and the
 /// caller's standard error. ret  process id, or 0 with a message that says what to install

@@ -4,7 +4,9 @@
 usage: cli.py BRUIN BUSY RESET [NAME]...     prints TAP. BUSY: a flat guest that counts for ever, RESET: one that
 resets twice; both "" when the host has no compiler for guests
 """
+import bz2
 import json
+import lzma
 import os
 import random
 import re
@@ -245,7 +247,55 @@ def foreign_files():
     refused(126, 'text file', args=['run', write('k.txt', b'#!/bin/sh\necho hi\n')])
     refused(126, 'cpio archive', '-i', args=['run', write('rd.cpio', b'070701' + b'0' * 104)])
     refused(126, 'bzImage', args=['run', write('bz', bytes(0x202) + b'HdrS' + bytes(64))])
-    refused(126, 'bzip2 is not supported', args=['run', write('k.bz2', b'BZh9' + bytes(64))])
+    refused(126, 'corrupt bzip2', args=['run', write('k.bz2', b'BZh9' + bytes(64))])
+    refused(126, 'truncated bzip2', args=['run', write('t.bz2', bz2.compress(random.Random(2).randbytes(20000))[:9000])])
+
+
+@test
+def every_compression_boots():
+    for name, data in {'gz': gzip(image()), 'bz2': bz2.compress(image()), 'xz': lzma.compress(image()),
+                       'lzma': lzma.compress(image(), format=lzma.FORMAT_ALONE)}.items():
+        r = Run('run', '--dry-run', write('k.' + name, data))
+        r.want(r.code == 0 and '8192' not in r.err and 'Image' in r.out, name)
+
+
+@test
+def what_is_no_file():
+    """Devices, FIFOs and the like never end, or never begin."""
+    os.mkfifo('fifo')
+    os.mkdir('folder')
+    for verb, *rest in (['run'], ['inspect'], ['run', write('Image', image()), '-i'], ['run', 'Image', '--dtb'], ['run', '--config']):
+        for path, words in (('/dev/zero', 'is a device'), ('/dev/null', 'is a device'), ('fifo', 'nobody writes'), ('folder', 'is a directory')):
+            refused(126, path, words, args=[verb, *rest, path])
+    r = subprocess.run(f'(sleep 0.2; cat Image) > fifo & exec {BRUIN} run --dry-run fifo', shell=True, capture_output=True, timeout=20)
+    if r.returncode or b'Image' not in r.stdout:
+        raise AssertionError(f'a FIFO with a writer boots: {r}')
+    if BUSY:
+        r = Run('run', '--timeout', '300ms', '--load', '0x41000000', '/dev/stdin', stdin=open(BUSY, 'rb').read())
+        r.want(r.code == 124, 'a kernel out of a pipe runs')
+
+
+@test
+def truncated_image_with_a_pe_header():
+    whole = bytearray(image(length=8192))
+    whole[0:2] = b'MZ'
+    struct.pack_into('<I', whole, 0x3c, 64)
+    header = b'PE\0\0' + struct.pack('<HHIIIHH', 0xaa64, 1, 0, 0, 0, 112, 2) + struct.pack('<H', 0x20b)
+    whole[64:64 + len(header)] = header
+    struct.pack_into('<8sIIII', whole, 64 + 24 + 112, b'.text', 4096, 4096, 7168, 1024)
+    r = Run('run', '--dry-run', write('whole', bytes(whole)))
+    r.want(r.code == 0, 'the whole file is taken')
+    for length in (90, 1000, 5000, 8191):
+        refused(126, 'truncated Image', args=['run', write('part', bytes(whole[:length]))])
+
+
+@test
+def out_of_reach():
+    refused(125, '48 bits', args=['run', '--ram-base', '0xfffffffff000', write('Image', image())])
+    refused(125, 'publish', '--net user', args=['run', '-p', '8080:80', '--net', 'none', 'Image'])
+    refused(125, 'NUL', args=['run', '--config', write('nul.conf', b'memory = 1G\0\n'), 'Image'])
+    refused(125, '/nosuch/x', args=['run', '--json=/nosuch/x', 'Image'])
+    refused(126, 'not a PE', args=['run', '--firmware', 'tiny', write('noise', bytes(100))])
 
 
 @test

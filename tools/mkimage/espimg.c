@@ -62,7 +62,7 @@ static struct fat_node *new_node(const char *name, struct fat_node *parent, bool
 
 static bool mix_contents(struct scan *s, const char *path)
 {
-    static char buffer[1 << 16];
+    char buffer[1 << 16];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fail(s, path, strerror(errno));
@@ -192,7 +192,7 @@ static bool write_gpt(struct scan *s, int fd, uint64_t sectors, uint64_t first, 
     static const uint8_t esp_type[16] = {0x28, 0x73, 0x2A, 0xC1, 0x1F, 0xF8, 0xD2, 0x11,
                                          0xBA, 0x4B, 0x00, 0xA0, 0xC9, 0x3E, 0xC9, 0x3B};
     static const char name[] = "EFI system partition";
-    static uint8_t table[ENTRIES * ENTRY_SIZE];
+    uint8_t table[ENTRIES * ENTRY_SIZE];
     uint8_t mbr[SECTOR] = {0}, header[SECTOR], disk[16];
     memset(table, 0, sizeof table);
     memcpy(table, esp_type, 16);

@@ -321,7 +321,7 @@ static bool write_dir(struct writer *w, struct fat_node *d)
 
 static bool write_file(struct writer *w, const struct fat_node *n)
 {
-    static char buffer[1 << 16];
+    char buffer[1 << 16];
     uint64_t done = 0;
     int fd = open(n->host_path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
