@@ -68,6 +68,8 @@ static bool choose_paging(struct bbp_plan *p, struct br_why *why)
     if (p->env.arch == BR_ARCH_X86_64) {
         p->granule_shift = 12;
         p->levels = p->env.levels;
+        if ((p->levels < min || p->levels > max) && p->env.levels_other)
+            p->levels = p->env.levels_other;
         if (p->levels < min || p->levels > max)
             return br_fail(why, "the CPU runs with %u-level paging; the kernel accepts %u to %u",
                            p->levels, min, max);

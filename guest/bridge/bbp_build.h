@@ -18,6 +18,7 @@ struct bbp_env {
     u8 granules;     ///< enum bbp_granule the CPU implements (aarch64)
     u8 pa_range;     ///< ID_AA64MMFR0_EL1.PARange
     u8 levels;       ///< x86_64: 4, or 5 with CR4.LA57 set; aarch64: 4
+    u8 levels_other; ///< x86_64: a depth that can be switched to; 0 = none
     bool at_el2;     ///< the firmware runs at EL2
     bool has_vhe;
     bool has_dtb, has_acpi, has_fb;

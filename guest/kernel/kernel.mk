@@ -48,6 +48,9 @@ $(eval $(call kernel_variant,aarch64,kernel-el2off.elf,-DWANT_FLAGS='(BBP_WANT_M
 $(eval $(call kernel_variant,aarch64,kernel-vhe.elf,-DWANT_FLAGS='(BBP_WANT_STAY_EL2|BBP_WANT_VHE|BBP_WANT_SYMS)',$(LINK_HIGH),-pie))
 $(eval $(call kernel_variant,aarch64,kernel-16k.elf,-DWANT_GRANULES=2,$(LINK_HIGH),-pie))
 $(eval $(call kernel_variant,aarch64,kernel-64k.elf,-DWANT_GRANULES=4,$(LINK_HIGH),-pie))
+# Page tables of five levels, or of at most four, whatever the firmware runs with.
+$(eval $(call kernel_variant,x86_64,kernel-5level-x86-64.elf,-DWANT_LEVELS_MIN=5,$(LINK_HIGH),-pie))
+$(eval $(call kernel_variant,x86_64,kernel-4level-x86-64.elf,-DWANT_LEVELS_MAX=4,$(LINK_HIGH),-pie))
 # Linked at 0x40000000: mapped there from any memory, or (physical) refused where that is taken.
 $(eval $(call kernel_variant,aarch64,kernel-low.elf,-DWANT_FLAGS=BBP_WANT_SYMS,0x40000000,))
 $(eval $(call kernel_variant,x86_64,kernel-low-x86-64.elf,-DWANT_FLAGS=BBP_WANT_SYMS,0x40000000,))

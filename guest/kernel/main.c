@@ -108,7 +108,7 @@ _Noreturn void kmain(struct bbp_info *info)
     symbols_start();
     checkpoint(2);
     vm_start();
-    print("kernel: own page tables in force\n");
+    print("kernel: own page tables in force, levels %u\n", vm_tables.levels);
     checkpoint(3);
     find_devices();
     start_framebuffer();

@@ -7,6 +7,12 @@
 #ifndef WANT_GRANULES
 #define WANT_GRANULES BBP_GRANULE_4K
 #endif
+#ifndef WANT_LEVELS_MIN
+#define WANT_LEVELS_MIN 0
+#endif
+#ifndef WANT_LEVELS_MAX
+#define WANT_LEVELS_MAX 0
+#endif
 #if defined(__aarch64__)
 #define WANT_ARCH 183
 #else
@@ -22,5 +28,6 @@ struct note {
 __attribute__((section(".note.bbp"), used, aligned(4))) static const struct note note = {
     sizeof BBP_NOTE_NAME, sizeof(struct bbp_want), BBP_NOTE_TYPE, BBP_NOTE_NAME,
     {.major = BBP_MAJOR, .minor = BBP_MINOR, .size = sizeof(struct bbp_want), .arch = WANT_ARCH,
-     .flags = WANT_FLAGS, .granule_mask = WANT_GRANULES, .stack_size = 65536,
+     .flags = WANT_FLAGS, .granule_mask = WANT_GRANULES, .levels_min = WANT_LEVELS_MIN, .levels_max = WANT_LEVELS_MAX,
+     .stack_size = 65536,
      .required_tags = {1u << BBP_TAG_MEMMAP | 1u << BBP_TAG_CMDLINE}}};

@@ -176,6 +176,12 @@ static bool overlay(const struct job *j, struct br_memmap *map)
     return ok;
 }
 
+/// x86_64: the kernel wants another depth of page tables than the firmware runs with.
+static bool switches_levels(const struct job *j)
+{
+    return LOADER_ARCH == BR_ARCH_X86_64 && j->plan.levels != j->plan.env.levels;
+}
+
 static bool build_tables(struct job *j)
 {
     struct br_why why;
@@ -198,8 +204,12 @@ static bool build_tables(struct job *j)
         at.fb_phys = j->gop->mode->fb_base;
         at.fb_len = j->gop->mode->fb_size;
     }
+    if (switches_levels(j) && at.trampoline > UINT32_MAX)
+        return complain("the loader lies at 0x%llx: changing the depth of paging needs it below 4 GiB",
+                        (ull)at.trampoline);
     if (j->plan.mmu_on) {
-        j->pool = alloc_pages(bbp_pool_len(&j->plan, &map), 1ULL << j->plan.granule_shift);
+        u64 need = bbp_pool_len(&j->plan, &map), granule = 1ULL << j->plan.granule_shift;
+        j->pool = switches_levels(j) ? alloc_low_pages(need, granule) : alloc_pages(need, granule);
         if (!j->pool.bytes)
             return complain("no %llu bytes for page tables", (ull)bbp_pool_len(&j->plan, &map));
     }
@@ -411,7 +421,9 @@ static void finish(struct job *j)
     h.flags |= (p->mmu_on ? HANDOFF_MMU_ON : 0) | (p->entry_el2 ? HANDOFF_STAY_EL2 : 0) |
                (p->vhe ? HANDOFF_VHE : 0) |
                (p->want.flags & BBP_WANT_FPU_ON ? HANDOFF_FPU : 0);
+    h.flags |= switches_levels(j) ? HANDOFF_SWITCH_LEVELS : 0;
     cpu_fill_page(j->arch_page.bytes);
+    memcpy(j->arch_page.bytes + HANDOFF_COPY, &h, sizeof h);
     if (!leave_firmware(raw, j->efi_cap, &j->map))
         stop_visibly("the firmware refused ExitBootServices eight times; the machine must be reset");
     cpu_mask_interrupts();

@@ -29,7 +29,14 @@ static u64 read_cr4(void)
 void cpu_env(struct bbp_env *env)
 {
     env->arch = BR_ARCH_X86_64;
+    u32 r[4] = {0};
+    cpuid(0, 0, r);
+    if (r[0] >= 7)
+        cpuid(7, 0, r);
+    else
+        r[2] = 0;
     env->levels = read_cr4() & CR4_LA57 ? 5 : 4;
+    env->levels_other = r[2] >> 16 & 1 ? 9 - env->levels : 0;
 }
 
 void cpu_entry_state(struct bbp_entry_state *s)

@@ -30,7 +30,10 @@ handoff_page:
     or rax, 0x10002
     and rax, -13
     mov cr0, rax
+    test r11, 64         // another depth of page tables?
+    jnz switch_levels
     mov cr3, r8
+with_new_tables:
     mov rsp, r10
 
     push r12             // lgdt takes limit and base from memory: use the new stack
@@ -70,4 +73,54 @@ handoff_page:
     push 2
     popfq
     retfq
+
+// CR4.LA57 may only change while long mode is inactive: to 32-bit code, paging off, on again with the new
+// tables, back to 64 bits. This page and the tables lie below 4 GiB. What is needed after is read again
+// from the copy of struct handoff in the page r12 names; ebx and ebp carry its halves across.
+switch_levels:
+    mov ebx, r12d
+    mov rbp, r12
+    shr rbp, 32
+    mov esi, r8d
+    lea rdx, [rip + far_pointer]
+    lea rdi, [rip + 2f]
+    lea rax, [rip + switch_gdt]
+    push rax
+    sub rsp, 8
+    mov word ptr [rsp + 6], 31
+    lgdt [rsp + 6]
+    lea rax, [rip + 1f]
+    push 8
+    push rax
+    retfq
+    .code32
+1:  mov eax, 16
+    mov ds, eax
+    mov eax, cr0
+    and eax, 0x7FFFFFFF
+    mov cr0, eax
+    mov eax, cr4
+    xor eax, 0x1000
+    mov cr4, eax
+    mov cr3, esi
+    mov [edx], edi       // without paging our own page can be written
+    mov eax, cr0
+    or eax, 0x80000000
+    mov cr0, eax
+    jmp fword ptr [edx]
+    .code64
+2:  mov r12d, ebx
+    shl rbp, 32
+    or r12, rbp
+    mov r9, [r12 + 256 + 40]
+    mov r10, [r12 + 256 + 48]
+    mov rdi, [r12 + 256 + 56]
+    mov r11, [r12 + 256 + 64]
+    jmp with_new_tables
+    .p2align 3
+switch_gdt:              // code and data of 32 bits, code of 64; accessed already, so nothing is written
+    .quad 0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF, 0x00AF9B000000FFFF
+far_pointer:
+    .long 0
+    .word 24
     .p2align 12, 0xCC

@@ -45,6 +45,8 @@ const char *status_name(efi_status s);
 /// --- services.c
 /// Zeroed pages of loader data. in  align  power of two. ret  bytes == NULL if there are none
 struct br_area alloc_pages(u64 len, u64 align);
+/// The same below 4 GiB.
+struct br_area alloc_low_pages(u64 len, u64 align);
 /// Pages at exactly this address. ret  false with the status in *s
 bool alloc_pages_at(u64 phys, u64 len, struct br_area *out, efi_status *s);
 void free_area(struct br_area *a);
@@ -71,7 +73,8 @@ u64 wall_clock(void);
 bool leave_firmware(void *body, u64 cap, struct efi_map *m);
 
 enum { HANDOFF_MMU_ON = 1, HANDOFF_AT_EL2 = 2, HANDOFF_STAY_EL2 = 4, HANDOFF_VHE = 8,
-       HANDOFF_FPU = 16, HANDOFF_GIC_SYSREGS = 32 };
+       HANDOFF_FPU = 16, HANDOFF_GIC_SYSREGS = 32, HANDOFF_SWITCH_LEVELS = 64 };
+enum { HANDOFF_COPY = 256 }; ///< where the architecture's page holds a copy of struct handoff
 struct handoff {
     u64 mair, tcr, root_low, root_high, sctlr, entry, sp, arg, flags;
     u64 console_phys, console_virt, gdt;

@@ -6,12 +6,12 @@ typedef unsigned long long ull;
 
 static u64 pages_of(u64 len) { return (len + 4095) >> 12; }
 
-struct br_area alloc_pages(u64 len, u64 align)
+static struct br_area alloc_below(u64 len, u64 align, u64 limit)
 {
-    u64 extra = align > 4096 ? align : 0, at = 0;
+    u64 extra = align > 4096 ? align : 0, at = limit;
     struct br_area none = {0};
-    if (len > 1ULL << 40 ||
-        ld.bs->allocate_pages(EFI_ANY_PAGES, EFI_LOADER_DATA, pages_of(len + extra), &at))
+    if (len > 1ULL << 40 || ld.bs->allocate_pages(limit ? EFI_MAX_ADDRESS : EFI_ANY_PAGES, EFI_LOADER_DATA,
+                                                  pages_of(len + extra), &at))
         return none;
     u64 phys = extra ? br_up(at, align) : at;
     struct br_area a = {(u8 *)(uintptr_t)phys, phys, br_up(len, 4096)};
@@ -24,6 +24,9 @@ struct br_area alloc_pages(u64 len, u64 align)
     memset(a.bytes, 0, a.len);
     return a;
 }
+
+struct br_area alloc_pages(u64 len, u64 align) { return alloc_below(len, align, 0); }
+struct br_area alloc_low_pages(u64 len, u64 align) { return alloc_below(len, align, UINT32_MAX); }
 
 bool alloc_pages_at(u64 phys, u64 len, struct br_area *out, efi_status *s)
 {

@@ -123,6 +123,16 @@ static void make_chaos(struct firmware *f, struct fwhost_bootinfo *i, u64 seed)
     i->vhe = f->vm->mc.el == 2 && f->vm->mc.vhe && ((rng_next(&s) >> 40) & 1);
 }
 
+/// Says what a chaos seed has chosen.
+static void describe_chaos(const struct firmware *f, const struct fwhost_bootinfo *i, char *text, size_t size)
+{
+    u64 ctr = f->vm->mc.ctr_el0;
+    snprintf(text, size, " (chaos: EL%u%s, %s, T0SZ %u, descriptors of %u, %u exits refused, %u holes, lines of %u and %u%s%s%s)",
+             f->vm->mc.el, i->vhe ? " with E2H" : "", f->acpi_only ? "ACPI" : "device tree", i->t0sz, i->descriptor_size, i->refuse_exits,
+             i->hole_count, 4U << (ctr >> 16 & 15), 4U << (ctr & 15), i->strict_nx ? ", strict NX" : "", i->poison ? ", poison" : "",
+             i->no_gop ? ", no graphics" : "");
+}
+
 /// What the machine itself is made of under chaos, unless the user said it: exception level, cache lines,
 /// a framebuffer.
 void firmware_chaos_machine(const bruin_config *c, struct machine_config *mc)
@@ -334,7 +344,10 @@ bool firmware_boot(bruin_vm *vm, struct err *e)
     free(own_dir);
     if (ok) {
         machine_set_entry(vm->machine, base, base, 0, 0, 0);
-        snprintf(vm->loaded, sizeof vm->loaded, "EFI application %.120s by the tiny firmware", kernel ? kernel : dir ? "of the ESP" : vm->mc.disk[0].path);
+        int n = snprintf(vm->loaded, sizeof vm->loaded, "EFI application %.100s by the tiny firmware",
+                         kernel ? kernel : dir ? "of the ESP" : vm->mc.disk[0].path);
+        if (chaos)
+            describe_chaos(f, i, vm->loaded + n, sizeof vm->loaded - (size_t)n);
     }
     return ok;
 }

@@ -78,7 +78,7 @@ struct bruin_vm {
     u64 kernel_entry;
     bool is_booted;
     gpa_t dtb_addr;
-    char loaded[160];
+    char loaded[400];
     char *net_forward;
     char *disk_paths[MACHINE_DISKS_MAX];
     bool boots_disk; ///< the first disk was named as the kernel

@@ -96,6 +96,13 @@ def firmware_cells():
                                smp=2)
     for cpu in ('qemu64', 'max', 'max,la57=on'):
         yield Cell(f'ovmf-{cpu}', 'ovmf', cpu == 'qemu64', cpu, smp=2)
+    # OVMF of today runs with four levels also on CPUs that have five: the loader switches.
+    for mem in (512, 4096):
+        yield Cell(f'ovmf-5-levels-{mem}-MiB', 'ovmf', mem == 512, 'max,la57=on', smp=2, mem=mem,
+                   config=conf('kernel-5level-x86-64.elf'), expect=['levels 5'] + PASS)
+    yield Cell('ovmf-4-levels', 'ovmf', cpu='max,la57=on', config=conf('kernel-4level-x86-64.elf'), expect=['levels 4'] + PASS)
+    yield Cell('ovmf-refuse-5-levels', 'ovmf', cpu='qemu64', config=conf('kernel-5level-x86-64.elf'),
+               expect=['4-level paging; the kernel accepts 5', 'returning to the firmware'])
 
 
 def kernel_cells():
@@ -130,6 +137,11 @@ def own_cells():
     yield Cell('direct-no-ram-there', 'direct', config=conf('kernel-noram.elf'), expect=['needs 0x10000000'])
     yield Cell('tiny-limine', 'tiny', config=conf('kernel-limine3-aarch64.elf', 'hello limine',
                extra='    module_path: /one\n'), files={'one': b'module one'}, expect=['LIMINE PASS'])
+    # A kernel linked at physical 0x40000000 lies there, or is told what lies there instead.
+    yield Cell('tiny-phys-at-0x40000000', 'tiny', True, config=conf('kernel-phys.elf'), expect=['at 0x40000000'] + PASS)
+    yield Cell('tiny-phys-occupied', 'tiny', True, config=conf('kernel-phys.elf'), qemu=['--chaos', '3'],
+               expect=['cannot be moved', '0x40000000..0x40200000 is in use', 'returning to the firmware'], forbid=['first C line'])
+    yield Cell('tiny-strict-nx', 'tiny', True, qemu=['--chaos', '4'], expect=['strict NX'] + PASS)
     for seed in range(1, 9):
         yield Cell(f'tiny-chaos-{seed}', 'tiny', seed == 1, qemu=['--chaos', str(seed)],
                    expect=['SELFTEST PASS|loader: ERROR', 'powering off|returning to the firmware'])

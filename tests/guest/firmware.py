@@ -130,7 +130,7 @@ def chaos(o, work):
         shutil.copy(f'{o.out}/{kernel}', root + '/boot/kernel.elf')
         rc, text = run(o.bruin, ['--accel', o.engine, '--esp', root, '--chaos', str(seed)], 20)
         booted = rc == 0 and 'SELFTEST PASS' in text
-        explained = re.search(r'^(loader|firmware): .*', text, re.M) is not None and rc != 124
+        explained = re.search(r'^loader: (ERROR|STOP)|^firmware: ', text, re.M) is not None and rc != 124
         if not booted and not explained:
             wrong += 1
             report(f'chaos seed {seed}', False, f'exit {rc}: {text[-300:]}')
