@@ -95,9 +95,10 @@ struct slot_ent {
 /// Translations of one translation regime, privilege and address space. Switching address
 /// spaces swaps a pointer. Only RAM enters; Device memory always takes the slow path.
 struct mmuctx {
+    struct tlb_ent r[TLB_SIZE]; ///< first: translated code needs no displacement for it
     u64 slot_page[SLOT_COUNT]; ///< pages of the slots, together because TLBI searches them
     struct slot_ent slot[SLOT_COUNT]; ///< by instruction site: the translator's (slot_* below)
-    struct tlb_ent r[TLB_SIZE], w[TLB_SIZE], x[TLB_SIZE];
+    struct tlb_ent w[TLB_SIZE], x[TLB_SIZE];
     struct tlb_info ri[TLB_SIZE], wi[TLB_SIZE], xi[TLB_SIZE];
     u64 ttbr0;         ///< EL0: the TTBR0_ELx value (with ASID) this context belongs to
     u64 vm;            ///< EL0: the tables below it: VM_NONE, VM_HOST, or VTTBR_EL2 | 1

@@ -257,7 +257,10 @@ void jit_sync(struct jit *j, struct cpu *c)
     j->synced_gen = c->ctx->code_gen;
     j->synced_mode = c->mode;
     u64 gen = context_id(c);
-    unsigned oldest = 0;
+    u8 *guess = &j->jc_guess[(gen * 5 ^ c->mode) % ARRAY_LEN(j->jc_guess)];
+    unsigned oldest = *guess;
+    if (LIKELY(j->jc_key[oldest].gen == gen && j->jc_key[oldest].mode == c->mode))
+        goto found;
     for (unsigned k = 0; k < JC_TABLES; k++) {
         if (j->jc_key[k].gen == gen && j->jc_key[k].mode == c->mode) {
             oldest = k;
@@ -271,6 +274,7 @@ void jit_sync(struct jit *j, struct cpu *c)
     j->jc_key[oldest].gen = gen;
     j->jc_key[oldest].mode = c->mode;
 found:
+    *guess = (u8)oldest;
     j->jc_key[oldest].used = ++j->jc_clock;
     c->jit[JW_HEAT] = (u64)(uintptr_t)j->heat;
     c->jit[JW_PATIENCE] = (u64)(uintptr_t)j->patience;

@@ -181,6 +181,7 @@ struct jit {
     u32 heat_next;
     struct jc_ent *jc;     ///< JC_TABLES tables
     struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
+    u8 jc_guess[64]; ///< by hash of the key: where it was last
     u64 jc_clock;
     const struct mmuctx *synced_ctx; ///< what cpu.jit[] was made for
     u64 synced_gen;
