@@ -331,6 +331,8 @@ static void fill(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x
     struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
     if (acc == ACC_FETCH && !tlb_is_empty(e->tag) && e->tag != (va & ~0xfffULL))
         t->x_lost[x_lost_bit(e->tag) / 64] |= 1ULL << x_lost_bit(e->tag) % 64;
+    if (acc == ACC_STORE && UNLIKELY(!tlb_is_empty(e->tag) && e->tag != (va & ~0xfffULL)))
+        slot_drop_va(t, e->tag); /* protect() finds slots by the entries they were copied from */
     e->tag = va & ~0xfffULL;
     e->addend = (u64)(uintptr_t)host - va;
     n->pa = x->pa & ~0xfffULL;
