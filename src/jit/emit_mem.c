@@ -113,21 +113,22 @@ static void load_address(struct xbuf *b, struct jit_addr a)
 
 /* ---- groups: one check for the accesses around one base ---- */
 
-/// What the forms with a base and a constant do.
+/// What an access does with its base. That of a base and an index is their sum.
 struct shape {
     s64 off, moves; ///< of the access; what the base is moved by then
     unsigned size;
 };
-static jit_emit_fn emit_offset, emit_post, emit_pre, emit_pair_off, emit_pair_post, emit_pair_pre;
+static jit_emit_fn emit_offset, emit_post, emit_pre, emit_regoff, emit_pair_off, emit_pair_post, emit_pair_pre;
 
 static bool shape_of(const struct insn *i, struct shape *s)
 {
     jit_emit_fn *fn = jit_emitters[i->op];
     bool pair = fn == emit_pair_off || fn == emit_pair_post || fn == emit_pair_pre;
     bool post = fn == emit_post || fn == emit_pair_post, pre = fn == emit_pre || fn == emit_pair_pre;
-    if (!pair && !post && !pre && fn != emit_offset)
+    bool index = fn == emit_regoff;
+    if (!pair && !post && !pre && !index && fn != emit_offset)
         return false;
-    s->off = post ? 0 : (s64)i->imm;
+    s->off = post || index ? 0 : (s64)i->imm;
     s->moves = post || pre ? (s64)i->imm : 0;
     s->size = (pair ? 2u : 1u) << i->p;
     return true;
@@ -140,10 +141,19 @@ static bool writes(const struct insn *i, unsigned n)
            (f & MW && !(f & VM) && i->rm == n) || (f & AW && !(f & VA) && i->ra == n);
 }
 
+static bool has_index(const struct insn *i) { return jit_emitters[i->op] == emit_regoff; }
+
+/// Two accesses with the same base; as has_index says, with the same index.
+static bool same_base(const struct insn *a, const struct insn *b)
+{
+    return a->rn == b->rn && has_index(a) == has_index(b) && (!has_index(a) || (a->rm == b->rm && a->imm == b->imm));
+}
+
 /// A load that overwrites its base.
 static bool loads_base(const struct insn *i)
 {
-    return !(i->flags & (ST | VD)) && (i->rd == i->rn || (i->flags & AW && i->ra == i->rn));
+    return !(i->flags & (ST | VD)) &&
+           (i->rd == i->rn || (i->flags & AW && i->ra == i->rn) || (has_index(i) && i->rd == i->rm));
 }
 
 struct group {
@@ -174,7 +184,7 @@ static bool find_group(const struct jit *j, const struct insn *i, struct group *
             continue;
         if (m->flags & (BR | END))
             break;
-        if (m->rn == i->rn && !j->grp[k] && shape_of(m, &s)) {
+        if (!j->grp[k] && shape_of(m, &s) && same_base(m, i)) {
             s64 lo = moved + s.off < g->lo ? moved + s.off : g->lo, hi = moved + s.off + s.size;
             hi = hi > g->hi ? hi : g->hi;
             if (hi - lo <= SPAN_MAX && (!(m->flags & ST) || g->write || !maybe)) {
@@ -186,9 +196,9 @@ static bool find_group(const struct jit *j, const struct insn *i, struct group *
             moved += s.moves;
             if (loads_base(m))
                 break;
-        } else if ((m->op == OP_ADD_i || m->op == OP_SUB_i) && m->rd == i->rn && m->rn == i->rn && m->sf) {
+        } else if ((m->op == OP_ADD_i || m->op == OP_SUB_i) && m->rd == i->rn && m->rn == i->rn && m->sf && !has_index(i)) {
             moved += m->op == OP_ADD_i ? (s64)m->imm : -(s64)m->imm;
-        } else if (writes(m, i->rn)) {
+        } else if (writes(m, i->rn) || (has_index(i) && writes(m, i->rm))) {
             break;
         }
     }
@@ -225,11 +235,12 @@ static void lead(struct jit *j, struct jit_addr a, const struct group *g)
     } else {
         while (SPAN_MIN << cls < (int)span)
             cls++;
-        s32 slot = a.is_sp ? SLOT_GROUP + 2 * (s32)cls + g->write : deal(j, SIZE_CLASSES + cls, g->write);
+        bool plain = !a.is_sp && size_class(span) < SIZE_CLASSES - 1; // as a single access of that size
+        s32 slot = a.is_sp ? SLOT_GROUP + 2 * (s32)cls + g->write : deal(j, plain ? size_class(span) : SIZE_CLASSES + cls, g->write);
         forget_slot(j, slot);
         mark = (s16)(slot + 1);
         by_slot(j, slot);
-        j->mem_key = (u32)SPAN_MIN << cls | (u32)g->write << 16 | (u32)mark << 17;
+        j->mem_key = (plain ? span : (u32)SPAN_MIN << cls) | (u32)g->write << 16 | (u32)mark << 17;
     }
     for (u64 left = g->members; left; left &= left - 1)
         j->grp[__builtin_ctzll(left)] = mark;
@@ -306,6 +317,7 @@ xrm jit_mem(struct jit *j, const struct insn *i, struct jit_addr a, unsigned siz
         indexed(j, size, write);
     } else {
         s32 slot = slot_of(j, a.is_sp, size, write);
+        forget_slot(j, slot);
         j->mem_key = (u32)slot * 8 | span_of(a.is_sp, size) << 16;
         by_slot(j, slot);
     }
@@ -514,7 +526,10 @@ static int emit_regoff(struct jit *j, const struct insn *i)
     unsigned option = (unsigned)(i->imm >> 8), shift = i->imm & 0xff;
     if (no_vec(j, i))
         return 0;
-    jit_clobber(j);
+    if (shift > 3)
+        jit_clobber(j);
+    else
+        clobber(j, i);
     int index;
     if (option == 2 || option == 6) {
         if (i->rm == REG_ZR)

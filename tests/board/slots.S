@@ -133,6 +133,30 @@ checks:
     ldur    x0, [\base, #-16]
     is      x0, 8
     .endr
+    // The same with an index; flags live across the accesses.
+    mov     x3, #-1
+    movz    x4, #0
+    .irp    n, 1, 2
+    cmp     x3, x4
+    ldr     x0, [\base, x4, lsl #3]
+    str     x1, [\base, x4, lsl #3]
+    cset    x5, lo
+    faults  13 + \n
+    is      x5, 0
+    lsr     x0, x0, #56
+    is      x0, 24
+    cmp     x4, x3
+    ldr     x0, [\base, x3, lsl #3]
+    str     x1, [\base, x3, lsl #3]
+    ldr     x2, [\base, x3, lsl #3]
+    cset    x5, lo
+    is      x2, 7
+    is      x5, 1
+    str     x0, [\base, x3, lsl #3]
+    ldrh    w2, [\base, x3]        // over the end of page A
+    lsr     x2, x2, #8
+    is      x2, 17
+    .endr
     sub     x11, \base, #64
     stp     x1, x1, [x11]
     ldp     x0, x2, [x11], #16
