@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-diff soak-determinism clean help
+.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-diff soak-lockstep soak-determinism clean help
 all: build
 
 help: ## this list
@@ -67,6 +67,11 @@ soak-gcc: deps-bench guest build ## GCC's own 1951 run-time tests in the guest, 
 SOAK_CASES ?= 1000000
 soak-diff: deps-check $(BUILD)/.with-tests build ## SOAK_CASES random cases of each family and engine against qemu-aarch64
 	@tests/diff/soak.sh $(BUILD) $(SOAK_CASES)
+
+SOAK_INSNS ?= 10000000
+soak-lockstep: build ## SOAK_INSNS random instructions of each family, translator against interpreter, in one process
+	@for f in int ldst fp simd int,ldst,fp,simd; do \
+		$(BUILD)/tests/diff/lockstep --family $$f --insns $(SOAK_INSNS) --seed $$(date +%s) || exit 1; done
 
 SOAK_BOOTS ?= 100
 soak-determinism: guest build ## SOAK_BOOTS boots with --deterministic, whose consoles must be the same

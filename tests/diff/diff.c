@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "gen.h"
 #include "known.h"
+#include "show.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,8 +29,6 @@ struct oracle {
     int to, from;
 };
 
-enum { INSN_BRK = (int)0xd4200000, INSN_NOP = (int)0xd503201f };
-
 /// The first pieces of a batch that differ, to be shrunk after it.
 enum { SHRINK_MAX = 4 };
 struct failing {
@@ -42,8 +41,6 @@ struct tally {
     u32 by_op[OP_COUNT], bad_by_op[OP_COUNT];
     struct failing failing;
 };
-
-static const char *const end_names[] = {"brk", "undefined", "segv", "bus", "other"};
 
 static void fail(const char *what)
 {
@@ -97,63 +94,6 @@ static void oracle_stop(struct oracle *q)
     waitpid(q->pid, NULL, 0);
 }
 
-/// Writes what differs between two results. in  f  NULL: only tells. ret  true when nothing does.
-static bool compare(const struct diff_state *want, const struct diff_state *got, FILE *f)
-{
-    bool same = true;
-#define DIFFER(cond, ...)                                                                          \
-    if (cond) {                                                                                    \
-        same = false;                                                                              \
-        if (f != NULL)                                                                             \
-            fprintf(f, __VA_ARGS__);                                                               \
-    }
-    DIFFER(want->end != got->end, "    ended      qemu %s, ours %s\n", end_names[want->end], end_names[got->end])
-    for (int r = 0; r < 31; r++)
-        DIFFER(want->x[r] != got->x[r], "    x%-9d qemu %016lx, ours %016lx\n", r, want->x[r], got->x[r])
-    DIFFER(want->sp != got->sp, "    sp         qemu %016lx, ours %016lx\n", want->sp, got->sp)
-    DIFFER(want->pc != got->pc, "    pc         qemu %016lx, ours %016lx\n", want->pc, got->pc)
-    for (int r = 0; r < 32; r++)
-        DIFFER(want->v[r][0] != got->v[r][0] || want->v[r][1] != got->v[r][1],
-               "    v%-9d qemu %016lx:%016lx, ours %016lx:%016lx\n", r, want->v[r][1], want->v[r][0],
-               got->v[r][1], got->v[r][0])
-    DIFFER(want->nzcv != got->nzcv, "    nzcv       qemu %x, ours %x\n", want->nzcv >> 28, got->nzcv >> 28)
-    DIFFER(want->fpsr != got->fpsr, "    fpsr       qemu %08x, ours %08x\n", want->fpsr, got->fpsr)
-    DIFFER(want->fpcr != got->fpcr, "    fpcr       qemu %08x, ours %08x\n", want->fpcr, got->fpcr)
-    for (int k = 0; k < WINDOW_SIZE; k++)
-        if (want->window[k] != got->window[k]) {
-            DIFFER(true, "    memory     +%d: qemu %02x, ours %02x\n", k, want->window[k], got->window[k])
-            break;
-        }
-#undef DIFFER
-    return same;
-}
-
-static void show_inputs(const u32 *words, const struct diff_state *in)
-{
-    u32 general = 0, vector = 0;
-    for (unsigned k = 0; k < CASE_WORDS && words[k] != (u32)INSN_BRK; k++) {
-        char text[96];
-        struct insn i;
-        if (words[k] == (u32)INSN_NOP)
-            continue;
-        insn_decode(words[k], &i);
-        insn_disas(words[k], in->pc + k * 4, text, sizeof text);
-        printf("    +%-3u %08x   %s\n", k * 4, words[k], text);
-        unsigned d = words[k] & 31, n = words[k] >> 5 & 31, m = words[k] >> 16 & 31, a = words[k] >> 10 & 31;
-        *(i.flags & VD ? &vector : &general) |= 1u << d;
-        *(i.flags & VN ? &vector : &general) |= 1u << n;
-        *(i.flags & VM ? &vector : &general) |= 1u << m;
-        *(i.flags & VA ? &vector : &general) |= 1u << a;
-    }
-    for (unsigned r = 0; r < 31; r++)
-        if (general >> r & 1)
-            printf("    in x%-6u %016lx\n", r, in->x[r]);
-    for (unsigned r = 0; r < 32; r++)
-        if (vector >> r & 1)
-            printf("    in v%-6u %016lx:%016lx\n", r, in->v[r][1], in->v[r][0]);
-    printf("    in sp %lx pc %lx nzcv %x fpcr %08x fpsr %08x\n", in->sp, in->pc, in->nzcv >> 28, in->fpcr, in->fpsr);
-}
-
 /// Runs one case on both sides, in its slot. ret  true when they agree
 static bool run_one(struct engine *e, struct oracle *q, u32 slot, const u32 *words, const struct diff_state *in,
                     struct diff_state *want, struct diff_state *got)
@@ -175,7 +115,7 @@ static bool run_one(struct engine *e, struct oracle *q, u32 slot, const u32 *wor
     *want = states[slot];
     engine_code(e, code, b.count);
     engine_run(e, in, got);
-    return compare(want, got, NULL);
+    return show_compare(want, got, NULL);
 }
 
 /// Replaces what is not needed for a difference by NOPs, as long as the case still differs alone.
@@ -213,7 +153,7 @@ static void judge(const struct options *o, struct tally *t, u64 number, const u3
         insn_decode(words[k], &each);
         t->by_op[each.op]++;
     }
-    if (compare(want, got, NULL))
+    if (show_compare(want, got, NULL))
         return;
     if (o->length == 1 && known_difference(&i, in, want, got) != NULL) {
         t->known++;
@@ -228,8 +168,8 @@ static void judge(const struct options *o, struct tally *t, u64 number, const u3
         return;
     }
     printf("DIFFERS --seed %lu --case %lu (%s)\n", o->seed, number, insn_rows[i.op].name);
-    show_inputs(words, in);
-    compare(want, got, stdout);
+    show_case(words, in);
+    show_compare(want, got, stdout);
 }
 
 static void run_batch(const struct options *o, struct gen *g, struct engine *e, struct oracle *q, struct tally *t, u64 first,
@@ -259,8 +199,8 @@ static void run_batch(const struct options *o, struct gen *g, struct engine *e, 
         u32 k = t->failing.slot[f];
         printf("DIFFERS --length %u --seed %lu --case %lu, shrunk:\n", o->length, o->seed, first + k);
         shrink(e, q, k, words + k * CASE_WORDS, &in[k], &want[k], &got);
-        show_inputs(words + k * CASE_WORDS, &in[k]);
-        compare(&want[k], &got, stdout);
+        show_case(words + k * CASE_WORDS, &in[k]);
+        show_compare(&want[k], &got, stdout);
     }
     t->failing.count = 0;
 }
