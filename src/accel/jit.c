@@ -28,6 +28,7 @@ static void read_knobs(struct jit_config *cfg)
     cfg->block_max = (unsigned)knob("BRUIN_JIT_BLOCK");
     cfg->slots = (unsigned)knob("BRUIN_JIT_SLOTS");
     cfg->flush_every = (unsigned)knob("BRUIN_JIT_FLUSH");
+    cfg->evict_every = (unsigned)knob("BRUIN_JIT_EVICT");
     cfg->hot = (unsigned)knob("BRUIN_JIT_HOT");
     cfg->cpu_off = getenv("BRUIN_JIT_CPU_OFF");
     cfg->v_through = knob("BRUIN_JIT_VTHROUGH");

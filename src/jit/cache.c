@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { PAGE_HASH = 1 << 12 };
+enum { PAGE_HASH = 1 << 12, CODE_SIZE = 24 << 20 };
 
 enum { HOT_SITES = 1 << 13 };
 
@@ -25,13 +25,34 @@ static void purge_jump_caches(struct jit *j)
 
 static void code_written(void *ctx, gpa_t gpa, u64 len) { jit_invalidate(ctx, gpa, len); }
 
+/// The segments lie behind the thunks, hot code in the lower half and cold code in the upper.
+static void make_segments(struct jit *j)
+{
+    u8 *hot = (u8 *)align_up((u64)(uintptr_t)j->b.p, GUEST_PAGE), *cold = j->code.rw + j->code.size / 2;
+    u64 room = (u64)(cold - hot);
+    unsigned n = (unsigned)(room / (room < 4 * SEGMENT_SIZE ? SEGMENT_MIN : SEGMENT_SIZE));
+    j->seg_count = n < 1 ? 1 : n > SEGMENTS_MAX ? SEGMENTS_MAX : n;
+    j->seg_size = align_down(room / j->seg_count, GUEST_PAGE);
+    for (unsigned k = 0; k < j->seg_count; k++)
+        j->seg[k] = (struct jit_segment){hot + k * j->seg_size, cold + k * j->seg_size, NULL};
+}
+
+/// Translations go into this segment, which is empty.
+static void fill_segment(struct jit *j, unsigned k)
+{
+    struct jit_segment *s = &j->seg[k];
+    j->seg_now = k;
+    j->b = (struct xbuf){s->hot, s->hot + j->seg_size};
+    j->cold = (struct xbuf){s->cold, s->cold + j->seg_size};
+}
+
 struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
 {
     struct jit *j = xcalloc(1, sizeof *j);
     if (cfg)
         j->cfg = *cfg;
     if (!j->cfg.code_size)
-        j->cfg.code_size = 48 * MIB;
+        j->cfg.code_size = CODE_SIZE;
     if (!j->cfg.block_max || j->cfg.block_max > BLOCK_INSNS_MAX)
         j->cfg.block_max = BLOCK_INSNS_MAX;
     if (!j->cfg.slots || j->cfg.slots > SLOT_COUNT - 32)
@@ -55,22 +76,19 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     jit_init_tables();
     j->b = (struct xbuf){j->code.rw, j->code.rw + j->code.size / 2};
     jit_make_thunks(j);
-    j->hot_start = j->b.p;
-    j->cold_start = j->code.rw + j->code.size / 2;
-    j->cold = (struct xbuf){j->cold_start, j->code.rw + j->code.size};
+    make_segments(j);
+    fill_segment(j, 0);
     purge_jump_caches(j);
     mem_watch_code(m, code_written, j);
     return j;
 }
 
-static void free_blocks(struct jit *j)
+static void free_block(struct jit *j, struct jit_block *b)
 {
-    for (struct jit_block *b = j->all, *next; b; b = next) {
-        next = b->all_next;
-        free(b->links);
-        free(b);
-    }
-    j->all = NULL;
+    for (unsigned k = 0; k < b->link_count; k++)
+        j->link_free[j->link_free_count++] = b->links[k].number;
+    free(b->links);
+    free(b);
 }
 
 void jit_free(struct jit *j)
@@ -78,11 +96,12 @@ void jit_free(struct jit *j)
     if (!j)
         return;
     mem_unwatch_code(j->mem, j);
-    free_blocks(j);
+    jit_flush(j);
     os_code_free(&j->code);
     free(j->hash);
     free(j->page_hash);
     free(j->link_of);
+    free(j->link_free);
     free(j->hot_sites);
     free(j->patience);
     free(j->ways);
@@ -94,14 +113,31 @@ void jit_free(struct jit *j)
 
 void jit_flush(struct jit *j)
 {
-    free_blocks(j);
+    for (unsigned k = 0; k < j->seg_count; k++) {
+        for (struct jit_block *b = j->seg[k].blocks, *next; b; b = next) {
+            next = b->all_next;
+            free_block(j, b);
+        }
+        j->seg[k].blocks = NULL;
+    }
     memset(j->hash, 0, BLOCK_HASH * sizeof *j->hash);
     memset(j->page_hash, 0, PAGE_HASH * sizeof *j->page_hash);
     purge_jump_caches(j);
-    j->link_count = 0;
-    j->b.p = j->hot_start;
-    j->cold.p = j->cold_start;
+    fill_segment(j, 0);
     j->st_flushes++;
+    j->removals++;
+}
+
+u32 jit_link_number(struct jit *j)
+{
+    if (j->link_free_count)
+        return j->link_free[--j->link_free_count];
+    if (j->link_count == j->link_cap) {
+        j->link_cap = j->link_cap ? 2 * j->link_cap : 1024;
+        j->link_of = xrealloc(j->link_of, j->link_cap * sizeof *j->link_of);
+        j->link_free = xrealloc(j->link_free, j->link_cap * sizeof *j->link_free);
+    }
+    return j->link_count++;
 }
 
 struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode)
@@ -122,15 +158,10 @@ void jit_publish(struct jit *j, struct jit_block *b)
     struct jit_block **p = &j->page_hash[page_slot(b->page)];
     b->page_next = *p;
     *p = b;
-    b->all_next = j->all;
-    j->all = b;
-    for (unsigned k = 0; k < b->link_count; k++) {
-        if (j->link_count == j->link_cap) {
-            j->link_cap = j->link_cap ? 2 * j->link_cap : 1024;
-            j->link_of = xrealloc(j->link_of, j->link_cap * sizeof *j->link_of);
-        }
-        j->link_of[j->link_count++] = &b->links[k];
-    }
+    b->all_next = j->seg[j->seg_now].blocks;
+    j->seg[j->seg_now].blocks = b;
+    for (unsigned k = 0; k < b->link_count; k++)
+        j->link_of[b->links[k].number] = &b->links[k];
 }
 
 void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to)
@@ -178,10 +209,9 @@ static void remove_from_hash(struct jit *j, struct jit_block *b)
         *h = b->hash_next;
 }
 
-/// The block must not be entered again: its entry becomes a jump to a fresh look-up.
-static void kill_block(struct jit *j, struct jit_block *b)
+/// Nothing finds or reaches the block any more, but for what runs in it.
+static void detach(struct jit *j, struct jit_block *b)
 {
-    b->is_dead = true;
     remove_from_hash(j, b);
     for (struct jit_link *l = b->in, *next; l; l = next) {
         next = l->next_in;
@@ -190,6 +220,13 @@ static void kill_block(struct jit *j, struct jit_block *b)
     b->in = NULL;
     for (unsigned k = 0; k < b->link_count; k++)
         jit_unlink(j, &b->links[k]);
+}
+
+/// The block must not be entered again: its entry becomes a jump to a fresh look-up.
+static void kill_block(struct jit *j, struct jit_block *b)
+{
+    b->is_dead = true;
+    detach(j, b);
     struct xbuf at = {b->entry, b->entry + 16};
     x_jmp(&at, b->dead_stub);
     if (b->loop_top) {
@@ -197,6 +234,52 @@ static void kill_block(struct jit *j, struct jit_block *b)
         x_jmp(&at, b->loop_dead_stub);
     }
     j->st_invalidated++;
+}
+
+/// Gives up the blocks of a segment. Predicted returns may lead there: the caller drops them.
+static void evict(struct jit *j, struct jit_segment *s)
+{
+    const u8 *from = jit_rx(j, s->hot), *end = from + j->seg_size;
+    for (struct jit_block *b = s->blocks, *next; b; b = next) {
+        next = b->all_next;
+        if (!b->is_dead) {
+            struct jit_block **p = &j->page_hash[page_slot(b->page)];
+            while (*p && *p != b)
+                p = &(*p)->page_next;
+            if (*p)
+                *p = b->page_next;
+            detach(j, b);
+        }
+        free_block(j, b);
+    }
+    s->blocks = NULL;
+    for (unsigned k = 0; k < JC_SIZE * JC_TABLES; k++)
+        if (j->jc[k].host >= from && j->jc[k].host < end)
+            j->jc[k].va = ~0ULL;
+    j->st_evictions++;
+    j->removals++;
+}
+
+void jit_make_room(struct jit *j, struct cpu *c)
+{
+    enum { BLOCK_ROOM = 64 << 10 };
+    bool full = j->b.end - j->b.p < BLOCK_ROOM || j->cold.end - j->cold.p < BLOCK_ROOM;
+    u64 n = j->st_blocks + 1, before = j->removals;
+    if (j->cfg.flush_every && n % j->cfg.flush_every == 0) {
+        jit_flush(j);
+    } else if (full || (j->cfg.evict_every && n % j->cfg.evict_every == 0)) {
+        unsigned k = (j->seg_now + 1) % j->seg_count;
+        if (j->cfg.evict_every)
+            k = (unsigned)(n * 0x9e3779b97f4a7c15ULL >> 40) % j->seg_count;
+        // what was written is read through the other mapping from now on, and counts once
+        os_code_trim(&j->code, j->seg[0].hot, j->seg_count * j->seg_size);
+        os_code_trim(&j->code, j->seg[0].cold, j->seg_count * j->seg_size);
+        if (j->seg[k].blocks)
+            evict(j, &j->seg[k]);
+        fill_segment(j, k);
+    }
+    if (before != j->removals)
+        c->jit[JW_RESET] = 1;
 }
 
 static u64 *site_slot(const struct jit *j, gpa_t pa)

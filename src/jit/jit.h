@@ -97,6 +97,7 @@ struct jit_link {
     u16 off;   ///< target offset in its page
     u16 src;   ///< of the branch in its own page
     u8 *heat, *heat_jump; ///< a branch back: the way by its counter, and the jump that ends it; or NULL
+    u32 number; ///< of jit.link_of
     bool is_call;
     bool is_hot; ///< counted down: goes straight to its target
 };
@@ -119,6 +120,13 @@ struct jit_block {
     u64 runs; ///< counted when asked for
 };
 
+/// A part of the code cache that is given up as a whole.
+struct jit_segment {
+    u8 *hot, *cold;
+    struct jit_block *blocks;
+};
+enum { SEGMENTS_MAX = 32, SEGMENT_SIZE = 1 << 20, SEGMENT_MIN = 1 << 17 };
+
 /// Stress and measurement knobs; zero means off or default.
 struct jit_config {
     u64 code_size;      ///< bytes of code cache
@@ -135,6 +143,7 @@ struct jit_config {
     bool count;         ///< cpu.icount counts instructions and cpu.budget ends a run
     bool precise_flags; ///< dead flags are right even when an exception shows them (SPSR)
     unsigned flush_every; ///< flush the cache after so many translations
+    unsigned evict_every; ///< ... give up a random segment
     const char *fault;    ///< tests: name of an operation to translate wrongly, or NULL
     unsigned skip_lo, skip_hi; ///< do not emit these operations, to bisect
     bool trail;            ///< every block marks the trail; see cpu.full_trail
@@ -147,7 +156,10 @@ struct jit {
     struct xbuf cold;  ///< out-of-line code
     struct os_code code;
     s64 rx;            ///< add to a writable address to get the executable one
-    u8 *hot_start, *cold_start;
+    struct jit_segment seg[SEGMENTS_MAX];
+    unsigned seg_count, seg_now;
+    u64 seg_size;  ///< bytes of hot code, and as many of cold code
+    u64 removals;  ///< changes when blocks were freed
     u8 *fp_consts; ///< struct fp_consts (fp.h)
     struct x_features cpu;
     struct jit_config cfg;
@@ -163,10 +175,8 @@ struct jit {
     struct jit_block **hash;
     struct jit_block **page_hash; ///< by physical page
     struct jit_link **link_of;    ///< by number
-    struct jit_block **link_from;
-    u32 link_count, link_cap;
-    struct jit_block *all; ///< every block since the last flush, for freeing
-    bool flush_pending;
+    u32 *link_free;               ///< numbers given back
+    u32 link_count, link_cap, link_free_count;
     u64 stop_exceptions; ///< check: cpu.exceptions at the start; another value ends the run
     bool outside; ///< the C side runs before translated code was entered
     struct insn *decoded;  ///< by hash of the word, for slow paths
@@ -239,7 +249,7 @@ struct jit {
     unsigned pending_n;
 
     /* Counters of --stats. */
-    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_invalidated, st_lookups, st_links, st_contexts, st_link_calls, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot;
+    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_evictions, st_invalidated, st_lookups, st_links, st_contexts, st_link_calls, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot;
     u32 st_op_fallback[OP_COUNT];
 };
 
@@ -388,6 +398,10 @@ struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode);
 void jit_publish(struct jit *j, struct jit_block *b);
 void jit_invalidate(struct jit *j, gpa_t pa, u64 len);
 void jit_flush(struct jit *j);
+/// Before a translation: goes on to another segment when this one is full.
+void jit_make_room(struct jit *j, struct cpu *c);
+/// A number for a link.
+u32 jit_link_number(struct jit *j);
 /// The set of instructions that look translations up by address instead of by slot; those that must not
 /// check for others have SITE_ALONE added to their address.
 enum { SITE_ALONE = 2 };

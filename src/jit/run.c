@@ -130,7 +130,7 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
     struct jit *j = jit_of(c);
     struct jit_link *l = j->link_of[number];
     gpa_t pa = l->from->page + l->off;
-    u64 flushes = j->st_flushes;
+    u64 removals = j->removals;
     c->pc = c->jit_page + l->off;
     cpu_trail(c, c->jit_page + l->src, c->pc);
     struct jit_block *b = jit_find(j, pa, l->from->mode);
@@ -140,7 +140,7 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
             return leave(j);
         b = jit_translate(j, c, pa, host, c->mode);
     }
-    if (flushes == j->st_flushes && !l->from->is_dead)
+    if (removals == j->removals && !l->from->is_dead)
         jit_link_to(j, l, b);
     return jit_rx(j, b->entry);
 }
@@ -149,7 +149,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
 {
     struct jit *j = jit_of(c);
     struct jit_block *b = NULL;
-    u64 flushes = j->st_flushes, page = c->jit_page, gen = c->jit[JW_GEN], va;
+    u64 removals = j->removals, page = c->jit_page, gen = c->jit[JW_GEN], va;
     if (number & CROSS_UNLINKED) {
         c->jit[JW_FROM] = (number & (GUEST_PAGE - 1)) + 1;
         return jit_c_lookup(c);
@@ -159,7 +159,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     cpu_trail(c, page + l->src, c->pc);
     va = c->pc;
     const u8 *host = lookup(j, c, &b);
-    if (b && flushes == j->st_flushes && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&
+    if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&
         !l->from->is_dead) {
         if (l->to != b)
             jit_unlink(j, l);
@@ -267,7 +267,8 @@ static void print_top(const struct jit *j)
 {
     enum { TOP = 16 };
     const struct jit_block *top[TOP] = {0};
-    for (const struct jit_block *b = j->all; b; b = b->all_next) {
+    for (unsigned s = 0; s < j->seg_count; s++)
+    for (const struct jit_block *b = j->seg[s].blocks; b; b = b->all_next) {
         const struct jit_block *in = b;
         for (unsigned k = 0; k < TOP && in; k++)
             if (!top[k] || in->runs * in->insns > top[k]->runs * top[k]->insns) {

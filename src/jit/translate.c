@@ -365,6 +365,7 @@ static struct jit_link *new_link(struct jit *j, s64 target)
     l->delta = (s32)(target & ~0xfffLL);
     l->off = (u16)(target & 0xfff);
     l->src = (u16)(j->off[j->k] & 0xfff);
+    l->number = jit_link_number(j);
     return l;
 }
 
@@ -393,7 +394,7 @@ static void heat(struct jit *j, struct jit_link *l, u32 number)
 
 static void link_stub(struct jit *j, struct jit_link *l)
 {
-    u32 number = j->link_count + (u32)(l - j->pending);
+    u32 number = l->number;
     l->stub = j->cold.p;
     if (l->guard) {
         jit_pc(j, &j->cold, RAX, l->delta + l->off);
@@ -825,11 +826,7 @@ static void account(struct jit *j, u8 *cold_from)
 struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u32 *host, u32 mode)
 {
     const u32 *page = host - (pa & 0xfff) / 4;
-    if (j->b.end - j->b.p < 64 << 10 || j->cold.end - j->cold.p < 64 << 10 ||
-        (j->cfg.flush_every && j->st_blocks % j->cfg.flush_every == j->cfg.flush_every - 1)) {
-        jit_flush(j);
-        c->jit[JW_RESET] = 1;
-    }
+    jit_make_room(j, c);
     struct jit_block *b = xcalloc(1, sizeof *b);
     b->page = pa & ~0xfffULL;
     b->off = pa & 0xfff;

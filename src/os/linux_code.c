@@ -34,6 +34,12 @@ bool os_code_alloc(struct os_code *code, u64 size, struct err *e)
     return true;
 }
 
+void os_code_trim(struct os_code *code, u8 *from, u64 len)
+{
+    (void)code;
+    madvise(from, len, MADV_DONTNEED);
+}
+
 void os_code_free(struct os_code *code)
 {
     if (!code->rw)

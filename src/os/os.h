@@ -23,6 +23,8 @@ struct os_code {
 };
 /// size: a multiple of 4 KiB. ret  false with a message when the host forbids it
 MUST_USE bool os_code_alloc(struct os_code *code, u64 size, struct err *e);
+/// Drops whole pages of the writable mapping; they come back, unchanged, when written again.
+void os_code_trim(struct os_code *code, u8 *from, u64 len);
 void os_code_free(struct os_code *code);
 
 /* ---- time ---- */
