@@ -100,7 +100,7 @@ static void print_range(const struct range *r, struct text *out)
 static unsigned level_shift(const struct cpu *c, gva_t va, int level)
 {
     static const u8 tg0[4] = {12, 16, 14, 12}, tg1[4] = {12, 14, 12, 16};
-    u64 tcr = c->sr[SYSREG_TCR_EL1];
+    u64 tcr = cpu_tcr(c);
     unsigned page = bit(va, 55) ? tg1[bits(tcr, 31, 30)] : tg0[bits(tcr, 15, 14)];
     return page + (unsigned)(3 - level) * (page - 3);
 }
@@ -140,17 +140,23 @@ static void info_mem_half(struct debugger *d, gva_t va, u64 span, struct text *o
 static void info_mem(struct debugger *d, struct text *out)
 {
     struct cpu *c = debugger_cpu(d);
-    u64 tcr = c->sr[SYSREG_TCR_EL1];
+    u64 tcr = cpu_tcr(c);
+    const struct cpu_regime_regs *r = &cpu_regime_regs[c->regime];
     if (!(c->mode & MODE_MMU)) {
         text_add(out, "MMU off: virtual = physical, all data accesses are Device-nGnRnE\n");
         return;
     }
     unsigned t0 = (unsigned)bits(tcr, 5, 0), t1 = (unsigned)bits(tcr, 21, 16);
     u64 low = 1ULL << (64 - (t0 < 16 ? 16 : t0)), high = 1ULL << (64 - (t1 < 16 ? 16 : t1));
-    text_add(out, "TTBR0_EL1 0x%llx%s\n", (unsigned long long)c->sr[SYSREG_TTBR0_EL1], bit(tcr, 7) ? " (disabled by EPD0)" : "");
+    if (c->stage2)
+        text_add(out, "through stage 2: VTTBR_EL2 0x%llx VTCR_EL2 0x%llx\n", (unsigned long long)c->sr[SYSREG_VTTBR_EL2],
+                 (unsigned long long)c->sr[SYSREG_VTCR_EL2]);
+    text_add(out, "%s 0x%llx%s\n", sysreg_id_name(r->ttbr0), (unsigned long long)c->sr[r->ttbr0], bit(tcr, 7) ? " (disabled by EPD0)" : "");
     if (!bit(tcr, 7))
         info_mem_half(d, 0, low, out);
-    text_add(out, "TTBR1_EL1 0x%llx%s\n", (unsigned long long)c->sr[SYSREG_TTBR1_EL1], bit(tcr, 23) ? " (disabled by EPD1)" : "");
+    if (c->regime == REGIME_EL2) /* has no upper half */
+        return;
+    text_add(out, "%s 0x%llx%s\n", sysreg_id_name(r->ttbr1), (unsigned long long)c->sr[r->ttbr1], bit(tcr, 23) ? " (disabled by EPD1)" : "");
     if (!bit(tcr, 23))
         info_mem_half(d, -high, high, out);
 }
@@ -168,7 +174,7 @@ static void info_tlb(struct debugger *d, struct text *out)
 {
     struct cpu *c = debugger_cpu(d);
     const struct mmuctx *t = c->ctx;
-    text_add(out, "current context (EL%u%s): entries in use\n", c->el, t->pan ? ", PAN" : "");
+    text_add(out, "current context (EL%u%s): entries in use\n", c->el, t->pan ? ", PAN" : c->stage2 ? ", through stage 2" : "");
     if (!t->stale) {
         tlb_entries(t, "r", t->r, t->ri, out);
         tlb_entries(t, "w", t->w, t->wi, out);
@@ -187,8 +193,8 @@ void monitor_walk(struct debugger *d, gva_t va, struct text *out)
         text_add(out, "MMU off: PA = VA = 0x%llx\n", (unsigned long long)va);
         return;
     }
-    text_add(out, "VA 0x%llx by TTBR%u_EL1 0x%llx\n", (unsigned long long)va, (unsigned)bit(va, 55),
-             (unsigned long long)c->sr[bit(va, 55) ? SYSREG_TTBR1_EL1 : SYSREG_TTBR0_EL1]);
+    unsigned by = bit(va, 55) ? cpu_regime_regs[c->regime].ttbr1 : cpu_regime_regs[c->regime].ttbr0;
+    text_add(out, "VA 0x%llx by %s 0x%llx\n", (unsigned long long)va, sysreg_id_name(by), (unsigned long long)c->sr[by]);
     for (int level = x.desc_first; level <= x.level && level < 4; level++) {
         if (x.desc_pa[level] == 0)
             break;
@@ -255,6 +261,14 @@ static void info_irq(struct debugger *d, struct text *out)
                  (unsigned long long)c->sr[SYSREG_CNTV_CTL_EL0], (unsigned long long)c->sr[SYSREG_CNTV_CVAL_EL0],
                  (unsigned long long)c->sr[SYSREG_CNTP_CTL_EL0], (unsigned long long)c->sr[SYSREG_CNTP_CVAL_EL0],
                  (unsigned long long)cpu_counter(c));
+        if (!c->has_el2)
+            continue;
+        text_add(out, "  of EL2: virtual timer: CTL 0x%llx CVAL 0x%llx  physical timer: CTL 0x%llx CVAL 0x%llx  CNTVOFF 0x%llx\n",
+                 (unsigned long long)c->sr[SYSREG_CNTHV_CTL_EL2], (unsigned long long)c->sr[SYSREG_CNTHV_CVAL_EL2],
+                 (unsigned long long)c->sr[SYSREG_CNTHP_CTL_EL2], (unsigned long long)c->sr[SYSREG_CNTHP_CVAL_EL2],
+                 (unsigned long long)c->sr[SYSREG_CNTVOFF_EL2]);
+        text_add(out, "  virtual IRQ wire %s, virtual FIQ wire %s, HCR_EL2 0x%llx\n", lines & CPU_LINE_VIRQ ? "up" : "down",
+                 lines & CPU_LINE_VFIQ ? "up" : "down", (unsigned long long)c->sr[SYSREG_HCR_EL2]);
     }
     for (unsigned k = 0; machine_device(d->machine, k, &dev); k++) {
         if (strstr(dev.name, "redist")) {

@@ -230,6 +230,6 @@ void name_for_el2(char *text)
         memmove(p + 8, p + 9, strlen(p + 9) + 1);
     }
     for (p = text; (p = strstr(p, "EL1")) != NULL; p += 3)
-        if (p > text && (p[-1] == '_' || p[-1] == ' ') && !(p[3] >= '0' && p[3] <= '9'))
+        if (p - text > 3 && (p[-1] == '_' || !strncmp(p - 3, "at ", 3) || !strncmp(p - 2, ", ", 2)) && !(p[3] >= '0' && p[3] <= '9'))
             p[2] = '2';
 }

@@ -264,7 +264,7 @@ static bool f02_vectors(struct scene *s)
         SAY(cause, "`%s` is UNDEFINED on this CPU%s.", s->dis,
             s->have_word && s->insn.op == OP_INVALID ? ": no such instruction; pc may run through data" : "");
     else
-        SAY(cause, "%s at EL%d.", ec_name(s->ec), f->kind >= 0x400 ? 0 : 1);
+        SAY(cause, "%s from EL%llu.", ec_name(s->ec), (ull)bits(f->spsr, 3, 2));
     if (f->sr_vbar == 0)
         why_add(s, " VBAR_EL1 is 0: no vectors were installed.");
     else if (!mem_find(machine_mem(s->x->m), f->sr_vbar) && !s->mmu)

@@ -7,12 +7,12 @@
 #define GICD 0x08000000ULL
 #define GICR 0x080a0000ULL
 #define GICC 0x08010000ULL
-enum { INTID_VIRT = 27, INTID_PHYS = 30, GICR_STRIDE = 0x20000, GICR_SGI = 0x10000, IGROUPR = 0x80, ISENABLER = 0x100, ISPENDR = 0x200,
+enum { GICR_STRIDE = 0x20000, GICR_SGI = 0x10000, IGROUPR = 0x80, ISENABLER = 0x100, ISPENDR = 0x200,
        ISACTIVER = 0x300, IPRIORITYR = 0x400, GICR_WAKER = 0x14 };
 typedef unsigned long long ull;
 
 struct chain {
-    u64 v_ctl, p_ctl; ///< CNTV_CTL_EL0, CNTP_CTL_EL0
+    u64 v_ctl, p_ctl, hp_ctl, hv_ctl; ///< CNTV_CTL_EL0, CNTP_CTL_EL0, CNTHP_CTL_EL2, CNTHV_CTL_EL2
     u64 gicd_ctlr, enabled, group, pending, active, pmr, group1, group0;
     gpa_t bank;       ///< registers of this CPU's SGIs and PPIs
     bool has_gic, asleep; ///< GICR_WAKER.ProcessorSleep
@@ -29,6 +29,8 @@ static void read_chain(struct explain *x, struct cpu *c, struct chain *k)
     *k = (struct chain){.has_gic = !machine_config(x->m)->bare};
     k->v_ctl = c->sr[SYSREG_CNTV_CTL_EL0];
     k->p_ctl = c->sr[SYSREG_CNTP_CTL_EL0];
+    k->hp_ctl = c->sr[SYSREG_CNTHP_CTL_EL2];
+    k->hv_ctl = c->sr[SYSREG_CNTHV_CTL_EL2];
     if (!k->has_gic)
         return;
     k->gicd_ctlr = io(x, GICD);
@@ -62,7 +64,7 @@ static const char *intid_name(unsigned intid)
     static const struct {
         unsigned intid;
         const char *name;
-    } known[] = {{25, "the GIC's maintenance interrupt"}, {26, "the hypervisor timer"}, {27, "the virtual timer"},
+    } known[] = {{25, "the GIC's maintenance interrupt"}, {26, "the hypervisor timer"}, {27, "the virtual timer"}, {28, "the hypervisor's virtual timer"},
                  {30, "the physical timer"}, {33, "the UART"}, {34, "the RTC"}, {39, "the GPIO keys"}};
     for (unsigned i = 0; i < ARRAY_LEN(known); i++)
         if (known[i].intid == intid)
@@ -90,13 +92,20 @@ const char *pending_interrupt(struct explain *x, struct cpu *c, char *buf, size_
 
 static const char *timer_link(struct explain *x, const struct chain *k, char *buf, size_t size)
 {
-    bool v = k->v_ctl & 1, p = k->p_ctl & 1;
-    unsigned intid = v ? INTID_VIRT : INTID_PHYS;
-    const char *name = v ? "virtual" : "physical";
-    u64 ctl = v ? k->v_ctl : k->p_ctl;
-    size_t n;
-    if (!v && !p)
+    const struct {
+        u64 ctl;
+        unsigned intid;
+        const char *name;
+    } all[] = {{k->v_ctl, 27, "virtual"}, {k->p_ctl, 30, "physical"}, {k->hp_ctl, 26, "EL2 physical"}, {k->hv_ctl, 28, "EL2 virtual"}};
+    unsigned t = 0;
+    while (t < ARRAY_LEN(all) && !(all[t].ctl & 1))
+        t++;
+    if (t == ARRAY_LEN(all))
         return NULL;
+    unsigned intid = all[t].intid;
+    const char *name = all[t].name;
+    u64 ctl = all[t].ctl;
+    size_t n;
     u64 prio = priority(x, k, intid);
     bool group1 = bit(k->group, intid);
     n = (size_t)snprintf(buf, size, "The %s timer runs, but ", name);
@@ -160,8 +169,8 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
     snprintf(out->cause, sizeof out->cause, "cpu%u loops at %s on values that nothing else changes, and %s, so it never leaves.",
              c->index, at, masked ? "interrupts are masked (DAIF.I=1)" : "no interrupt is enabled that could come");
     snprintf(out->fix, sizeof out->fix,
-             "If the program is finished here, end with PSCI SYSTEM_OFF (x0=0x84000008, hvc #0); else find why it came "
-             "to this loop from the transfers above.");
+             "If the program is finished here, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0); else find why it came "
+             "to this loop from the transfers above.", c->has_el2 ? "smc" : "hvc");
     size_t n = strlen(out->cause);
     if (x->polls_uart) {
         snprintf(out->title, sizeof out->title, "waiting for a UART flag that never changes");
@@ -204,7 +213,7 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
     else
         snprintf(out->fix, sizeof out->fix,
                  "Arm a timer (CNTV_CVAL_EL0, CNTV_CTL_EL0=1), enable its INTID 27 in the GIC with PMR=0xff and group 1 on; or, if "
-                 "the program is finished, end with PSCI SYSTEM_OFF (x0=0x84000008, hvc #0).");
+                 "the program is finished, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0).", c->has_el2 ? "smc" : "hvc");
 }
 
 void why_idle(struct explain *x, struct why *out)
@@ -244,4 +253,7 @@ void idle_state(struct explain *x, struct cpu *c, char *buf, size_t size)
              "CNTV_CTL=0x%llx CNTP_CTL=0x%llx DAIF=0x%x GICD_CTLR=0x%llx ISENABLER0=0x%llx PMR=0x%llx IGRPEN1=%llu wires=%u",
              (ull)k.v_ctl, (ull)k.p_ctl, c->daif, (ull)k.gicd_ctlr, (ull)k.enabled, (ull)k.pmr, (ull)k.group1,
              atomic_load(&c->irq_lines));
+    size_t n = strlen(buf);
+    if (c->has_el2)
+        snprintf(buf + n, size - n, " CNTHP_CTL=0x%llx CNTHV_CTL=0x%llx", (ull)k.hp_ctl, (ull)k.hv_ctl);
 }

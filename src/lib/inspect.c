@@ -343,8 +343,10 @@ static void put_word(struct text *t, const char *word)
 static void put_qemu(struct text *t, const bruin_config *c, const struct boot_job *job)
 {
     const char *v;
-    put(t, "qemu-system-aarch64 -M virt,gic-version=%llu%s -cpu max -m %lluM -smp %llu -nographic",
-        (ull)config_number(c, "gic", 3), config_number(c, "el", 1) == 2 ? ",virtualization=on" : "",
+    bool el2 = config_number(c, "el", 1) == 2;
+    put(t, "qemu-system-aarch64 -M virt,gic-version=%llu%s -cpu %s -m %lluM -smp %llu -nographic",
+        (ull)config_number(c, "gic", 3), el2 ? ",virtualization=on" : "",
+        el2 && config_choice_is(c, "vhe", "off") ? "cortex-a57" : "max",
         (ull)(job->req.ram_size / MIB), (ull)config_number(c, "cpus", 1));
     if (config_flag(c, "no-reboot"))
         put(t, " -no-reboot");

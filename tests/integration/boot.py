@@ -6,6 +6,7 @@ usage: boot.py SCENARIO --bruin PROGRAM [--accel interp|jit] [--gic 2|3] [--time
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,52 @@ def userspace(o, kernel='Image'):
 
 def userspace_cloud(o):
     userspace(o, 'Image-cloud')
+
+
+def el2(o):
+    """A kernel entered at EL2, two CPUs: it stays there with FEAT_VHE, else leaves a stub; KVM initialises; no lint speaks."""
+    for vhe, mode in (('on', 'VHE'), ('off', 'Hyp')):
+        c = start(o, 'Image-cloud', '--el', '2', '--vhe', vhe, '-c', '2', '--lint', 'strict', '-i', INITRD, '-a', 'run=/bin/true')
+        c.expect('CPU1: Booted secondary processor')
+        c.expect(r'CPU: All CPU\(s\) started at EL2')
+        c.expect(f'{mode} mode initialized successfully')
+        c.expect('RUN-STATUS=0')
+        want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+        want(b'bruin: warning' not in c.seen, 'a warning', c)
+
+
+def kvm(o):
+    """Linux in a virtual machine of the guest's KVM (tests/guest/kvm/kvmboot.c), by both of its ways into EL2."""
+    tools = [shutil.which(t) for t in ('aarch64-linux-gnu-gcc', 'fdtput', 'cpio')]
+    if not all(tools):
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as d:
+        inner = f'{d}/root/inner'
+        os.makedirs(inner)
+        run = lambda *command, **kw: subprocess.run(command, check=True, **kw)
+        run(tools[0], '-O2', '-static', f'{HERE}/../guest/kvm/kvmboot.c', '-o', f'{d}/root/kvmboot', '-lpthread')
+        run(o.bruin, 'dtb', 'dump', '-m', '256M', '-c', '2', '-o', f'{inner}/dtb')
+        run(tools[1], '-t', 's', f'{inner}/dtb', '/chosen', 'bootargs', 'console=ttyAMA0 run=/bin/true')
+        end = 0x48200000 + os.path.getsize(INITRD)
+        for name, at in (('start', 0x48200000), ('end', end)):
+            run(tools[1], '-t', 'x', f'{inner}/dtb', '/chosen', f'linux,initrd-{name}', '0', f'{at:x}')
+        shutil.copy(INITRD, f'{inner}/initrd')
+        shutil.copy(f'{CACHE}/Image-cloud', f'{inner}/Image')
+        with open(f'{d}/root/kvmrun', 'w') as f:
+            f.write('#!/bin/sh\nexec /kvmboot /inner/Image /inner/dtb /inner/initrd 2\n')
+        os.chmod(f'{d}/root/kvmrun', 0o755)
+        with open(f'{d}/kvm.cpio', 'wb') as f:
+            run('sh', '-c', 'find . | cpio -o -H newc --quiet', cwd=f'{d}/root', stdout=f)
+        for vhe in ('on', 'off'):
+            c = start(o, 'Image-cloud', '--el', '2', '--vhe', vhe, '-m', '1G', '-i', INITRD, '-i', f'{d}/kvm.cpio', '-a', 'run=/kvmrun')
+            c.expect('HYP mode not available') # says the inner kernel
+            c.expect(r'BUSYBOX-INIT Linux \S+ aarch64 cpus=2')
+            c.expect('RUN-STATUS=0')
+            c.expect('KVMBOOT-OFF')
+            c.expect('RUN-STATUS=0')
+            want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+            want(b'bruin: warning' not in c.seen, 'a warning', c)
+            print(f'vhe {vhe}: {c.elapsed():.1f} s')
 
 
 def gcc_testsuite(o):
@@ -132,7 +179,7 @@ def check_fault(o):
         want(c.exit_status() == 125, f'exit status {c.process.returncode}, wanted 125', c)
 
 
-SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, check, check_fault,
+SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, el2, kvm, check, check_fault,
                                                         gcc_testsuite)}
 
 
