@@ -28,6 +28,7 @@ void jit_make_fp_consts(struct jit *j)
         fill(k.min_normal[d], d, min[d], min[d]);
         fill(k.ones[d], d, one[d], one[d]);
         fill(k.half[d], d, half[d], half[d]);
+        fill(k.below_half[d], d, half[d] - 1, 0);
         fill(k.integral[d], d, integral[d], integral[d]);
     }
     fill(k.zero, 0, 0, 0);

@@ -80,11 +80,36 @@ static void round_away(struct jit *j, const struct insn *i, int x)
     x_v(b, fp_op_scalar(fmt, 0x58), X2, X2, xr(X3));
 }
 
+/// X2 <- x plus the number before one half, with the sign of x, rounded to nearest: rounded toward zero
+/// that is x rounded, ties away from zero. (Numbers without a fraction stay themselves: half a unit is
+/// more than what is added.) Raises nothing. x must not be X2.
+static void add_half(struct jit *j, unsigned fmt, int x)
+{
+    struct xbuf *b = &j->b;
+    enum { SIGN_OF_C_REST_OF_A = 0xd8 }; // c ? b : a
+    unsigned d = fp_di(fmt);
+    x_v(b, XV_MOVUPS, X2, 0, FP_CONST(j, below_half[d]));
+    x_v(b, XV_MOVAPS, X3, 0, FP_CONST(j, sign1[d]));
+    x_evi(b, XE_PTERNLOGQ, X2, x, xr(X3), SIGN_OF_C_REST_OF_A);
+    x_ev(b, fp_op_scalar(fmt, 0x58) | (d ? XW : 0) | XSAE, X2, x, xr(X2));
+}
+static bool has_sae(const struct jit *j) { return j->cpu.avx512vl; }
+
 static int emit_frinta(struct jit *j, const struct insn *i)
 {
     if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
+    if (has_sae(j)) {
+        int x = fp_src(j, i->rn, i->p, X0);
+        add_half(j, i->p, x);
+        x_vi(&j->b, round_op(i->p), X2, X2, xr(X2), RC_ZERO);
+        unsigned cc = fp_check(j, i->p, X2, false);
+        fp_repair_begin(j, i, cc);
+        fp_done(j, i->rd, X2);
+        fp_repair_end(j, i);
+        return 1;
+    }
     round_away(j, i, fp_src(j, i->rn, i->p, X0));
     fp_done(j, i->rd, X2);
     fp_repair_end(j, i);
@@ -106,6 +131,16 @@ static int to_int_away(struct jit *j, const struct insn *i, bool is_unsigned)
                           : (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w;
     void (*put)(struct xbuf *, u32, int, int, xrm) = is_unsigned ? x_ev : x_v;
     int x = fp_src(j, i->rn, fmt, X0);
+    if (has_sae(j)) {
+        add_half(j, fmt, x);
+        x_ev(b, cvt | XSAE, RAX, 0, xr(X2));
+        x_alu_i(b, ALU_CMP, w, xr(RAX), is_unsigned ? -1 : 1);
+        fp_repair_begin(j, i, is_unsigned ? CC_E : CC_O);
+        put(b, cvt, RCX, 0, xr(x)); // for Inexact
+        jit_xdone(j, i->rd, RAX);
+        fp_repair_end(j, i);
+        return 1;
+    }
     round_away(j, i, x);
     put(b, cvt, RAX, 0, xr(X2));
     x_alu_i(b, ALU_CMP, w, xr(RAX), is_unsigned ? -1 : 1);

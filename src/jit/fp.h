@@ -21,6 +21,7 @@ struct fp_consts {
     u32 zero[4];
     u64 subnormal_max2; ///< below this, twice a double less one is a subnormal's
     u32 half[2][4], integral[2][4]; ///< 0.5; 2^23 and 2^52: from here on numbers are integers
+    u32 below_half[2][4]; ///< the number before 0.5
     u32 nzcv_lt, nzcv_gt, nzcv_eq, nzcv_un; ///< cpu.nzcv after a comparison
 };
 #define FP_CONST(j, field) xrip((j)->fp_consts + offsetof(struct fp_consts, field))

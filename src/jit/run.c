@@ -279,8 +279,9 @@ static void print_top(const struct jit *j)
     }
     for (unsigned k = 0; k < TOP && top[k]; k++) {
         const struct jit_block *b = top[k];
-        fprintf(stderr, "jit: top %u: %llu runs of %u instructions at %llx, mode %x, %u bytes\n", k,
-                (unsigned long long)b->runs, b->insns, (unsigned long long)b->page + b->off, b->mode, b->code_len);
+        fprintf(stderr, "jit: top %u: %llu runs of %u instructions at %llx, mode %x, %u bytes at %p\n", k,
+                (unsigned long long)b->runs, b->insns, (unsigned long long)b->page + b->off, b->mode, b->code_len,
+                (const void *)jit_rx(j, b->entry));
         for (unsigned n = 0; n < b->insns; n++) {
             const u32 *w = mem_host(j->mem, b->page + b->off + 4 * n, 4);
             char text[96];

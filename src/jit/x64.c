@@ -95,7 +95,7 @@ void x_evex(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned k, uns
     x_u8(b, 0x62);
     x_u8(b, (~(unsigned)reg >> 3 & 1) << 7 | (xb ^ 3) << 5 | (~(unsigned)reg >> 4 & 1) << 4 | map_of(op));
     x_u8(b, (op & XW ? 0x80u : 0) | (~(unsigned)second & 15) << 3 | 4 | pp_of(op));
-    x_u8(b, (op & XZ ? 0x80u : 0) | (op & XL ? 0x20u : 0) | (~(unsigned)second >> 4 & 1) << 3 | k);
+    x_u8(b, (op & XZ ? 0x80u : 0) | (op & XL ? 0x20u : 0) | (op & XSAE ? 0x10u : 0) | (~(unsigned)second >> 4 & 1) << 3 | k);
     x_u8(b, op & 0xff);
     modrm(b, reg, rm, imm_len, false);
 }

@@ -45,6 +45,7 @@ enum {
     XB8 = 1 << 18, ///< the r/m operand is a byte register
     XR8 = 1 << 20, ///< the reg operand is a byte register
     XZ = 1 << 19,  ///< EVEX zeroing-masking
+    XSAE = 1 << 21, ///< EVEX, registers only: raises no exceptions; arithmetic rounds to nearest
 };
 
 /* Integer opcodes: reg, r/m. OR XW for 64-bit operands. */
@@ -241,6 +242,7 @@ enum {
     XE_PMAXSQ = XO(1, 2, 0x3d) | XW, XE_PMINSQ = XO(1, 2, 0x39) | XW, XE_PMAXUQ = XO(1, 2, 0x3f) | XW, XE_PMINUQ = XO(1, 2, 0x3b) | XW,
     XE_POPCNTB = XO(1, 2, 0x54), XE_LZCNTD = XO(1, 2, 0x44),
     XE_CVTUSI2SD = XO(3, 1, 0x7b), XE_CVTUSI2SS = XO(2, 1, 0x7b), XE_CVTTSD2USI = XO(3, 1, 0x78), XE_CVTTSS2USI = XO(2, 1, 0x78),
+    XE_PTERNLOGQ = XO(1, 3, 0x25) | XW,
     XE_PROLD = XO(1, 1, 0x72), XE_GF2P8AFFINEQB = XO(1, 3, 0xce) | XW,
     XV_LDMXCSR = XO(0, 1, 0xae), ///< /2 load, /3 store
 };
