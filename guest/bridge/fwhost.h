@@ -64,12 +64,16 @@ struct fwhost_bootinfo {
 enum fwhost_event {
     FWHOST_EV_PHASE = 1,   ///< a[1] enum fwhost_phase, a[2] caller
     FWHOST_EV_IMAGE,       ///< a[1] base, a[2] size, a[3] entry, a[4] path (UTF-8)
-    FWHOST_EV_MAP,         ///< GetMemoryMap: a[1] key, a[2] caller
+    FWHOST_EV_MAP,         ///< GetMemoryMap: a[1] key, a[2] caller, a[3] buffer, a[4] bytes << 16 | step
     FWHOST_EV_MAP_CHANGED, ///< a[1] new key, a[2] caller, a[3] enum fwhost_service
     FWHOST_EV_EXIT_TRY,    ///< ExitBootServices: a[1] key given, a[2] key wanted, a[3] caller, a[4] status
     FWHOST_EV_AFTER_EXIT,  ///< a boot service was called after exit: a[1] enum fwhost_service, a[2] caller
     FWHOST_EV_FAULT,       ///< exception in boot services time: a[1] ESR, a[2] ELR, a[3] FAR
     FWHOST_EV_RETURNED,    ///< the application came back: a[1] its status
+    FWHOST_EV_MEMORY,      ///< pages got a type: a[1] start, a[2] pages, a[3] type
+    FWHOST_EV_SERVICE,     ///< between GetMemoryMap and exit: a[1] enum fwhost_service, a[2] caller
+    FWHOST_EV_WATCHDOG,    ///< a[1] seconds, 0 = off
+    FWHOST_EV_WAIT_KEY,    ///< WaitForEvent for a key and nothing else: a[2] caller
 };
 enum fwhost_phase { FWHOST_PHASE_START = 1, FWHOST_PHASE_APP, FWHOST_PHASE_EXITED };
 enum fwhost_service {

@@ -132,8 +132,15 @@ static efi_status EFIAPI wait_for_event(u64 count, efi_event *list, u64 *index)
         return EFI_UNSUPPORTED;
     if (count == 0 || list == NULL)
         return EFI_INVALID_PARAMETER;
+    bool told = false, key = false;
+    for (u64 k = 0; k < count; k++)
+        key |= list[k] == &fw_key_event;
     for (;;) {
         run_timers();
+        if (key && !told && count == 1) {
+            told = true;
+            fw_event(FWHOST_EV_WAIT_KEY, 0, CALLER, 0, 0);
+        }
         for (u64 k = 0; k < count; k++) {
             efi_status s = check(list[k]);
             if (s == EFI_NOT_READY)

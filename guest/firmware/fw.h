@@ -37,6 +37,7 @@ extern struct efi_boot_services fw_bs;
 extern struct efi_runtime_services fw_rt;
 extern struct fwhost_bootinfo fw_info;
 extern bool fw_exited; ///< ExitBootServices was done
+extern bool fw_map_given; ///< GetMemoryMap was called: what comes between it and the exit matters
 #define CALLER ((u64)(uintptr_t)__builtin_return_address(0))
 
 /* main.c */

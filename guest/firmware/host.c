@@ -1,6 +1,8 @@
 /// Requests to the VMM.
 #include "fw.h"
 
+bool fw_map_given;
+
 u32 fw_host(struct fwhost_req *r)
 {
     r->status = FWHOST_IO_ERROR;
@@ -16,8 +18,11 @@ void fw_event(u32 event, u64 a, u64 b, u64 c, u64 d)
 }
 bool fw_alive(u32 service, u64 caller)
 {
-    if (!fw_exited)
+    if (!fw_exited) {
+        if (fw_map_given)
+            fw_event(FWHOST_EV_SERVICE, service, caller, 0, 0);
         return true;
+    }
     fw_event(FWHOST_EV_AFTER_EXIT, service, caller, 0, 0);
     return false;
 }

@@ -56,7 +56,11 @@ static efi_status EFIAPI monotonic_count(u64 *count)
     *count = ++n;
     return EFI_SUCCESS;
 }
-static efi_status EFIAPI set_watchdog(u64 seconds, u64 code, u64 size, efi_char *data) { return EFI_SUCCESS; }
+static efi_status EFIAPI set_watchdog(u64 seconds, u64 code, u64 size, efi_char *data)
+{
+    fw_event(FWHOST_EV_WATCHDOG, seconds, CALLER, 0, 0);
+    return EFI_SUCCESS;
+}
 static u32 crc(const void *data, u64 len)
 {
     u32 c = ~0u;

@@ -58,6 +58,7 @@ static bool set_type(u64 start, u64 pages, u32 type)
             insert_at(k, (struct region){r.start, before, r.type});
         merge();
         map_key++;
+        fw_event(FWHOST_EV_MEMORY, start, pages, type, 0);
         return true;
     }
     return false;
@@ -266,7 +267,8 @@ static efi_status EFIAPI get_memory_map(u64 *size, void *buffer, u64 *key, u64 *
     *size = need;
     if (key)
         *key = map_key;
-    fw_event(FWHOST_EV_MAP, map_key, CALLER, 0, 0);
+    fw_map_given = true;
+    fw_event(FWHOST_EV_MAP, map_key, CALLER, (u64)(uintptr_t)buffer, need << 16 | step);
     return EFI_SUCCESS;
 }
 

@@ -235,6 +235,8 @@ static s64 move(struct fwhost *h, int fd, gpa_t at, u64 len, u64 off, bool to_gu
     u64 done = 0;
     if (host == NULL || r->kind != MEM_RAM || off > INT64_MAX - len)
         return -1;
+    if (to_guest && h->cfg.before_write)
+        h->cfg.before_write(h->cfg.event_ctx, at, len);
     while (done < len) {
         ssize_t n = to_guest ? pread(fd, host + done, len - done, (off_t)(off + done))
                              : pwrite(fd, host + done, len - done, (off_t)(off + done));

@@ -18,6 +18,8 @@ struct fwhost_config {
     /// a: as enum fwhost_event says; name: the path of FWHOST_EV_IMAGE, else "".
     void (*event)(void *ctx, const u64 a[6], const char *name);
     void *event_ctx;
+    /// Before files and disks are read into guest RAM; may be NULL. With event_ctx.
+    void (*before_write)(void *ctx, gpa_t gpa, u64 len);
 };
 struct fwhost;
 /// ret  NULL with a message naming the file or directory

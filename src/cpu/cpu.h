@@ -171,6 +171,8 @@ struct cpu_hooks {
     void (*code_store)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size);
     /// RAM accessed through a Device mapping, or a device through a Normal one (MMU on).
     void (*wrong_type)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool is_ram);
+    /// A load from a page of mem_watch_loads, before it.
+    void (*watched_load)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size);
     /// At a loop edge after ATT_SAMPLE, before interrupts are taken: the state is exact.
     void (*sample)(void *ctx, struct cpu *c);
     void (*psci)(void *ctx, struct cpu *c, u64 fn, bool smc);

@@ -763,7 +763,10 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
         return false;
     const u8 *host = mem_host(c->mem, x.pa, size);
     if (LIKELY(host != NULL)) {
-        if (!x.device || !(c->mode & MODE_MMU))
+        if (UNLIKELY(c->mem->watched_pages) && mem_is_watched(c->mem, x.pa)) {
+            if (c->hooks.watched_load)
+                c->hooks.watched_load(c->hooks.ctx, c, va, x.pa, size);
+        } else if (!x.device || !(c->mode & MODE_MMU))
             fill(c, ctx_for(c, flags), va, &x, ACC_LOAD, host);
         else if (c->hooks.wrong_type)
             c->hooks.wrong_type(c->hooks.ctx, c, va, x.pa, x.attr, true);

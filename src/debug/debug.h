@@ -38,6 +38,10 @@ void explain_console(struct explain *x, const u8 *data, size_t len);
 /// Around every machine_run. ret  false when --lint=error and the loader's findings forbid to run
 MUST_USE bool explain_start(struct explain *x);
 void explain_stop(struct explain *x);
+/// What the tiny firmware reports (guest/bridge/fwhost.h): a as its enum fwhost_event says.
+void explain_firmware_event(struct explain *x, const u64 a[6], const char *name);
+/// The firmware's host side is about to write to guest RAM, as a file system driver of real firmware would.
+void explain_host_write(struct explain *x, gpa_t pa, u64 len);
 /// After machine_run: decides the verdict and writes the report.
 /// ret  the exit code that stands for it
 int explain_finish(struct explain *x, const struct machine_exit *e);

@@ -168,6 +168,8 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
     u32 ec = (u32)bits(esr, 31, 26);
     if (x->tables && (ec == EC_DABT || ec == EC_IABT) && sync)
         lint_tables_fault(x, c, far, from_pc);
+    if (UNLIKELY(handoff_active(x)))
+        handoff_exception(x, c, kind, esr, far, from_pc);
     if (from_el1 && !x->is_linux)
         lint_stack_at(x, c, w->root.full ? w->root.sp : c->x[REG_SP], from_pc);
 }
@@ -224,6 +226,8 @@ static void on_sysreg_write(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 n
         watch_of(x, c)->mmu_off_pc = c->pc;
     if ((sr == SYSREG_TTBR0_EL1 || sr == SYSREG_TTBR1_EL1 || sr == SYSREG_TCR_EL1) && (c->mode & MODE_MMU))
         watch_of(x, c)->tables_pc = c->pc;
+    if (UNLIKELY(handoff_active(x)))
+        handoff_sysreg(x, c, sr, old_val, new_val);
     if (sr == SYSREG_VBAR_EL1)
         vbar_write(x, c, new_val);
     lint_sysreg_write(x, c, sr, old_val, new_val);
@@ -238,6 +242,8 @@ static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
         lint_code_fill(x, c, va, pa, attr);
         lint_stack_fill(x, c, va);
     }
+    if (UNLIKELY(handoff_active(x)))
+        handoff_fill(x, c, va, pa, write, exec);
     if (!(c->mode & MODE_MMU))
         return;
     lint_alias(x, c, va, pa, attr, sh);
@@ -263,6 +269,8 @@ static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr,
 static void on_cache_op(void *ctx, struct cpu *c, u32 enc, gva_t va)
 {
     struct explain *x = ctx;
+    if (UNLIKELY(handoff_active(x)))
+        handoff_cache_op(x, c, enc);
     if (bits(enc, 10, 7) == 7)
         lint_code_op(x, c, enc, va);
     else if (is_strict(x))
@@ -293,6 +301,10 @@ static void on_psci_done(void *ctx, struct cpu *c, u64 fn, u64 ret)
     w->psci.entry = c->x[2];
     w->psci.ret = ret;
 }
+static void on_watched_load(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size)
+{
+    handoff_load(ctx, c, va, pa, size);
+}
 static bool is_fine(const struct explain *x) { return machine_config(x->m)->timeout_ns != 0; }
 static void on_sample(void *ctx, struct cpu *c)
 {
@@ -321,6 +333,7 @@ static void install(struct explain *x, struct cpu *c)
         .device_atomic = on ? on_device_atomic : NULL,
         .wrong_type = on ? on_wrong_type : NULL,
         .cache_op = on ? on_cache_op : NULL,
+        .watched_load = on ? on_watched_load : NULL,
     };
     cpu_update_mode(c);
 }
@@ -347,6 +360,7 @@ static void forget(struct explain *x)
     lint_code_free(x);
     lint_tables_free(x);
     lint_alias_free(x);
+    handoff_free(x);
     free(x->text);
     free(x->json);
     free(x->log_tail);

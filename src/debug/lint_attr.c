@@ -18,7 +18,7 @@ void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
 {
     char at[96], dis[80] = "";
     u32 word;
-    if (is_said(x, "F15"))
+    if (is_said(x, handoff_id(x, "L10", "F15")))
         return;
     name_full(x, c->pc, at, sizeof at);
     if (mmu_debug_read(c, c->pc, &word, 4))
@@ -29,7 +29,7 @@ void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
                     "UNPREDICTABLE and never succeed on much silicon; map RAM as Normal Cacheable",
                     dis, at, (ull)va);
     else
-        explain_say(x, c, "F15", true,
+        explain_say(x, c, handoff_id(x, "L10", "F15"), true,
                     "`%s` at %s on 0x%llx with the MMU off, when all data is Device-nGnRnE: exclusives and atomics are "
                     "CONSTRAINED UNPREDICTABLE and never succeed on much silicon; take locks after the MMU is on",
                     dis, at, (ull)va);

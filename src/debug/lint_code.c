@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGES_MAX = 2048, FEW_PAGES = 24, TABLE_SIZE = 8192, LINE = 64 };
+enum { PAGES_MAX = 4096, PAGES_MAX_STRICT = 32768, FEW_PAGES = 24, TABLE_SIZE = 65536, LINE = 64 };
 
 struct code_page {
     gpa_t pa;
     u64 writer_pc; ///< of the last store seen, or 0
+    bool uncached; ///< was written with the MMU off: what the caches hold is not known
     u8 icache[GUEST_PAGE], clean[GUEST_PAGE];
 };
 
@@ -37,7 +38,7 @@ static struct code_page *watch_page(struct explain *x, gpa_t pa)
     if (*slot)
         return *slot;
     const u8 *host = mem_host(machine_mem(x->m), align_down(pa, GUEST_PAGE), GUEST_PAGE);
-    if (host == NULL || x->code_pages == PAGES_MAX)
+    if (host == NULL || x->code_pages == (is_strict(x) ? PAGES_MAX_STRICT : PAGES_MAX))
         return NULL;
     struct code_page *p = xcalloc(1, sizeof *p);
     p->pa = align_down(pa, GUEST_PAGE);
@@ -65,8 +66,9 @@ void lint_code_free(struct explain *x)
 /// Linux writes everything.
 void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr)
 {
-    if (!x->is_linux)
-        watch_page(x, pa);
+    struct code_page *p = x->is_linux ? NULL : watch_page(x, pa);
+    if (p && !(c->mode & MODE_MMU))
+        p->uncached = true;
 }
 
 void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa)
@@ -91,6 +93,51 @@ static void refresh_all(struct explain *x, bool icache, bool clean)
             refresh(x, x->code_page[k], 0, GUEST_PAGE, icache, clean);
 }
 
+static bool is_dirty(struct explain *x, const struct code_page *p, u64 off, u64 len)
+{
+    const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
+    return host && !p->uncached && memcmp(p->clean + off, host + off, len) != 0;
+}
+
+/// With the MMU off, loads from pages with lines that were not cleaned must be seen.
+static void watch_dirty(struct explain *x, bool on)
+{
+    if (!handoff_active(x))
+        return;
+    for (unsigned k = 0; x->code_page && k < TABLE_SIZE; k++)
+        if (x->code_page[k] && (!on || is_dirty(x, x->code_page[k], 0, GUEST_PAGE)))
+            mem_watch_loads(machine_mem(x->m), x->code_page[k]->pa, GUEST_PAGE, on);
+    for (unsigned i = 0; i < x->cpus; i++)
+        tlb_flush_all(machine_cpu(x->m, i));
+}
+
+static void say_dirty(struct explain *x, struct cpu *c, gpa_t pa, const char *what)
+{
+    char at[96];
+    explain_say(x, c, "L1", true,
+                "%s of 0x%llx at %s with the MMU off, from a line that was written with caches on and not cleaned since: memory "
+                "still holds the old bytes; dc civac over everything written and needed, dsb sy, before SCTLR.M is cleared",
+                what, (unsigned long long)pa, name_full(x, c->pc, at, sizeof at));
+}
+
+/// A load with the MMU off from a page of watch_dirty.
+void lint_code_load(struct explain *x, struct cpu *c, gpa_t pa, unsigned size)
+{
+    struct code_page **p = find(x, pa);
+    u64 off = pa % GUEST_PAGE;
+    if (!p || !*p || size > GUEST_PAGE - off || !handoff_active(x))
+        return;
+    if (is_dirty(x, *p, off, size))
+        say_dirty(x, c, pa, "load");
+}
+
+void lint_code_host_write(struct explain *x, gpa_t pa, u64 len)
+{
+    for (gpa_t page = align_down(pa, GUEST_PAGE); page < pa + len; page += GUEST_PAGE)
+        if (!watch_page(x, page))
+            return;
+}
+
 /// enc 0: caches were switched on or off, which counts as maintenance of everything before.
 void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
 {
@@ -99,6 +146,11 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
         return;
     switch (enc) {
     case 0:
+        if (handoff_active(x) && bit(c->sr[SYSREG_SCTLR_EL1], 0)) { /* going off: dirty lines stay in the cache */
+            watch_dirty(x, true);
+            return;
+        }
+        watch_dirty(x, false);
         refresh_all(x, true, true);
         x->code_pending.line = 0;
         return;
@@ -160,6 +212,10 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
     const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
     u32 now = ld32(host + off);
     bool stale = ld32(p->icache + off) != now, dirty = cached && ld32(p->clean + off) != now;
+    if (handoff_active(x) && !(c->mode & MODE_MMU) && is_dirty(x, p, off, 4)) {
+        say_dirty(x, c, pa, "fetch");
+        return;
+    }
     if (!stale && !dirty)
         return;
     bool before = stale && line_was_code(x, pa);
@@ -181,7 +237,7 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
              "dc cvau, dsb ish, ic ivau, dsb ish, isb",
              at, (unsigned long long)pa, by, stale ? "IC IVAU" : "DC CVAU");
     if (!x->is_linux) {
-        explain_say(x, c, "F06", true, "%s", text);
+        explain_say(x, c, handoff_id(x, "L2", "F06"), true, "%s", text);
         refresh(x, p, 0, GUEST_PAGE, true, true);
     } else if (x->code_pending.line == 0) {
         x->code_pending.line = align_down(pa, LINE);

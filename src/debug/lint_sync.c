@@ -98,12 +98,12 @@ static void report(struct explain *x, struct cpu *c, const char *what, const cha
     if (mmu_debug_read(c, l->pc, &word, 4))
         insn_disas(word, l->pc, dis, sizeof dis);
     if (l->found)
-        explain_say(x, c, "F05", true,
+        explain_say(x, c, handoff_id(x, "L3", "F05"), true,
                     "%s at %s, and no ISB or ERET before %s `%s`, %s: silicon may still use the old value; put "
                     "an isb after the msr",
                     what, at, dep, dis, need);
     else
-        explain_say(x, c, "F05", true,
+        explain_say(x, c, handoff_id(x, "L3", "F05"), true,
                     "%s at %s; %u instructions ran and no context synchronisation (ISB, ERET) came: silicon may "
                     "still use the old value; put an isb after the msr",
                     what, at, l->steps);
@@ -121,7 +121,7 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
 {
     bool mmu = bit(cpu_sctlr(c), 0), early = !x->quiet && !x->is_linux;
     char what[64];
-    if (x->cfg.lint == MACHINE_LINT_OFF || (is_said(x, "F05")))
+    if (x->cfg.lint == MACHINE_LINT_OFF || is_said(x, handoff_id(x, "L3", "F05")))
         return;
     switch (sr) {
     case SYSREG_SCTLR_EL1:
@@ -171,7 +171,7 @@ void lint_unsynced(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 from
         watch_of(x, c)->unsynced.id = p->id;
         watch_of(x, c)->unsynced.pc = p->pc;
         watch_of(x, c)->unsynced.went_to = vectors ? c->pc : ~0ULL;
-        explain_say(x, c, "F05", true,
+        explain_say(x, c, handoff_id(x, "L3", "F05"), true,
                     "%s was written at %s, and %s at %s %s: no ISB or ERET came between, so it had not taken effect; put "
                     "an isb after the msr",
                     sysreg_id_name((enum sysreg_id)p->id), name_full(x, p->pc, by, sizeof by),

@@ -1,4 +1,4 @@
-/// The catalogue of diagnoses, embedded from docs/diagnosis/F*.md and U*.md when the program is built.
+/// The catalogue of diagnoses, embedded from docs/diagnosis/[FLU]*.md when the program is built.
 #include "debug/priv.h"
 #include "debug/pages.h"
 
@@ -10,14 +10,12 @@ const char *explain_page(const char *id)
 {
     char *end;
     const char *digits = id;
-    char kind = 'F';
-    if (tolower((unsigned char)*digits) == 'f' || tolower((unsigned char)*digits) == 'u')
-        kind = (char)toupper((unsigned char)*digits++);
+    int letter = isalpha((unsigned char)*id) ? toupper((unsigned char)*digits++) : 'F';
     long n = strtol(digits, &end, 10);
     if (end == digits || *end)
         return NULL;
     for (const struct page *p = diagnosis_pages; p->id; p++)
-        if (p->id[0] == kind && strtol(p->id + 1, NULL, 10) == n)
+        if (p->id[0] == letter && strtol(p->id + 1, NULL, 10) == n)
             return p->text;
     return NULL;
 }

@@ -117,6 +117,7 @@ struct explain {
     struct tables *tables; ///< lint_tables.c
     struct cpu *store_cpu;   ///< made the last store to a page that holds code or tables
     struct aliases *aliases; ///< lint_alias.c
+    struct handoff *handoff; ///< handoff.h; NULL: no firmware told of phases
     struct cpu *sim; ///< rehearsals (rehearse.c)
     struct code_page **code_page;
     unsigned code_pages;
@@ -243,8 +244,23 @@ void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 att
 void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa);
 void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va);
 void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa);
+void lint_code_load(struct explain *x, struct cpu *c, gpa_t pa, unsigned size);             ///< L1
+void lint_code_host_write(struct explain *x, gpa_t pa, u64 len);                            ///< L1
 void lint_code_sample(struct explain *x, struct cpu *c);
 void lint_code_free(struct explain *x);
+
+/* ---- handoff.c, lint_handoff.c ---- */
+
+/// Between the start of an EFI application and the first instruction at EL0.
+bool handoff_active(const struct explain *x);
+/// The id to report under: in_handoff while handoff_active.
+const char *handoff_id(const struct explain *x, const char *in_handoff, const char *otherwise);
+void handoff_free(struct explain *x);
+void handoff_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, bool write, bool exec);
+void handoff_sysreg(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val);
+void handoff_cache_op(struct explain *x, struct cpu *c, u32 enc);
+void handoff_exception(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc);
+void handoff_load(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, unsigned size);
 
 /* ---- why.c: from evidence to a catalogue entry ---- */
 

@@ -9,94 +9,23 @@
 
 enum { ACPI_ROOM = 64 * KIB };
 
-/// What was seen of the application: for the hand-off findings U1..U4.
 struct firmware {
     struct fwhost *host;
     bruin_vm *vm;
-    char app[256];
-    u64 base, size;             ///< of the last image
-    u64 map_key, map_caller;    ///< last GetMemoryMap
-    u64 changed_key, changed_caller, changed_service;
-    bool exited, added, acpi_only;
-    bool said[4];
+    bool acpi_only;
 };
-
-static const char *const service_name[] = {
-    "?", "AllocatePages", "FreePages", "AllocatePool", "FreePool", "GetMemoryMap", "LoadImage", "StartImage",
-    "a protocol service", "an event service", "the console", "ExitBootServices", "a boot service"};
-static const char *service(u64 n) { return n < ARRAY_LEN(service_name) ? service_name[n] : "a boot service"; }
-
-/// "app.efi+0x1234" for addresses in the image.
-static const char *where(const struct firmware *f, u64 pc, char *buf, size_t size)
-{
-    if (pc - f->base < f->size)
-        snprintf(buf, size, "%s+0x%llx", f->app, (unsigned long long)(pc - f->base));
-    else
-        snprintf(buf, size, "0x%llx", (unsigned long long)pc);
-    return buf;
-}
-
-/// A finding takes the way of all others: message, report, JSON, --lint=error.
-static void say(struct firmware *f, const char *id, const char *text)
-{
-    if (f->vm->explain)
-        explain_firmware(f->vm->explain, id, text, strcmp(id, "U3") == 0);
-    else if (f->vm->mc.lint != MACHINE_LINT_OFF && f->vm->message)
-        f->vm->message(f->vm->message_ctx, id, text);
-}
-
-static void on_exit_try(struct firmware *f, const u64 a[6])
-{
-    char text[1280], w[3][280];
-    if (a[1] == a[2] || f->said[0])
-        return;
-    f->said[0] = true;
-    snprintf(text, sizeof text, "ExitBootServices at %s: MapKey 0x%llx is stale: %s at %s changed the map after GetMemoryMap at %s. "
-             "Get the map again and call ExitBootServices with nothing in between.",
-             where(f, a[3], w[0], sizeof w[0]), (unsigned long long)a[1], service(f->changed_service),
-             where(f, f->changed_caller, w[1], sizeof w[1]), where(f, f->map_caller, w[2], sizeof w[2]));
-    say(f, "U1", text);
-}
-
-static void on_fault(struct firmware *f, const u64 a[6])
-{
-    char text[400], w[280];
-    snprintf(text, sizeof text, "exception in boot services time at %s: ESR 0x%llx (EC 0x%llx), FAR 0x%llx",
-             where(f, a[2], w, sizeof w), (unsigned long long)a[1], (unsigned long long)(a[1] >> 26 & 63), (unsigned long long)a[3]);
-    say(f, "U3", text);
-}
 
 static void on_event(void *ctx, const u64 a[6], const char *name)
 {
     struct firmware *f = ctx;
-    char text[400], w[280];
-    switch (a[0]) {
-    case FWHOST_EV_IMAGE:
-        snprintf(f->app, sizeof f->app, "%s", name[0] == '/' ? name + 1 : name);
-        f->base = a[1];
-        f->size = a[2];
-        break;
-    case FWHOST_EV_MAP:
-        f->map_key = a[1];
-        f->map_caller = a[2];
-        break;
-    case FWHOST_EV_MAP_CHANGED:
-        f->changed_key = a[1];
-        f->changed_caller = a[2];
-        f->changed_service = a[3];
-        break;
-    case FWHOST_EV_EXIT_TRY: on_exit_try(f, a); break;
-    case FWHOST_EV_AFTER_EXIT:
-        if (f->said[1])
-            break;
-        f->said[1] = true;
-        snprintf(text, sizeof text, "%s was called at %s after ExitBootServices: boot services are gone then", service(a[1]),
-                 where(f, a[2], w, sizeof w));
-        say(f, "U2", text);
-        break;
-    case FWHOST_EV_FAULT: on_fault(f, a); break;
-    default: break;
-    }
+    if (f->vm->explain)
+        explain_firmware_event(f->vm->explain, a, name);
+}
+static void before_write(void *ctx, gpa_t gpa, u64 len)
+{
+    struct firmware *f = ctx;
+    if (f->vm->explain)
+        explain_host_write(f->vm->explain, gpa, len);
 }
 
 /// The knobs of a chaos seed: what real firmware does differently, picked at random but repeatably.
@@ -298,7 +227,7 @@ bool firmware_boot(bruin_vm *vm, struct err *e)
     const char *kernel = vm->boots_disk ? NULL : bruin_config_get(vm->config, "kernel");
     const char *chaos = bruin_config_get(vm->config, "chaos");
     const char *dir = bruin_config_get(vm->config, "esp");
-    struct fwhost_config cfg = {.dir = dir, .app_file = kernel, .event = on_event};
+    struct fwhost_config cfg = {.dir = dir, .app_file = kernel, .event = on_event, .before_write = before_write};
     struct fwhost_bootinfo *i = &cfg.info;
     size_t len;
     const u8 *image = firmware_image(&len);

@@ -17,6 +17,7 @@ void mem_free(struct mem *m)
         free(r->code_lines);
         free(r->stale_lines);
         free(r->tlb_writable);
+        free(r->watched);
         free(r->code_suspect);
         free(r->slow_stores);
     }
@@ -345,6 +346,24 @@ void mem_clear_stale(struct mem *m, gpa_t gpa, u64 len)
     for (unsigned k = 0; k < m->region_count; k++)
         if (m->region[k].stale_lines)
             memset(m->region[k].stale_lines, 0, m->region[k].size / GUEST_PAGE * sizeof(u64));
+}
+void mem_watch_loads(struct mem *m, gpa_t gpa, u64 len, bool on)
+{
+    for (gpa_t page = align_down(gpa, GUEST_PAGE); page < gpa + len; page += GUEST_PAGE) {
+        struct mem_region *r = mem_find(m, page);
+        if (r == NULL || r->kind != MEM_RAM)
+            continue;
+        if (r->watched == NULL)
+            r->watched = xcalloc(r->size / GUEST_PAGE, 1);
+        u8 *w = &r->watched[(page - r->base) / GUEST_PAGE];
+        m->watched_pages += (u64)on - *w;
+        *w = on;
+    }
+}
+bool mem_is_watched(const struct mem *m, gpa_t gpa)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    return r && r->watched && r->watched[(gpa - r->base) / GUEST_PAGE];
 }
 bool mem_is_stale(const struct mem *m, gpa_t gpa)
 {

@@ -33,6 +33,7 @@ struct mem_region {
     u64 *code_lines; ///< RAM: per 4 KiB page, one bit for each 64-byte line that holds known code
     u64 *stale_lines; ///< RAM: lines that held code when they were written, until IC IVAU
     u8 *code_suspect; ///< RAM: per page, 1 when the explainer wants to see its code before it runs
+    u8 *watched;      ///< RAM: per page, 1 when loads must be seen (mem_watch_loads); NULL: none ever
     u8 *tlb_writable; ///< RAM: per page, 1 when a soft TLB may hold it for writing
     u8 *slow_stores;  ///< RAM: per page, stores to recently changed code (mmu.c)
     u64 hits;        ///< MMIO accesses served
@@ -56,6 +57,7 @@ struct mem {
     void (*unlock)(void *ctx);
     void *lock_ctx;
     u64 unhandled_reads, unhandled_writes;
+    u64 watched_pages; ///< pages that mem_watch_loads watches
     /// A region began or ceased to be read by the device: vCPUs must forget what they translated.
     void (*map_changed)(void *ctx);
     void *map_ctx;
@@ -114,6 +116,10 @@ void mem_code_changed(struct mem *m);
 void mem_clear_stale(struct mem *m, gpa_t gpa, u64 len);
 /// Makes mem_is_stale true for every line of the page that holds gpa, until told otherwise.
 void mem_suspect_code(struct mem *m, gpa_t gpa, bool on);
+/// Loads from the pages of [gpa, gpa+len) are told to cpu_hooks.watched_load, until told otherwise: soft
+/// TLBs must not hold them (the caller flushes).
+void mem_watch_loads(struct mem *m, gpa_t gpa, u64 len, bool on);
+bool mem_is_watched(const struct mem *m, gpa_t gpa);
 /// True when the line of gpa was written since it last held code, without IC IVAU, or when its page
 /// is suspect.
 bool mem_is_stale(const struct mem *m, gpa_t gpa);

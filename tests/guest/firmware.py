@@ -30,10 +30,10 @@ def report(name, ok, why=''):
     print(f'{"ok  " if ok else "FAIL"} {name}{"" if ok else ": " + why}', flush=True)
 
 
-def run(bruin, args, timeout=60):
+def run(bruin, args, timeout=60, typed=b''):
     timeout *= SLOW
     cmd = [bruin, 'run', '--timeout', f'{timeout}s', *args]
-    p = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout + 30,
+    p = subprocess.run(cmd, input=typed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout + 30,
                        check=False)
     return p.returncode, p.stdout.decode(errors='replace').replace('\r', '')
 
@@ -220,12 +220,28 @@ def loaders(o, work):
             report(f'{name} boots Linux: {title}', ok, f'exit {rc}: {text[-500:]}')
 
 
-def build_app(work, name):
+def build_app(work, name, *flags):
     obj, efi = f'{work}/{name}.obj', f'{work}/{name}.efi'
-    subprocess.run(['clang', *APP_FLAGS, f'{TOP}/tests/guest/efi/{name}.c', '-I', TOP + '/guest', '-o', obj], check=True)
+    subprocess.run(['clang', *APP_FLAGS, *flags, f'{TOP}/tests/guest/efi/{name}.c', '-I', TOP + '/guest', '-o', obj], check=True)
     subprocess.run(['lld-link', '-subsystem:efi_application', '-entry:efi_main', '-nodefaultlib', '-machine:arm64',
                     '-timestamp:0', f'-out:{efi}', obj], check=True)
     return efi
+
+
+def lints(o, work):
+    """L1..L15: each application with the mistake, and without it, in both engines."""
+    apps = sorted(n[:-2] for n in os.listdir(f'{TOP}/tests/guest/efi') if re.match(r'L\d+', n))
+    for name in apps:
+        for kind, flags in (('bad', []), ('good', ['-DGOOD'])):
+            app = build_app(work, name, *flags)
+            for engine in ('interp', 'jit'):
+                rc, text = run(o.bruin, ['--accel', engine, '--timeout', '10s', app], 20, b'x')
+                ids = set(re.findall(r'\[([FLU]\d+)\]', text))
+                want = {re.match(r'L\d+', name).group()}
+                ok = want <= ids if kind == 'bad' else not ids and 'APP-DONE' in text and rc == 0
+                report(f'{name} {kind} {engine}', ok, f'exit {rc}, said {sorted(ids)}: {text[-600:]}')
+    rc, text = run(o.bruin, ['--lint', 'error', build_app(work, 'L6')], 20)
+    report('L6 with --lint error ends with 116', rc == 116 and 'L6' in text, f'exit {rc}: {text[-300:]}')
 
 
 def mistakes(o, work):
@@ -242,6 +258,7 @@ def mistakes(o, work):
            f'exit {rc}: {text[-900:]}')
     rc, text = run(o.bruin, ['--lint=error', build_app(work, 'stale_key')], 20)
     report('stale_key: --lint=error ends it', rc == 116 and 'stopped by a lint: U1' in text, f'exit {rc}: {text[-900:]}')
+    lints(o, work)
     rc, text = run(o.bruin, [o.out + '/BOOTX64.EFI'], 20)
     report('an application for another processor is refused', rc in (126, 0) and 'x86-64' in text, f'exit {rc}: {text[-300:]}')
 
