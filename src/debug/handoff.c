@@ -82,15 +82,21 @@ static void on_phase(struct explain *x, struct cpu *c, u64 phase)
     h->phase = (enum fwhost_phase)phase;
     if (phase == FWHOST_PHASE_APP)
         h->fw_vbar = c->sr[cpu_el_regs[c->el].vbar];
+    /* A kernel by its EFI stub: what holds for Linux holds from here. */
+    for (unsigned k = 0; phase == FWHOST_PHASE_EXITED && k < h->images; k++)
+        x->is_linux |= h->image[k].is_linux;
     forget_translations(x);
 }
 
-static void on_image(struct handoff *h, const u64 a[6], const char *name)
+static void on_image(struct explain *x, const u64 a[6], const char *name)
 {
+    struct handoff *h = x->handoff;
+    u8 head[64] = {0};
     unsigned k = h->images < HANDOFF_IMAGES ? h->images++ : HANDOFF_IMAGES - 1;
     snprintf(h->image[k].name, sizeof h->image[k].name, "%s", name[0] == '/' ? name + 1 : name);
     h->image[k].base = a[1];
     h->image[k].size = a[2];
+    h->image[k].is_linux = mem_read(machine_mem(x->m), a[1], head, sizeof head) && ld32(head + 56) == 0x644d5241;
 }
 
 static void on_memory(struct explain *x, const u64 a[6])
@@ -174,7 +180,7 @@ void explain_firmware_event(struct explain *x, const u64 a[6], const char *name)
         return;
     switch (a[0]) {
     case FWHOST_EV_PHASE: on_phase(x, c, a[1]); break;
-    case FWHOST_EV_IMAGE: on_image(h, a, name); break;
+    case FWHOST_EV_IMAGE: on_image(x, a, name); break;
     case FWHOST_EV_MEMORY: on_memory(x, a); break;
     case FWHOST_EV_MAP: on_map(x, a); break;
     case FWHOST_EV_MAP_CHANGED:

@@ -15,6 +15,7 @@ struct handoff {
     struct {
         char name[64];
         u64 base, size;
+        bool is_linux; ///< has the header of an arm64 Image
     } image[HANDOFF_IMAGES];
     unsigned images;
     gpa_t ram;

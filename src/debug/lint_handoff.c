@@ -178,7 +178,7 @@ void handoff_exception(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 
     bool sync = (kind & 0x180) == 0, mmu = c->mode & MODE_MMU;
     char at[120];
     struct xlat w;
-    if (sync && ec == EC_IABT && far == from_pc)
+    if (sync && ec == EC_IABT && far == from_pc && !h->entered)
         bad_entry(x, c, esr, far);
     else if (sync && ec == EC_DABT && fsc == 0x21 && !mmu)
         explain_say(x, NULL, "L10", true,
