@@ -62,7 +62,7 @@ struct fwhost_bootinfo {
 };
 
 enum fwhost_event {
-    FWHOST_EV_PHASE = 1,   ///< a[1] enum fwhost_phase, a[2] caller
+    FWHOST_EV_PHASE = 1,   ///< a[1] enum fwhost_phase, a[2] caller; APP: a[3] stack, a[4] its bytes. A TLBI follows
     FWHOST_EV_IMAGE,       ///< a[1] base, a[2] size, a[3] entry, a[4] path (UTF-8)
     FWHOST_EV_MAP,         ///< GetMemoryMap: a[1] key, a[2] caller, a[3] buffer, a[4] bytes << 16 | step
     FWHOST_EV_MAP_CHANGED, ///< a[1] new key, a[2] caller, a[3] enum fwhost_service

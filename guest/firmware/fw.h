@@ -67,6 +67,8 @@ extern bool fw_at_el2;
 void fw_pt_init(void);
 /// Sets permissions of whole pages of RAM in the identity map.
 void fw_pt_protect(u64 start, u64 pages, u32 perm);
+/// TLBI of everything; also lets the VMM see the next access to each page.
+void fw_pt_flush(void);
 bool fw_pt_get(u64 addr, u32 *perm);
 void fw_sync_code(u64 start, u64 len);
 

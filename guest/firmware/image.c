@@ -227,6 +227,7 @@ static efi_status EFIAPI exit_boot_services(efi_handle h, u64 key)
     fw_st.con_in = NULL;
     fw_st.con_out = fw_st.std_err = NULL;
     fw_st.bs = NULL;
+    fw_pt_flush();
     return EFI_SUCCESS;
 }
 

@@ -140,7 +140,8 @@ static efi_status run_file(struct fw_volume *v, const char *path)
     fw_free_pages((u64)(uintptr_t)file, br_up(size ? size : 1, FW_PAGE) / FW_PAGE);
     if (s == EFI_SUCCESS) {
         set_options(h);
-        fw_event(FWHOST_EV_PHASE, FWHOST_PHASE_APP, 0, 0, 0);
+        fw_event(FWHOST_EV_PHASE, FWHOST_PHASE_APP, 0, (u64)(uintptr_t)fw_stack, sizeof fw_stack);
+        fw_pt_flush();
         s = fw_start(h);
     }
     if (s != EFI_SUCCESS)

@@ -269,6 +269,7 @@ static efi_status EFIAPI get_memory_map(u64 *size, void *buffer, u64 *key, u64 *
         *key = map_key;
     fw_map_given = true;
     fw_event(FWHOST_EV_MAP, map_key, CALLER, (u64)(uintptr_t)buffer, need << 16 | step);
+    fw_pt_flush();
     return EFI_SUCCESS;
 }
 

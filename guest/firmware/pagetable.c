@@ -37,7 +37,7 @@ static u64 ram_desc(u64 pa, u64 kind, u32 perm)
     return pa | kind | DESC_AF | DESC_SH | (u64)ATTR_NORMAL << 2 | (perm & FW_W ? 0 : DESC_RO) |
            (perm & FW_X ? 0 : DESC_XN);
 }
-static void flush(void)
+void fw_pt_flush(void)
 {
     if (fw_at_el2)
         __asm__ volatile("dsb sy\n tlbi alle2\n dsb sy\n isb" ::: "memory");
@@ -66,9 +66,9 @@ static u64 *level3(u64 addr)
         for (u64 k = 0; k < 512; k++)
             t[k] = (old & ~3ULL) + k * FW_PAGE + DESC_PAGE;
         *e = 0;
-        flush();
+        fw_pt_flush();
         *e = (u64)(uintptr_t)t | DESC_TABLE;
-        flush();
+        fw_pt_flush();
     }
     return &((u64 *)(uintptr_t)(*e & ADDR_MASK))[addr >> 12 & 511];
 }
@@ -115,7 +115,7 @@ void fw_pt_protect(u64 start, u64 pages, u32 perm)
         *e = want;
         a += FW_PAGE;
     }
-    flush();
+    fw_pt_flush();
 }
 
 bool fw_pt_get(u64 addr, u32 *perm)

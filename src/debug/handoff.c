@@ -43,18 +43,6 @@ const char *handoff_id(const struct explain *x, const char *in_handoff, const ch
     return handoff_active(x) ? in_handoff : otherwise;
 }
 
-static void forget_translations(struct explain *x)
-{
-    for (unsigned i = 0; i < x->cpus; i++)
-        tlb_flush_all(machine_cpu(x->m, i));
-}
-
-void handoff_watch(struct explain *x, gpa_t pa, u64 len, bool on)
-{
-    mem_watch_loads(machine_mem(x->m), pa, len, on);
-    forget_translations(x);
-}
-
 static void begin(struct explain *x)
 {
     const struct mem_region *ram = machine_mem(x->m)->ram0;
@@ -76,16 +64,19 @@ void handoff_free(struct explain *x)
     x->handoff = NULL;
 }
 
-static void on_phase(struct explain *x, struct cpu *c, u64 phase)
+static void on_phase(struct explain *x, struct cpu *c, const u64 a[6])
 {
+    u64 phase = a[1];
     struct handoff *h = x->handoff;
     h->phase = (enum fwhost_phase)phase;
-    if (phase == FWHOST_PHASE_APP)
+    if (phase == FWHOST_PHASE_APP) {
         h->fw_vbar = c->sr[cpu_el_regs[c->el].vbar];
+        h->stack = a[3];
+        h->stack_size = a[4];
+    }
     /* A kernel by its EFI stub: what holds for Linux holds from here. */
     for (unsigned k = 0; phase == FWHOST_PHASE_EXITED && k < h->images; k++)
         x->is_linux |= h->image[k].is_linux;
-    forget_translations(x);
 }
 
 static void on_image(struct explain *x, const u64 a[6], const char *name)
@@ -106,8 +97,6 @@ static void on_memory(struct explain *x, const u64 a[6])
     if (a[1] < h->ram || !range_ok(from, a[2], h->pages))
         return;
     memset(h->type + from, (int)(a[3] & 0x7f), a[2]);
-    if (a[3] == EFI_FREE_TYPE && h->phase == FWHOST_PHASE_APP)
-        forget_translations(x);
 }
 
 static void on_map(struct explain *x, const u64 a[6])
@@ -117,14 +106,14 @@ static void on_map(struct explain *x, const u64 a[6])
     h->map_caller = a[2];
     h->printed_caller = 0;
     if (h->map_watched)
-        handoff_watch(x, h->map_buffer, h->map_size, false);
+        mem_watch_loads(machine_mem(x->m), h->map_buffer, h->map_size, false);
     h->map_buffer = a[3];
     h->map_size = a[4] >> 16;
-    h->map_step = a[4] & 0xffff;
+    h->map_step = a[4] & 0xffff; /* the firmware's TLBI makes the loads visible */
     h->map_watched = x->cfg.lint != MACHINE_LINT_OFF && h->map_step > 40 && h->map_size && h->map_size < MIB && h->phase == FWHOST_PHASE_APP;
     h->stride_hits = 0;
     if (h->map_watched)
-        handoff_watch(x, h->map_buffer, h->map_size, true);
+        mem_watch_loads(machine_mem(x->m), h->map_buffer, h->map_size, true);
 }
 
 static void on_exit_try(struct explain *x, struct cpu *c, const u64 a[6])
@@ -179,7 +168,7 @@ void explain_firmware_event(struct explain *x, const u64 a[6], const char *name)
     if (h == NULL)
         return;
     switch (a[0]) {
-    case FWHOST_EV_PHASE: on_phase(x, c, a[1]); break;
+    case FWHOST_EV_PHASE: on_phase(x, c, a); break;
     case FWHOST_EV_IMAGE: on_image(x, a, name); break;
     case FWHOST_EV_MEMORY: on_memory(x, a); break;
     case FWHOST_EV_MAP: on_map(x, a); break;

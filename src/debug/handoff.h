@@ -22,6 +22,7 @@ struct handoff {
     u64 pages;
     u8 *type; ///< [pages] of RAM, as the firmware's map has it
     u64 fw_vbar;
+    u64 stack, stack_size; ///< of boot services
     bool entered; ///< the kernel's first page was fetched
 
     u64 map_key, map_caller, map_buffer, map_size, map_step;
@@ -44,7 +45,5 @@ const char *handoff_where(struct explain *x, u64 pc, char *buf, size_t size);
 /// An image's name is known for pc, and it is not the firmware's.
 bool handoff_in_image(const struct handoff *h, u64 pc);
 bool handoff_page_is(const struct handoff *h, gpa_t pa, unsigned type);
-/// Turns the watch for loads of [pa, pa + len) on or off.
-void handoff_watch(struct explain *x, gpa_t pa, u64 len, bool on);
 
 #endif

@@ -106,9 +106,7 @@ static void watch_dirty(struct explain *x, bool on)
         return;
     for (unsigned k = 0; x->code_page && k < TABLE_SIZE; k++)
         if (x->code_page[k] && (!on || is_dirty(x, x->code_page[k], 0, GUEST_PAGE)))
-            mem_watch_loads(machine_mem(x->m), x->code_page[k]->pa, GUEST_PAGE, on);
-    for (unsigned i = 0; i < x->cpus; i++)
-        tlb_flush_all(machine_cpu(x->m, i));
+            mem_watch_loads(machine_mem(x->m), x->code_page[k]->pa, GUEST_PAGE, on); /* SCTLR.M flushes */
 }
 
 static void say_dirty(struct explain *x, struct cpu *c, gpa_t pa, const char *what)

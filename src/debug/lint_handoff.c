@@ -64,8 +64,7 @@ void handoff_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, bool wri
         first_entry(x, c, va, pa);
     bool runtime = handoff_page_is(h, pa, EFI_RUNTIME_CODE_TYPE) || handoff_page_is(h, pa, EFI_RUNTIME_DATA_TYPE);
     /* The firmware's stack lies in its data: a loader may use it until it has its own. */
-    bool by_sp = va - (c->x[REG_SP] - 4096) <= 8192;
-    if (write && runtime && !by_sp && !is_firmware(h, pc_pa(c)))
+    if (write && runtime && pa - h->stack >= h->stack_size && !is_firmware(h, pc_pa(c)))
         explain_say(x, c, "L13", true,
                     "write to 0x%llx (PA 0x%llx) at %s after ExitBootServices: it belongs to the runtime services; keep what the "
                     "map calls RuntimeServicesCode and RuntimeServicesData",

@@ -25,8 +25,8 @@ INITRD = f'{CACHE}/initramfs.cpio.gz'
 FOUND = re.compile(r'^.*(?:\[[FLU]\d+\]|bruin: (?:exception loop|fatal fault|stuck|interrupt storm|deadlock)).*$', re.M)
 AAVMF = '/usr/share/AAVMF/AAVMF_CODE.fd'
 UBOOT = '/usr/lib/u-boot/qemu_arm64/u-boot.bin'
-GRUB = f'{CACHE}/pkg/grub-efi-arm64-bin/usr/lib/grub/arm64-efi/monolithic/grubaa64.efi'
-SDBOOT = f'{CACHE}/pkg/systemd-boot-efi/usr/lib/systemd/boot/efi/systemd-bootaa64.efi'
+GRUB = f'{CACHE}/grubaa64.efi'
+SDBOOT = f'{CACHE}/systemd-bootaa64.efi'
 MODULES = 'virtio_net,virtio_blk,virtio_rng,ipv6,af_packet,virtio_mmio,virtio_pci,nf_conntrack,8021q,bridge'
 NET = r'''#!/bin/sh
 ip link set lo up; ip link set eth0 up
@@ -81,9 +81,10 @@ def esp(work, files):
 
 
 def grub(o, work):
-    cfg = 'linux /Image console=ttyAMA0 earlycon run=/bin/true\ninitrd /initrd\nboot\n'
+    cfg = 'set timeout=0\nmenuentry Linux {\n linux /Image console=ttyAMA0 run=/bin/true\n initrd /initrd\n}\n'
     root = esp(work, {'EFI/BOOT/BOOTAA64.EFI': GRUB, 'EFI/debian/grub.cfg': cfg, 'Image': f'{CACHE}/Image-cloud', 'initrd': INITRD})
-    return ['-m', '1G', '--firmware', 'tiny', '--esp', root], script('RUN-STATUS=0')
+    subprocess.run([o.bruin, 'img', 'create', '--esp', root, f'{work}/disk.img'], check=True)
+    return ['-m', '1G', f'{work}/disk.img'], script('RUN-STATUS=0')
 
 
 def sdboot(o, work):
@@ -202,8 +203,7 @@ def main():
     p.add_argument('--list', action='store_true')
     o = p.parse_args()
     if o.fetch:
-        subprocess.run(['sh', '-c', f'. {TOP}/scripts/common.sh; cache_lock; apt_update; unpack grub-efi-arm64-bin; '
-                        'unpack systemd-boot-efi'], check=True)
+        subprocess.run([f'{TOP}/scripts/fetch-loaders.sh'], check=True)
     chosen = [c for c in cases() if (c.quick or not o.quick) and re.search(o.only, c.name) and not re.search(o.skip, c.name)]
     if o.list:
         print(*(c.name for c in chosen), sep='\n')

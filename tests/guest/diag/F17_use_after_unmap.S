@@ -15,6 +15,7 @@
     ldr     x5, [x4]
     str     xzr, [x0, #16]
     dsb     ish
+    isb
 #ifndef GOOD
     ldr     x5, [x4]
 #endif
