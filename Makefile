@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-diff soak-lockstep soak-determinism clean help
+.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
 all: build
 
 help: ## this list
@@ -63,6 +63,10 @@ bench: deps-bench build ## the benchmark kit against QEMU, interleaved, as a tab
 soak-gcc: deps-bench guest build ## GCC's own 1951 run-time tests in the guest, compared with QEMU's result
 	@scripts/guests/gcc-testsuite.sh
 	@tests/integration/boot.py gcc-testsuite --bruin $(BUILD)/bruin --timeout 3600
+
+soak-lint: deps-check guest build ## every real guest under --lint default and strict: no warning may come
+	@$(MAKE) --no-print-directory -s -C guest OUT=$(abspath $(BUILD))/guest all
+	@tests/integration/lint.py --fetch --bruin $(BUILD)/bruin --out $(BUILD)/guest
 
 SOAK_CASES ?= 1000000
 soak-diff: deps-check $(BUILD)/.with-tests build ## SOAK_CASES random cases of each family and engine against qemu-aarch64

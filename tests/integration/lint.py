@@ -165,7 +165,7 @@ def cases():
     yield Case('u-boot-flat', uboot('--load', '0x40080000'), quick=True, needs=[UBOOT])
     yield Case('u-boot-flash', uboot('--flash'), needs=[UBOOT])
     yield Case('u-boot-flash-interp', uboot('--accel', 'interp', '--flash'), needs=[UBOOT])
-    yield Case('aavmf-shell', aavmf(), quick=True, needs=[AAVMF])
+    yield Case('aavmf-shell', aavmf(), needs=[AAVMF])
     yield Case('aavmf-shell-interp', aavmf('--accel', 'interp'), needs=[AAVMF], timeout=400)
     for s in sorted(glob.glob(f'{TOP}/tests/board/*.S')):
         name = os.path.basename(s)[:-2]
