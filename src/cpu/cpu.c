@@ -92,6 +92,7 @@ void cpu_reset(struct cpu *c)
     c->fpcr = c->fpsr = 0;
     c->excl_va = EXCL_NONE;
     c->pending_count = c->unsynced = 0;
+    atomic_fetch_and(&c->irq_lines, ~(u32)CPU_LINE_HCR);
     memset(c->timer_level, 0, sizeof c->timer_level);
     memset(&c->trail, 0, sizeof c->trail);
     tlb_flush_all(c);
@@ -343,6 +344,8 @@ static bool take_routed(struct cpu *c, u32 lines)
         return false;
     if (hcr & HCR_AMO && hcr & HCR_VSE && !(c->daif & DAIF_A)) {
         c->sr[SYSREG_HCR_EL2] &= ~HCR_VSE;
+        if (!(hcr & (HCR_VI | HCR_VF)))
+            atomic_fetch_and(&c->irq_lines, ~(u32)CPU_LINE_HCR);
         c->sr[SYSREG_ESR_EL1] = (u64)EC_SERROR << 26 | 1u << 25;
         take(c, 1, VEC_SERROR, c->pc);
         return true;

@@ -348,7 +348,7 @@ struct cpu {
 #define EXCL_NONE (~0ULL)
 
 /// cpu.irq_lines. The virtual ones are for EL1 and EL0 when HCR_EL2 routes physical ones to EL2.
-enum { CPU_LINE_IRQ = 1, CPU_LINE_FIQ = 2, CPU_LINE_VIRQ = 4, CPU_LINE_VFIQ = 8 };
+enum { CPU_LINE_IRQ = 1, CPU_LINE_FIQ = 2, CPU_LINE_VIRQ = 4, CPU_LINE_VFIQ = 8, CPU_LINE_HCR = 16 /* VI, VF or VSE */ };
 /// Timers by number: of EL0 and EL1 (virtual, physical), of EL2.
 enum cpu_timer { TIMER_VIRT, TIMER_PHYS, TIMER_HYP_PHYS, TIMER_HYP_VIRT, TIMER_COUNT };
 
@@ -495,8 +495,7 @@ static inline bool cpu_irq_wire(struct cpu *c) { return atomic_load_explicit(&c-
 /// After what routes or masks interrupts changed: looks for them soon.
 static inline void cpu_look_for_interrupts(struct cpu *c)
 {
-    if (atomic_load_explicit(&c->irq_lines, memory_order_relaxed) ||
-        (UNLIKELY(c->has_el2) && c->sr[SYSREG_HCR_EL2] & (HCR_VF | HCR_VI | HCR_VSE)))
+    if (atomic_load_explicit(&c->irq_lines, memory_order_relaxed))
         atomic_fetch_or(&c->attention, ATT_IRQ);
 }
 /// Sets a wire: 0 IRQ, 1 FIQ, 2 and 3 the virtual ones. Any thread. The board wakes a waiting vCPU

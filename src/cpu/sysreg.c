@@ -120,6 +120,10 @@ static void sysreg_w_hcr(struct cpu *c, enum sysreg_id id, u64 v)
     if (changed & HCR_E2H)
         tlb_flush_class(c, TLB_EL2);
     cpu_update_mode(c);
+    if (v & (HCR_VF | HCR_VI | HCR_VSE))
+        atomic_fetch_or(&c->irq_lines, CPU_LINE_HCR);
+    else
+        atomic_fetch_and(&c->irq_lines, ~(u32)CPU_LINE_HCR);
     cpu_look_for_interrupts(c);
 }
 static void sysreg_w_mdcr(struct cpu *c, enum sysreg_id id, u64 v)
@@ -827,9 +831,8 @@ static int tlbi(struct cpu *c, u32 enc, u64 val)
 
 /// One of the operations with op1 = 4. Those on intermediate addresses drop more than they must: all
 /// of EL1 and EL0. ret  false: no such operation
-static bool tlbi_el2_one(struct cpu *c, u32 crm, u32 op2, u64 val)
+static bool tlbi_el2_one(struct cpu *c, u32 crm, u32 op2, u64 val, bool has_asids)
 {
-    bool has_asids = c->sr[SYSREG_HCR_EL2] & HCR_E2H;
     switch (crm << 4 | op2) {
     case 0x01: case 0x05: case 0x41: case 0x45: /* IPAS2E1, IPAS2LE1, IS or not */
     case 0x34: case 0x74: /* ALLE1 */
@@ -846,13 +849,14 @@ static bool tlbi_el2_one(struct cpu *c, u32 crm, u32 op2, u64 val)
 static int tlbi_el2(struct cpu *c, u32 enc, u64 val)
 {
     u32 crm = enc >> 3 & 15;
+    bool has_asids = c->sr[SYSREG_HCR_EL2] & HCR_E2H; /* of who asks, not of who is told */
     if (c->hooks.cache_op)
         c->hooks.cache_op(c->hooks.ctx, c, enc, val);
-    if (!tlbi_el2_one(c, crm, enc & 7, val))
+    if (!tlbi_el2_one(c, crm, enc & 7, val, has_asids))
         return cpu_undef(c);
     for (u32 n = 0; (crm == 0 || crm == 3) && n < c->peer_count; n++)
         if (c->peers[n] != c)
-            tlbi_el2_one(c->peers[n], crm, enc & 7, val);
+            tlbi_el2_one(c->peers[n], crm, enc & 7, val, has_asids);
     return EXEC_NEXT;
 }
 

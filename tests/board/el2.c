@@ -215,6 +215,11 @@ static void interrupts(struct outcome *o)
     WRITE(hcr_el2, HCR_RW | 1 << 4 | 1 << 7); // VI
     run_word(o, 0x345, 0x14000000, 0, 0);
     CHECK(o->vector1 == 0x1280);
+    run_word(o, SPSR_EL1, 0xd50342ff, 0, 0); // msr daifclr, #2
+    CHECK(o->vector1 == 0x1280);
+    WRITE(hcr_el2, HCR_RW | 1 << 5 | 1 << 8); // AMO, VSE: once
+    run_word(o, 0x2c5, 0xd503201f, 0, 0);
+    CHECK(o->vector1 == 0x1380 && !(READ(hcr_el2) & 1 << 8));
     WRITE(hcr_el2, HCR_RW);
 }
 
