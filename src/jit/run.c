@@ -164,8 +164,10 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
         if (l->to != b)
             jit_unlink(j, l);
         jit_link_to(j, l, b);
-        st64(l->guard, page);
-        st64(l->guard + 8, gen);
+        if (l->to == b) {
+            st64(l->guard, page);
+            st64(l->guard + 8, gen);
+        }
     }
     return host;
 }
