@@ -239,6 +239,44 @@ static int emit_scvtf_v(struct jit *j, const struct insn *i)
     return 1;
 }
 
+static int emit_ucvtf_v(struct jit *j, const struct insn *i)
+{
+    bool is_double = i->p == FP_D;
+    u32 w = is_double ? XW : 0;
+    if (is_double && !j->cpu.avx512vl)
+        return 0;
+    if (j->vmap[i->rn] >= 0)
+        x_v(&j->b, XV_MOVD_ST | w, jit_vread(j, i->rn, X0), 0, xr(RAX));
+    else
+        x_rm(&j->b, XI_MOV | w, RAX, ENV_V(i->rn));
+    int d = jit_vwrite(j, i->rd, X2);
+    x_v(&j->b, XV_XORPS, X3, X3, xr(X3));
+    if (is_double)
+        x_ev(&j->b, XE_CVTUSI2SD | XW, d, X3, xr(RAX));
+    else
+        x_v(&j->b, XV_CVTSI2SS | XW, d, X3, xr(RAX));
+    fp_done(j, i->rd, d);
+    return 1;
+}
+
+/// The integer that stands for all that do not fit is none that a conversion gives.
+static int emit_fcvtzu_v(struct jit *j, const struct insn *i)
+{
+    struct xbuf *b = &j->b;
+    u32 w = i->p == FP_D ? XW : 0;
+    if (!j->cpu.avx512vl || !fp_flush_guard(j, i))
+        return 0;
+    jit_clobber(j);
+    x_ev(b, (i->p == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w, RAX, 0, fp_opnd(j, i->rn));
+    x_alu_i(b, ALU_CMP, w, xr(RAX), -1);
+    fp_repair_begin(j, i, CC_E);
+    int d = jit_vwrite(j, i->rd, X2);
+    x_v(b, XV_MOVD | w, d, 0, xr(RAX));
+    fp_done(j, i->rd, d);
+    fp_repair_end(j, i);
+    return 1;
+}
+
 static int emit_fcvtzs_v(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
@@ -270,5 +308,6 @@ void jit_init_fp_conv(jit_emit_fn **t)
     SD(OP_FCVTMS_r, emit_fcvtms), SD(OP_FCVTMU_r, emit_fcvtmu);
     SD(OP_SCVTF_r, emit_scvtf), SD(OP_UCVTF_r, emit_ucvtf);
     SD(OP_SCVTF, emit_scvtf_v), SD(OP_FCVTZS, emit_fcvtzs_v);
+    SD(OP_UCVTF, emit_ucvtf_v), SD(OP_FCVTZU, emit_fcvtzu_v);
 #undef SD
 }

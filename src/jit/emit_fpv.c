@@ -398,6 +398,19 @@ static int emit_fcvtzs_v(struct jit *j, const struct insn *i)
     return vfinish(j, i, d, any_lane(j, i->p, X3));
 }
 
+static int emit_fcvtzu_v(struct jit *j, const struct insn *i)
+{
+    bool d64 = i->p == FP_D;
+    if (!(j->cpu.avx512dq && j->cpu.avx512vl) || !fp_flush_guard(j, i))
+        return 0;
+    jit_clobber(j);
+    int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
+    x_ev(&j->b, d64 ? XO(1, 1, 0x78) | XW : XO(0, 1, 0x78), d, 0, xr(a)); // vcvttpd2uqq, vcvttps2udq
+    x_v(&j->b, XV_PCMPEQD, X3, X3, xr(X3));
+    x_v(&j->b, d64 ? XV_PCMPEQQ : XV_PCMPEQD, X3, d, xr(X3)); // what does not fit is all ones
+    return vfinish(j, i, d, any_lane(j, i->p, X3));
+}
+
 static int emit_fcvtl(struct jit *j, const struct insn *i)
 {
     if (fp_flush(j))
@@ -444,7 +457,7 @@ void jit_init_fp_vec(jit_emit_fn **t)
     VSD(OP_FRINTN, emit_frintn_v), VSD(OP_FRINTM, emit_frintm_v), VSD(OP_FRINTP, emit_frintp_v);
     VSD(OP_FRINTZ, emit_frintz_v), VSD(OP_FRINTX, emit_frintx_v), VSD(OP_FRINTI, emit_frinti_v);
     VSD(OP_FMOVi, emit_fmov_imm_v), VSD(OP_SCVTF, emit_scvtf_v), VSD(OP_UCVTF, emit_ucvtf_v);
-    VSD(OP_FCVTZS, emit_fcvtzs_v);
+    VSD(OP_FCVTZS, emit_fcvtzs_v), VSD(OP_FCVTZU, emit_fcvtzu_v);
     BOTH(OP_FCMEQ, emit_fcmeq), BOTH(OP_FCMGE, emit_fcmge), BOTH(OP_FCMGT, emit_fcmgt);
     BOTH(OP_FACGE, emit_facge), BOTH(OP_FACGT, emit_facgt);
     BOTH(OP_FCMEQ0, emit_fcmeq0), BOTH(OP_FCMGE0, emit_fcmge0), BOTH(OP_FCMGT0, emit_fcmgt0);
