@@ -244,6 +244,9 @@ char *bruin_plan(const bruin_config *config, struct bruin_error *err);
 char *bruin_monitor(bruin_vm *vm, const char *line);
 /// Gives the console to the monitor until `c` is typed there. For key handlers.
 void bruin_monitor_console(bruin_vm *vm);
+/// What the accelerator counted (configuration key `stats`): text for people or one JSON object; to be
+/// freed. ret  NULL when it counts nothing
+char *bruin_stats(bruin_vm *vm, bool json);
 /// The events recorded (configuration key `events`), as text or as a JSON object a line; to be freed.
 char *bruin_trace(bruin_vm *vm, bool json);
 

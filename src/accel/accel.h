@@ -4,6 +4,31 @@
 
 #include "cpu/cpu.h"
 
+/// A block of translated code that ran often.
+struct accel_hot {
+    gva_t va; ///< where it was translated for
+    gpa_t pa;
+    u64 runs;
+    u32 insns;
+};
+/// What a translator has to say about a run (--stats). Counts are of one vCPU.
+struct accel_stats {
+    u64 blocks, insns; ///< translated; insns: guest instructions
+    u64 hot_bytes, cold_bytes; ///< host code for them: in line, out of line
+    u64 links, evictions, flushes, invalidated;
+    /// Ways into C: accesses and operations that fast code does not serve, bodies that left their block, links and
+    /// indirect branches to be found, attention and other look-ups.
+    u64 slow_memory, bodies, cross_page, indirect, attention, lookups;
+    u64 hot_loops, contexts;
+    struct accel_hot top[16]; ///< by instructions executed; only while profiling
+    unsigned top_count;
+    struct {
+        const char *name;
+        u64 count;
+    } not_emitted[12]; ///< instructions translated to a call of their body, most frequent first
+    unsigned not_emitted_count;
+};
+
 struct accel_ops {
     const char *name;
     /// True when this host can run it; else why says what is missing.
@@ -14,6 +39,8 @@ struct accel_ops {
     /// Runs until an exit that the board must serve; c->exit says which. Pending attention bits are
     /// served inside, except ATT_KICK, which ends the run with EXIT_KICK.
     void (*run)(struct cpu *c);
+    /// Adds up what c's engine counted. May be NULL.
+    void (*stats)(const struct cpu *c, struct accel_stats *out);
     /// After EXIT_FAIL: what is wrong, several lines; NULL: nothing. May be NULL.
     const char *(*report)(const struct cpu *c);
 };

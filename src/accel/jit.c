@@ -4,6 +4,7 @@
 #include "accel/interp.h"
 #include "jit/jit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static bool probe(struct err *why)
@@ -41,25 +42,31 @@ static void read_knobs(struct jit_config *cfg)
     cfg->fault = getenv("BRUIN_JIT_FAULT");
     cfg->skip_lo = (unsigned)knob("BRUIN_JIT_SKIP_LO");
     cfg->skip_hi = (unsigned)knob("BRUIN_JIT_SKIP_HI");
-    cfg->count_runs = knob("BRUIN_JIT_STATS") > 1;
+    cfg->count_runs = knob("BRUIN_JIT_DUMP");
 }
 
 static bool vcpu_open(struct cpu *c, struct err *e)
 {
     struct jit_config cfg = {0};
     read_knobs(&cfg);
-    cfg.check = c->engine_opts && c->engine_opts->check;
+    const struct cpu_engine_opts *o = c->engine_opts;
+    cfg.check = o && o->check;
+    cfg.count_runs |= o && o->profile;
     struct jit *j = c->engine = jit_new(c->mem, &cfg, e);
     if (j && cfg.check)
         j->check = check_new(c, j->interp = interp_new(c));
+    if (j && o && o->perf_map && (j->perf_map = fopen(o->perf_map, "a")) == NULL)
+        return err_set(e, ERR_USAGE, "%s: cannot be written", o->perf_map);
     return j != NULL;
 }
 
 static void vcpu_close(struct cpu *c)
 {
     struct jit *j = c->engine;
-    if (j && knob("BRUIN_JIT_STATS"))
-        jit_stats_print(j);
+    if (j && knob("BRUIN_JIT_DUMP"))
+        jit_dump_top(j);
+    if (j && j->perf_map)
+        fclose(j->perf_map);
     if (j) {
         check_free(j->check);
         interp_free(j->interp);
@@ -103,6 +110,36 @@ static void run(struct cpu *c)
     }
 }
 
+static void stats(const struct cpu *c, struct accel_stats *o)
+{
+    const struct jit *j = c->engine;
+    const struct jit_block *top[ARRAY_LEN(o->top)];
+    u32 seen[OP_COUNT];
+    *o = (struct accel_stats){
+        .blocks = j->st_blocks, .insns = j->st_insns, .hot_bytes = j->st_hot_bytes, .cold_bytes = j->st_cold_bytes,
+        .links = j->st_links, .evictions = j->st_evictions, .flushes = j->st_flushes, .invalidated = j->st_invalidated,
+        .slow_memory = c->jit[JW_SLOW_EXEC], .bodies = j->st_after, .cross_page = j->st_cross_calls,
+        .indirect = j->st_indirect_calls, .attention = j->st_attention, .lookups = j->st_lookups,
+        .hot_loops = j->st_hot, .contexts = j->st_contexts,
+    };
+    o->top_count = jit_top(j, top, ARRAY_LEN(top));
+    for (unsigned k = 0; k < o->top_count; k++)
+        o->top[k] = (struct accel_hot){top[k]->va, top[k]->page + top[k]->off, top[k]->runs, top[k]->insns};
+    memcpy(seen, j->st_op_fallback, sizeof seen);
+    for (unsigned k = 0; k < ARRAY_LEN(o->not_emitted); k++) {
+        unsigned best = 0;
+        for (unsigned op = 1; op < OP_COUNT; op++)
+            if (seen[op] > seen[best])
+                best = op;
+        if (!seen[best])
+            break;
+        o->not_emitted[k].name = insn_rows[best].name;
+        o->not_emitted[k].count = seen[best];
+        o->not_emitted_count = k + 1;
+        seen[best] = 0;
+    }
+}
+
 static const char *report(const struct cpu *c)
 {
     const struct jit *j = c->engine;
@@ -110,5 +147,5 @@ static const char *report(const struct cpu *c)
 }
 
 const struct accel_ops accel_jit = {
-    .name = "jit", .probe = probe, .vcpu_open = vcpu_open, .vcpu_close = vcpu_close, .run = run, .report = report,
+    .name = "jit", .probe = probe, .vcpu_open = vcpu_open, .vcpu_close = vcpu_close, .run = run, .report = report, .stats = stats,
 };

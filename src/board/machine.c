@@ -255,7 +255,7 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *e)
     struct machine *m = xcalloc(1, sizeof *m);
     m->cfg = *cfg;
     m->accel = accel;
-    m->engine_opts = (struct cpu_engine_opts){.check = cfg->check};
+    m->engine_opts = (struct cpu_engine_opts){.check = cfg->check, .profile = cfg->profile, .perf_map = cfg->perf_map};
     m->poll = poll;
     m->mem = mem_new();
     m->timeout_at_ns = ~0ULL;
@@ -320,6 +320,12 @@ struct cpu *machine_cpu(struct machine *m, unsigned index)
     return index < m->cfg.cpus ? m->vcpu[index].cpu : NULL;
 }
 const struct accel_ops *machine_accel(const struct machine *m) { return m->accel; }
+u64 machine_first_run_ns(const struct machine *m) { return m->first_run_ns; }
+void machine_set_names(struct machine *m, bool (*name)(void *ctx, gva_t va, char *buf, size_t size), void *ctx)
+{
+    m->engine_opts.name = name;
+    m->engine_opts.name_ctx = ctx;
+}
 const char *machine_accel_report(const struct machine *m)
 {
     const char *text = NULL;

@@ -32,6 +32,8 @@ struct machine_config {
     const char *accel; ///< "auto"
     struct chr *serial; ///< back end of the UART, owned by the caller; NULL: output is dropped
     bool bare;         ///< no board devices at all: RAM and the embedder's MMIO only
+    bool profile;      ///< count how often translated blocks run
+    const char *perf_map; ///< file that names translated code for `perf`, or NULL
     bool check;        ///< run everything in the translator and in the interpreter, and compare (accel/check.c)
     bool deterministic; ///< one thread, guest time counts instructions, no host clock or entropy
     u64 seed;          ///< randomness of the guest; 0: the host's when not deterministic, else 1
@@ -92,6 +94,10 @@ struct cpu *machine_cpu(struct machine *m, unsigned index); ///< NULL past the l
 const struct accel_ops *machine_accel(const struct machine *m);
 /// Message of the last MACHINE_FAIL.
 const char *machine_error(const struct machine *m);
+/// Host time (monotonic, ns) at which the first instruction ran; 0: none did.
+u64 machine_first_run_ns(const struct machine *m);
+/// Who names guest addresses for the accelerator (cpu_engine_opts.name).
+void machine_set_names(struct machine *m, bool (*name)(void *ctx, gva_t va, char *buf, size_t size), void *ctx);
 /// What the accelerator has to say about its own failure, several lines; NULL: nothing.
 const char *machine_accel_report(const struct machine *m);
 

@@ -53,6 +53,7 @@ struct machine {
     struct mem *mem;
     const struct accel_ops *accel;
     struct cpu_engine_opts engine_opts;
+    u64 first_run_ns; ///< host time of the first turn
     struct vcpu *vcpu;
     struct cpu **cpus; ///< the same, as their cores see each other
     _Atomic unsigned current; ///< index of the vCPU whose turn it is

@@ -305,6 +305,8 @@ static void take_turn(struct machine *m, struct vcpu *v)
         atomic_store(&m->turn_ends_ns, ~0ULL);
     }
     v->cpu->exit = (struct cpu_exit){0};
+    if (UNLIKELY(m->first_run_ns == 0))
+        m->first_run_ns = os_now_ns();
     m->accel->run(v->cpu);
     serve_exit(v);
     if (m->cfg.cpus > 1)

@@ -116,6 +116,10 @@ static void write_json(struct cli *cli, const bruin_vm *vm, const struct bruin_e
                 (unsigned long long)x->pc);
         json_string(f, bruin_loaded(vm));
         fprintf(f, ", \"accel\": \"%s\"", bruin_accel_name(vm));
+        char *stats = bruin_stats((bruin_vm *)vm, true);
+        if (stats)
+            fprintf(f, ", \"stats\": %s", stats);
+        bruin_free(stats);
         if (bruin_report(vm, true))
             fprintf(f, ", \"report\": %s", bruin_report(vm, true));
     }
@@ -208,12 +212,16 @@ int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
         return refuse(cli, s.vm, &err);
     write_json(cli, s.vm, &x, NULL, seconds);
     write_trace(cli, s.vm);
+    char *stats = bruin_stats(s.vm, false);
     char *report = bruin_report(s.vm, false) ? strdup(bruin_report(s.vm, false)) : NULL;
     bruin_vm_free(s.vm); /* flushes the console and restores the terminal */
     if (report)
         fputs(report, stderr);
     else if (!quiet)
         line_after(&s, &x, seconds);
+    if (stats)
+        fputs(stats, stderr);
+    bruin_free(stats);
     free(report);
     return x.status;
 }

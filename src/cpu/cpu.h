@@ -206,6 +206,9 @@ struct cpu_engine_opts {
     bool check;   ///< run everything in the translator and in the interpreter, and compare
     bool profile; ///< count how often blocks run
     const char *perf_map; ///< file that names translated code for `perf`, or NULL
+    /// "symbol+0x10" of an address. ret  false when nothing is known
+    bool (*name)(void *ctx, gva_t va, char *buf, size_t size);
+    void *name_ctx;
 };
 
 /// Last control transfers, newest at (head - 1) & (TRAIL_LEN - 1). from = 0: a block of translated code began at

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { PAGE_HASH = 1 << 12, CODE_SIZE = 24 << 20 };
+enum { PAGE_HASH = 1 << 12, CODE_SIZE = 20 << 20 };
 
 enum { HOT_SITES = 1 << 13 };
 

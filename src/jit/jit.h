@@ -104,6 +104,7 @@ struct jit_link {
 
 struct jit_block {
     gpa_t page;
+    gva_t va; ///< where it was when it was translated
     u32 mode;
     u16 off, insns;
     u32 code_len;
@@ -165,6 +166,7 @@ struct jit {
     struct jit_config cfg;
     struct mem *mem;
     void *interp; ///< the accelerator's interpreter for single steps
+    void *perf_map; ///< FILE of names for `perf`, or NULL
     void *check;  ///< the accelerator's, with --check
 
     /* Thunks, writable addresses. */
@@ -421,8 +423,12 @@ bool jit_stops_here(struct cpu *c, const u32 *host);
 bool jit_flags_right_at(struct jit *j, gpa_t pa, const u32 *host);
 /// Makes translated code keep cpu.icount and end at cpu.budget, or not.
 void jit_set_counting(struct cpu *c, bool on);
-/// Writes counters and the hottest blocks to stderr.
-void jit_stats_print(const struct jit *j);
+/// The n blocks that executed most instructions, while runs are counted. ret  how many there are
+unsigned jit_top(const struct jit *j, const struct jit_block **top, unsigned n);
+/// Writes the hottest blocks with guest and host code to stderr, for developers.
+void jit_dump_top(const struct jit *j);
+/// Appends a block to the file that `perf` reads.
+void jit_name_block(struct jit *j, struct jit_block *b);
 
 /* C side of the thunks; each returns the executable address to continue at. */
 const u8 *jit_c_link(struct cpu *c, u32 number);

@@ -178,6 +178,7 @@ int jit_c_exec_word(struct cpu *c, u32 word)
     struct insn *i = &jit_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
     if (UNLIKELY(i->word != word || !i->fn))
         insn_decode(word, i);
+    c->jit[JW_SLOW_EXEC]++;
     c->icount += c->jit[JW_PENDING];
     int status = i->fn(c, i);
     if (status == EXEC_NEXT)
@@ -264,22 +265,40 @@ void jit_run(struct cpu *c)
     jit_fp_left(c);
 }
 
-/// The blocks that executed most instructions, with their guest and host code.
-static void print_top(const struct jit *j)
+/* ---- what people ask ---- */
+
+static u64 weight(const struct jit_block *b) { return b->runs * b->insns; }
+
+unsigned jit_top(const struct jit *j, const struct jit_block **top, unsigned n)
 {
-    enum { TOP = 16 };
-    const struct jit_block *top[TOP] = {0};
+    unsigned count = 0;
     for (unsigned s = 0; s < j->seg_count; s++)
-    for (const struct jit_block *b = j->seg[s].blocks; b; b = b->all_next) {
-        const struct jit_block *in = b;
-        for (unsigned k = 0; k < TOP && in; k++)
-            if (!top[k] || in->runs * in->insns > top[k]->runs * top[k]->insns) {
-                const struct jit_block *t = top[k];
-                top[k] = in;
-                in = t;
-            }
-    }
-    for (unsigned k = 0; k < TOP && top[k]; k++) {
+        for (const struct jit_block *b = j->seg[s].blocks; b; b = b->all_next) {
+            unsigned k = count;
+            if (weight(b) == 0 || (count == n && weight(b) <= weight(top[n - 1])))
+                continue;
+            k = count < n ? count++ : n - 1;
+            for (; k && weight(top[k - 1]) < weight(b); k--)
+                top[k] = top[k - 1];
+            top[k] = b;
+        }
+    return count;
+}
+
+void jit_name_block(struct jit *j, struct jit_block *b)
+{
+    char name[160];
+    const struct cpu_engine_opts *o = j->c->engine_opts;
+    if (!o->name || !o->name(o->name_ctx, b->va, name, sizeof name))
+        snprintf(name, sizeof name, "guest_0x%llx", (unsigned long long)b->va);
+    fprintf(j->perf_map, "%llx %x %s\n", (unsigned long long)(uintptr_t)jit_rx(j, b->entry), b->code_len, name);
+}
+
+void jit_dump_top(const struct jit *j)
+{
+    const struct jit_block *top[16];
+    unsigned count = jit_top(j, top, ARRAY_LEN(top));
+    for (unsigned k = 0; k < count; k++) {
         const struct jit_block *b = top[k];
         fprintf(stderr, "jit: top %u: %llu runs of %u instructions at %llx, mode %x, %u bytes at %p\n", k,
                 (unsigned long long)b->runs, b->insns, (unsigned long long)b->page + b->off, b->mode, b->code_len,
@@ -297,35 +316,4 @@ static void print_top(const struct jit *j)
             fprintf(stderr, " %02x", b->entry[n]);
         fprintf(stderr, "\n");
     }
-}
-
-void jit_stats_print(const struct jit *j)
-{
-    double n = j->st_insns ? (double)j->st_insns : 1;
-    fprintf(stderr, "jit: %llu blocks, %llu guest instructions, hot %.1f cold %.1f bytes each\n",
-            (unsigned long long)j->st_blocks, (unsigned long long)j->st_insns, (double)j->st_hot_bytes / n,
-            (double)j->st_cold_bytes / n);
-    fprintf(stderr, "jit: %llu links, %llu look-ups, %llu invalidated, %llu flushes, %llu calls of bodies\n",
-            (unsigned long long)j->st_links, (unsigned long long)j->st_lookups, (unsigned long long)j->st_invalidated,
-            (unsigned long long)j->st_flushes, (unsigned long long)j->st_fallback);
-    fprintf(stderr, "jit: calls of C: link %llu cross %llu indirect %llu body %llu dispatch %llu; new contexts %llu; hot loops %llu\n",
-            (unsigned long long)j->st_links, (unsigned long long)j->st_cross_calls, (unsigned long long)j->st_indirect_calls,
-            (unsigned long long)j->st_after, (unsigned long long)j->st_attention, (unsigned long long)j->st_contexts,
-            (unsigned long long)j->st_hot);
-    u32 seen[OP_COUNT];
-    memcpy(seen, j->st_op_fallback, sizeof seen);
-    fprintf(stderr, "jit: not emitted:");
-    for (unsigned k = 0; k < 24; k++) {
-        unsigned best = 0;
-        for (unsigned op = 1; op < OP_COUNT; op++)
-            if (seen[op] > seen[best])
-                best = op;
-        if (!seen[best])
-            break;
-        fprintf(stderr, " %s %u", insn_rows[best].name, seen[best]);
-        seen[best] = 0;
-    }
-    fprintf(stderr, "\n");
-    if (j->cfg.count_runs)
-        print_top(j);
 }

@@ -831,6 +831,7 @@ struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u3
     b->page = pa & ~0xfffULL;
     b->off = pa & 0xfff;
     b->mode = mode;
+    b->va = c->pc;
     j->blk = b;
     j->c = c;
     j->mode = mode;
@@ -856,5 +857,7 @@ struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u3
             mem_mark_code(c->mem, b->page + 64 * k, 64);
     jit_publish(j, b);
     account(j, cold_from);
+    if (UNLIKELY(j->perf_map != NULL))
+        jit_name_block(j, b);
     return b;
 }

@@ -80,6 +80,8 @@ struct bruin_vm {
     gpa_t dtb_addr;
     char loaded[400];
     char *net_forward;
+    char perf_map[48]; ///< path, or empty
+    uint64_t created_ns; ///< host time of bruin_vm_new
     char *disk_paths[MACHINE_DISKS_MAX];
     bool boots_disk; ///< the first disk was named as the kernel
     void (*message)(void *ctx, const char *id, const char *text);
@@ -108,6 +110,9 @@ MUST_USE bool diagnose_loaded(bruin_vm *vm, const struct boot_job *job, struct e
 /// Runs the machine under the explainer. ret  the exit code
 int diagnose_run(bruin_vm *vm, struct machine_exit *x);
 void diagnose_free(bruin_vm *vm);
+
+/* stats.c: "symbol+0x10" of an address; ctx is the vm */
+bool stats_name(void *ctx, gva_t va, char *buf, size_t size);
 
 /* flash.c */
 /// The file that goes into flash: as configured, or the host's EDK2 when there is only a disk to boot.

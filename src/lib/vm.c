@@ -64,6 +64,11 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
         mc->accel = v;
     mc->bare = config_flag(c, "bare");
     mc->check = config_flag(c, "check");
+    mc->profile = config_flag(c, "stats");
+    if (config_flag(c, "perf-map")) {
+        snprintf(vm->perf_map, sizeof vm->perf_map, "/tmp/perf-%d.map", os_pid());
+        mc->perf_map = vm->perf_map;
+    }
     mc->deterministic = config_flag(c, "deterministic");
     mc->seed = config_number(c, "seed", mc->seed);
     mc->lint = lint_level(c);
@@ -129,6 +134,7 @@ bruin_vm *bruin_vm_new(const bruin_config *config, struct bruin_error *err)
 {
     struct err e = {0};
     bruin_vm *vm = xcalloc(1, sizeof *vm);
+    vm->created_ns = os_now_ns();
     vm->config = bruin_config_copy(config);
     vm->kernel_entry = BRUIN_AUTO;
     if (to_machine_config(vm, &e) && open_serial(vm, &e))
@@ -138,6 +144,7 @@ bruin_vm *bruin_vm_new(const bruin_config *config, struct bruin_error *err)
         bruin_vm_free(vm);
         return NULL;
     }
+    machine_set_names(vm->machine, stats_name, vm);
     if (!vm->mc.bare)
         machine_set_console_tap(vm->machine, console_tap, vm);
     return vm;

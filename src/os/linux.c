@@ -39,6 +39,7 @@ void os_ram_free(void *p, u64 size)
 
 void os_ram_discard(void *p, u64 size) { (void)madvise(p, size, MADV_DONTNEED); }
 
+int os_pid(void) { return (int)getpid(); }
 u64 os_now_ns(void)
 {
     struct timespec t;

@@ -31,6 +31,7 @@ void os_code_free(struct os_code *code);
 
 /// Nanoseconds of a clock that never steps.
 u64 os_now_ns(void);
+int os_pid(void);
 /// Seconds since 1970-01-01 UTC.
 u64 os_wall_s(void);
 void os_sleep_ns(u64 ns);

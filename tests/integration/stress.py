@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Boots Linux to its first program with the translator's rare paths made common, and runs the lock-step test so.
+
+usage: stress.py --bruin PROGRAM --lockstep PROGRAM [--only KNOB]
+"""
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
+    os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
+# One slot, small cache, blocks of one instruction, a way out at every exit, random eviction, flushes, no links
+KNOBS = ['SLOTS=1', 'CODE=0x400000', 'BLOCK=1', 'CHECKS=1', 'EVICT=200', 'FLUSH=2000', 'NOLINK=1', 'HOT=2']
+LIMIT_S = 200
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--bruin', required=True)
+    p.add_argument('--lockstep', required=True)
+    p.add_argument('--only')
+    o = p.parse_args()
+    failed = 0
+    for knob in KNOBS:
+        if o.only and not knob.startswith(o.only):
+            continue
+        name, value = knob.split('=')
+        env = {**os.environ, f'BRUIN_JIT_{name}': value}
+        started = time.monotonic()
+        boot = subprocess.run([o.bruin, 'test', '--accel', 'jit', '--deterministic', '--timeout', '60s', '--expect', 'Run /init',
+                               '-i', f'{CACHE}/initramfs.cpio.gz', f'{CACHE}/Image-cloud'], env=env, timeout=LIMIT_S,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        pieces = subprocess.run([o.lockstep, '--insns', '30000', '--seed', '5'], env=env, timeout=LIMIT_S,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        ok = boot.returncode == 0 and pieces.returncode == 0
+        failed += not ok
+        print(f'{"ok" if ok else "not ok"} {KNOBS.index(knob) + 1} {knob} {time.monotonic() - started:.1f} s', flush=True)
+        if not ok:
+            print(boot.stdout[-1500:].decode(errors='replace'), pieces.stdout[-1500:].decode(errors='replace'))
+    sys.exit(failed != 0)
+
+
+main()
