@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a booted Debian costs: memory above guest RAM, and the time to the first guest instruction.
+"""What a booted Debian costs: memory above guest RAM, and the time to the first guest instruction; --stats and --perf-map.
 
 usage: cost.py --bruin PROGRAM
 The limit of the time has room for a busy host; docs/performance.md has what was measured.
@@ -36,7 +36,7 @@ def main():
     p.add_argument('--bruin', required=True)
     o = p.parse_args()
     with tempfile.TemporaryDirectory() as d:
-        run = subprocess.Popen([o.bruin, 'run', '-m', f'{RAM_MIB}M', '--stats', f'--json={d}/out.json', '-i', f'{CACHE}/initramfs.cpio.gz',
+        run = subprocess.Popen([o.bruin, 'run', '-m', f'{RAM_MIB}M', '--stats', '--perf-map', f'--json={d}/out.json', '-i', f'{CACHE}/initramfs.cpio.gz',
                                 f'{CACHE}/Image'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         seen, peak = b'', 0
         os.set_blocking(run.stdout.fileno(), False)
@@ -50,7 +50,13 @@ def main():
         os.set_blocking(run.stdout.fileno(), True)
         run.communicate(b'poweroff -f\n', timeout=60)
         with open(f'{d}/out.json', encoding='utf-8') as f:
-            start_ms = json.load(f)['stats']['start_ms']
+            stats = json.load(f)['stats']
+    start_ms, names = stats['start_ms'], f'/tmp/perf-{run.pid}.map'
+    with open(names, encoding='utf-8') as f:
+        named = sum(re.fullmatch(r'[0-9a-f]+ [0-9a-f]+ \S+\n', line) is not None for line in f)
+    os.unlink(names)
+    if named != stats['cpus'][0]['blocks'] or not stats['cpus'][0]['top'][0]['runs']:
+        sys.exit(f'{named} blocks in {names}, counted: {stats}')
     print(f'{peak / 1024:.1f} MiB above guest RAM at most, first instruction after {start_ms} ms')
     if peak > ABOVE_MAX_MIB << 10 or not 0 < start_ms <= START_MAX_MS:
         sys.exit(f'wanted at most {ABOVE_MAX_MIB} MiB and {START_MAX_MS} ms')
