@@ -24,10 +24,12 @@ if ! fetched; then
     mv "$BRUIN_CACHE/.part" "$BRUIN_CACHE/busybox"
 fi
 
-for source in "$here/mk-initramfs" "$here/guests/init"; do
+net=virtio_mmio,virtio_net
+for source in "$here/mk-initramfs" "$here/guests/init" "$here/guests/lease" "$here/fetch-guest.sh"; do
     [ "$BRUIN_CACHE/initramfs.cpio.gz" -nt "$source" ] || rm -f "$BRUIN_CACHE/initramfs.cpio.gz"
 done
 [ -s "$BRUIN_CACHE/initramfs.cpio.gz" ] ||
     "$here/mk-initramfs" --busybox "$BRUIN_CACHE/busybox" --init "$here/guests/init" \
+        --add "$here/guests/lease=bin/lease" --also "$BRUIN_CACHE/kernel" $net --also "$BRUIN_CACHE/kernel-cloud" $net \
         -o "$BRUIN_CACHE/initramfs.cpio.gz"
 say "guest: $BRUIN_CACHE/Image and initramfs.cpio.gz"

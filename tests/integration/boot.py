@@ -4,12 +4,16 @@
 usage: boot.py SCENARIO --bruin PROGRAM [--accel interp|jit] [--gic 2|3] [--timeout SECONDS]
 """
 import argparse
+import functools
+import http.server
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -179,7 +183,50 @@ def check_fault(o):
         want(c.exit_status() == 125, f'exit status {c.process.returncode}, wanted 125', c)
 
 
-SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, el2, kvm, check, check_fault,
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def ask(port, what):
+    """What a server in the guest answers, asked through the forwarded port."""
+    answer = b''
+    with socket.socket() as s:
+        s.settimeout(10 * SLOW)
+        s.connect(('127.0.0.1', port))
+        s.sendall(what)
+        while piece := s.recv(4096):
+            answer += piece
+    return answer
+
+
+def net(o):
+    """passt and DHCP; from the host to servers in the guest over TCP and UDP, from the guest to a server here."""
+    web, port = free_port(), free_port(socket.SOCK_DGRAM)
+    c = start(o, 'Image-cloud', '-i', INITRD, '-a', 'ip=dhcp', '-p', f'127.0.0.1:{web}:80', '-p', f'{port}:7/udp', tty=True)
+    router = c.expect(r'NET eth0 [0-9.]+ by ([0-9.]+)')[1].decode()
+    c.expect(r'bruin:/# ')
+    c.type('echo hello-from-the-guest > /tmp/index.html; httpd -p 80 -h /tmp; echo UP=$?\n')
+    c.expect(r'UP=0')
+    got = ask(web, b'GET / HTTP/1.0\r\n\r\n')
+    want(b'hello-from-the-guest' in got, f'over TCP: {got}', c)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:  # BusyBox has no server for UDP: the guest counts
+        for _ in range(5):
+            s.sendto(b'a datagram', ('127.0.0.1', port))
+    c.type('sleep 0.2; grep -c "^Udp: 0 5 " /proc/net/snmp\n')
+    c.expect(r'\n1\n')
+    files = functools.partial(http.server.SimpleHTTPRequestHandler, directory=HERE)
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), files) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        c.type(f'wget -q -O - http://{router}:{server.server_port}/boot.py | grep -c "ask[(]web"\n')
+        c.expect(r'\n1\n')
+        server.shutdown()
+    c.type('poweroff -f\n')
+    want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+
+
+SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, net, el2, kvm, check, check_fault,
                                                         gcc_testsuite)}
 
 
