@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan deps guest install bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
+.PHONY: all run build check check-asan deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
 all: build
 
 help: ## this list
@@ -46,6 +46,10 @@ check-asan: deps-check guest ## every test under ASan and UBSan
 	@ninja -C build-asan
 	@$(MAKE) --no-print-directory -s -C guest OUT=$(abspath build-asan)/guest all
 	@tests/check.py build-asan $(ASAN_ARGS)
+
+BASE ?= HEAD
+format: deps-format ## formats what was changed since BASE (HEAD), and only that, by .clang-format
+	@git clang-format --quiet $(BASE); git diff --stat
 
 install: build ## program, library, header and pkg-config file (DESTDIR and prefix as meson has them)
 	@meson install -C $(BUILD)

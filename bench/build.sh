@@ -14,7 +14,8 @@ stale() { ! [ "$1" -nt "$2" ]; }
 for target in x86:gcc a64:aarch64-linux-gnu-gcc; do
     program=$out/lb.${target%%:*}
     # shellcheck disable=SC2086
-    stale "$program" "$here/src/lb.c" && ${target#*:} $flags -o "$program" "$here/src/lb.c" -lm
+    for source in "$here"/src/lb*.c; do ! stale "$program" "$source" || break; done
+    stale "$program" "$source" && ${target#*:} $flags -o "$program" "$here/src/lb.c" -lm
 done
 
 disk_modules=virtio_pci,virtio_mmio,virtio_blk,crc32c_generic,ext4
