@@ -8,7 +8,8 @@ enum { Q_RX = 0, Q_TX = 1, CONFIG_SIZE = 12 };
 struct console {
     struct virtio_core core;
     struct chr *chr;
-    struct chain chain;
+    struct chain chain, tx;
+    bool is_sending; ///< tx has more than the host took so far
 };
 
 static void config_read(void *dev, u32 off, void *dst, u32 len)
@@ -37,12 +38,20 @@ static void receive(struct console *k)
 static void transmit(struct console *k)
 {
     u8 buf[1024];
-    for (unsigned n = 0; n < VIRTQ_SIZE_MAX && chr_room(k->chr); n++) {
-        if (!virtio_pop(k->core.v, Q_TX, &k->chain))
+    for (unsigned n = 0; n < VIRTQ_SIZE_MAX; n++) {
+        if (!k->is_sending && !virtio_pop(k->core.v, Q_TX, &k->tx))
             return;
-        for (u64 len; (len = chain_read(&k->chain, buf, sizeof buf)) > 0;)
+        k->is_sending = true;
+        for (;;) {
+            u64 room = chr_room(k->chr), len = chain_read(&k->tx, buf, room < sizeof buf ? room : sizeof buf);
+            if (!room)
+                return; /* virtio_console_ready goes on */
+            if (!len)
+                break;
             chr_write(k->chr, buf, len);
-        virtio_push(k->core.v, Q_TX, &k->chain);
+        }
+        k->is_sending = false;
+        virtio_push(k->core.v, Q_TX, &k->tx);
     }
 }
 
@@ -56,10 +65,14 @@ static void notify(void *dev, unsigned queue)
 
 void virtio_console_ready(void *dev)
 {
+    const struct console *k = dev;
+    if (!virtio_is_running(k->core.v))
+        return;
     receive(dev);
     transmit(dev);
 }
 
+static void reset(void *dev) { ((struct console *)dev)->is_sending = false; }
 static bool can_wake(const void *dev) { return chr_can_input(((const struct console *)dev)->chr); }
 static void console_free(void *dev) { free(dev); }
 
@@ -70,6 +83,7 @@ const struct virtio_device_ops virtio_console_ops = {
     .config_size = CONFIG_SIZE,
     .config_read = config_read,
     .notify = notify,
+    .reset = reset,
     .can_wake = can_wake,
     .free = console_free,
 };
