@@ -72,7 +72,7 @@ static u32 get_number(struct reader *r, struct pack_number *n, u32 kind)
 u32 br_packed_size(const u8 *in, u64 len)
 {
     u32 n = len > PACK_HEADER && br_ld32(in) == PACK_MAGIC ? br_ld32(in + 4) : 0;
-    return n <= PACK_OUT_MAX && in[12] <= 2 && in[13] <= 3 ? n : 0;
+    return n && n <= PACK_OUT_MAX && in[12] <= 2 && in[13] <= 3 ? n : 0;
 }
 
 bool br_unpack(const u8 *in, u64 len, u8 *out, struct pack_model *m)
