@@ -5,6 +5,7 @@
 
 #define TURN_NS 500000ULL         ///< several runnable vCPUs: host time each runs before the next
 #define WAKE_NS 50000ULL          ///< ... when another waits for it (WFE), or just got an interrupt
+enum { NEVER_LOG2 = 58 };         ///< a timer set to a count of so many bits is centuries away
 #define EVENT_STREAM_MAX_NS 100000ULL
 #define DET_INPUT_WAIT_NS 1000000ULL
 
@@ -325,8 +326,10 @@ static bool timer_can_wake(struct machine *m, const struct vcpu *v)
 {
     static const enum sysreg_id ctl[TIMER_COUNT] = {SYSREG_CNTV_CTL_EL0, SYSREG_CNTP_CTL_EL0, SYSREG_CNTHP_CTL_EL2,
                                                     SYSREG_CNTHV_CTL_EL2};
+    static const enum sysreg_id cval[TIMER_COUNT] = {SYSREG_CNTV_CVAL_EL0, SYSREG_CNTP_CVAL_EL0, SYSREG_CNTHP_CVAL_EL2,
+                                                     SYSREG_CNTHV_CVAL_EL2};
     for (unsigned t = 0; m->chip && t < TIMER_COUNT; t++)
-        if ((v->cpu->sr[ctl[t]] & 3) == 1 && m->chip->ops->can_deliver(m->chip, run_timer_ppi[t], v->cpu->index))
+        if ((v->cpu->sr[ctl[t]] & 3) == 1 && v->cpu->sr[cval[t]] >> NEVER_LOG2 == 0 && m->chip->ops->can_deliver(m->chip, run_timer_ppi[t], v->cpu->index))
             return true;
     return false;
 }

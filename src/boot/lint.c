@@ -79,7 +79,8 @@ static void lint_cmdline(const struct boot_lint_in *in, const struct out *o)
         if (starts(word, "root=/dev/sd") || starts(word, "root=/dev/mmcblk") || starts(word, "root=/dev/hd"))
             warn(o, "F19", "%s: disks of this board are virtio: /dev/vda is the first", word);
     }
-    if (in->plan->kind == BOOT_KIND_IMAGE && !has_root && !has_rdinit_only)
+    bool linux_sized = in->plan->image.image_size_field > 4 * MIB; /* other kernels come as small Images */
+    if (in->plan->kind == BOOT_KIND_IMAGE && linux_sized && !has_root && !has_rdinit_only)
         warn(o, "F19",
              "no initrd (-i FILE) and no root= on the command line: a Linux kernel will panic with "
              "\"Unable to mount root fs\"");

@@ -33,6 +33,7 @@ struct proof {
     struct world now, seen, start, next;
     u32 fr_input;      ///< what the receive flags of a PL011 show
     bool reads_fr;     ///< ... was asked
+    bool reads_uart;   ///< some register of a PL011 was read
     bool reads_ram;
     bool reads_time;
     u64 time;
@@ -64,6 +65,7 @@ static bool read_device(struct proof *p, struct cpu *s, gva_t va, unsigned size,
     if (r == NULL || r->kind != MEM_MMIO || strcmp(r->name, "pl011") != 0 || reg == PL011_DR || reg == PL011_RIS ||
         reg == PL011_MIS || !mem_io_read(s->mem, w.pa, size, val))
         return false;
+    p->reads_uart = true;
     if (reg == PL011_FR && !(off & 3)) {
         p->reads_fr = true;
         *val = (*val & ~(u64)(FR_RXFE | FR_RXFF)) | p->fr_input;
@@ -392,7 +394,7 @@ enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps
         r = prove(p, c, steps_max);
     }
     *reads_ram = p->reads_ram;
-    x->polls_uart = p->reads_fr;
+    x->polls_uart = p->reads_uart;
     free(p);
     return r;
 }

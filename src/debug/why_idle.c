@@ -9,6 +9,7 @@
 #define GICC 0x08010000ULL
 enum { GICR_STRIDE = 0x20000, GICR_SGI = 0x10000, IGROUPR = 0x80, ISENABLER = 0x100, ISPENDR = 0x200,
        ISACTIVER = 0x300, IPRIORITYR = 0x400, GICR_WAKER = 0x14 };
+#define YEAR_S (365ULL * 24 * 3600)
 typedef unsigned long long ull;
 
 struct chain {
@@ -90,7 +91,7 @@ const char *pending_interrupt(struct explain *x, struct cpu *c, char *buf, size_
     return buf;
 }
 
-static const char *timer_link(struct explain *x, const struct chain *k, char *buf, size_t size)
+static const char *timer_link(struct explain *x, const struct cpu *c, const struct chain *k, char *buf, size_t size)
 {
     const struct {
         u64 ctl;
@@ -111,8 +112,11 @@ static const char *timer_link(struct explain *x, const struct chain *k, char *bu
     n = (size_t)snprintf(buf, size, "The %s timer runs, but ", name);
     buf += n;
     size -= n;
+    u64 cval = c->sr[v ? SYSREG_CNTV_CVAL_EL0 : SYSREG_CNTP_CVAL_EL0], freq = c->sr[SYSREG_CNTFRQ_EL0];
     if (ctl & 2)
         snprintf(buf, size, "its IMASK bit masks it.");
+    else if (freq && cval / freq > YEAR_S)
+        snprintf(buf, size, "its compare value 0x%llx is %llu years away.", (ull)cval, (ull)(cval / freq / YEAR_S));
     else if (!bit(k->enabled, intid))
         snprintf(buf, size, "INTID %u is not enabled in the GIC (%s=0x%llx).", intid,
                  k->bank == GICD ? "GICD_ISENABLER0" : "GICR_ISENABLER0", (ull)k->enabled);
@@ -197,7 +201,7 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
     bool wfe = i.op == OP_WFE;
     read_chain(x, c, &k);
     snprintf(out->title, sizeof out->title, "WFI or WFE with nothing that can wake it");
-    if (!wfe && timer_link(x, &k, link, sizeof link))
+    if (!wfe && timer_link(x, c, &k, link, sizeof link))
         snprintf(out->cause, sizeof out->cause, "Every CPU sleeps at %s and nothing can wake one. %s", at, link);
     else if (wfe)
         snprintf(out->cause, sizeof out->cause,
@@ -229,6 +233,15 @@ void why_idle(struct explain *x, struct why *out)
                  c->el);
         snprintf(out->fix, sizeof out->fix, "Give it more --timeout, or see what it waits for: where it is, and its last "
                                             "transfers, are above.");
+        return;
+    }
+    bool any_on = false;
+    for (unsigned i = 0; i < x->cpus; i++)
+        any_on |= machine_cpu_is_on(x->m, i);
+    if (!any_on) {
+        snprintf(out->title, sizeof out->title, "every CPU was switched off");
+        snprintf(out->cause, sizeof out->cause, "PSCI CPU_OFF at %s switched the last CPU off; nobody is left to start one.", at);
+        snprintf(out->fix, sizeof out->fix, "To end the machine use SYSTEM_OFF (x0=0x84000008); CPU_ON is 0xc4000003, CPU_OFF 0x84000002.");
         return;
     }
     if (x->verdict == V_STUCK)

@@ -88,6 +88,12 @@ bool f11_level(struct scene *s)
         return false;
     bool sys = s->insn.op == OP_MRS || s->insn.op == OP_MSR || s->insn.op == OP_SYS;
     unsigned op1 = (unsigned)bits(s->word, 18, 16);
+    if (sys && s->f->kind >= 0x400 && op1 < 3) {
+        sysreg_word_name(s->word, reg, sizeof reg);
+        SAY(cause, "`%s` at EL0: %s needs EL1.", s->dis, s->insn.op == OP_SYS ? "it" : reg);
+        SAY(fix, "Do it at EL1, through a system call; the program runs at EL0 since the ERET before.");
+        return name_it(s, "F11", "EL1 register accessed at EL0");
+    }
     if (!sys || op1 < 4 || (op1 == 7 && s->insn.op == OP_SYS))
         return false;
     sysreg_word_name(s->word, reg, sizeof reg);

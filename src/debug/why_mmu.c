@@ -97,6 +97,9 @@ static void permission(struct scene *s)
         SAY(fix, "%s", w->user_w ? "Clear AP[1] (bit 6) in the descriptors of kernel code."
                        : bit(f->sr_sctlr, 19) && w->priv_w ? "Map code read-only (AP[2], bit 7), or clear SCTLR_EL1.WXN."
                                                            : "Clear PXN in the descriptors of code that runs at EL1.");
+    } else if (f->kind >= 0x400 && !w->user_r) {
+        SAY(cause, "%s 0x%llx by EL0, which is mapped for EL1 only (AP[1]=0).", write ? "Write to" : "Read of", (ull)f->far);
+        SAY(fix, "Set AP[1] (bit 6) in the descriptors of what programs at EL0 use: their data and literals, not only their code.");
     } else if (!write && bit(f->spsr, 22) && w->user_r) {
         SAY(cause, "Read of 0x%llx, which is mapped for EL0 (AP[1]=1), while PSTATE.PAN=1 forbids EL1 to touch such memory.",
             (ull)f->far);

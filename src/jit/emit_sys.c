@@ -59,7 +59,8 @@ static unsigned plain(const struct jit *j, int id)
         p |= READS;
     if (!el1 && stored && (is(r->access, "SR_RW0") || is(r->access, "SR_R0W1")))
         p |= READS;
-    if (el1 && is(r->write, "PLAIN") && quiet(id))
+    bool el2_only = is(r->access, "SR_RW2") || is(r->access, "SR_RO2") || is(r->access, "SR_VHE");
+    if (el1 && !el2_only && is(r->write, "PLAIN") && quiet(id))
         p |= WRITES;
     if (!el1 && id == SYSREG_TPIDR_EL0)
         p |= WRITES;

@@ -1,5 +1,5 @@
 // The handler acknowledges the timer and never ends the interrupt.
-// bad: id=F13 exit=114 verdict=deadlock trail=same
+// bad: id=F13 exit=114 verdict=deadlock
 // good: exit=0
 #include "diag.inc"
     stack
