@@ -211,9 +211,9 @@ struct cpu_engine_opts {
     void *name_ctx;
 };
 
-/// Last control transfers, newest at (head - 1) & (TRAIL_LEN - 1). from = 0: a block of translated code began at
+/// Last control transfers, newest at (head - 1) & (TRAIL_LEN - 1). from = TRAIL_MARK: a block of translated code began at
 /// `to`; how it was reached is found out when someone asks (debug/trail.c).
-enum { TRAIL_LEN = 64 };
+enum { TRAIL_LEN = 64, TRAIL_MARK = 1 };
 struct trail {
     struct { u64 from, to; } e[TRAIL_LEN];
     u32 head;

@@ -74,6 +74,21 @@ void explain_firmware(struct explain *x, const char *id, const char *text, bool 
 
 /* ---- exceptions ---- */
 
+void fault_registers(const struct cpu *c, struct fault *f)
+{
+    const u64 *sr = c->sr;
+    const struct cpu_el_regs *el = &cpu_el_regs[c->el ? c->el : 1];
+    const struct cpu_regime_regs *rr = &cpu_regime_regs[c->regime];
+    f->el = c->el;
+    f->sr_sctlr = sr[rr->sctlr];
+    f->sr_tcr = cpu_tcr(c);
+    f->sr_ttbr0 = sr[rr->ttbr0];
+    f->sr_ttbr1 = c->regime == REGIME_EL2 ? 0 : sr[rr->ttbr1];
+    f->sr_mair = sr[rr->mair];
+    f->sr_vbar = sr[el->vbar];
+    f->sr_cpacr = sr[c->el == 2 ? SYSREG_CPTR_EL2 : SYSREG_CPACR_EL1];
+}
+
 void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64 from_pc)
 {
     const u64 *sr = c->sr;
@@ -82,7 +97,6 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     f->kind = kind;
     f->pc = from_pc;
     const struct cpu_el_regs *el = &cpu_el_regs[c->el];
-    const struct cpu_regime_regs *rr = &cpu_regime_regs[c->regime];
     f->el = c->el;
     f->esr = sr[el->esr];
     f->far = sr[el->far];
@@ -95,13 +109,7 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     memcpy(f->x, c->x, sizeof f->x);
     unsigned from_el = (unsigned)bits(f->spsr, 3, 2);
     f->sp = !(f->spsr & 1) ? c->sp_bank[0] : from_el == c->el ? c->x[REG_SP] : c->sp_bank[from_el];
-    f->sr_sctlr = sr[rr->sctlr];
-    f->sr_tcr = cpu_tcr(c);
-    f->sr_ttbr0 = sr[rr->ttbr0];
-    f->sr_ttbr1 = c->regime == REGIME_EL2 ? 0 : sr[rr->ttbr1];
-    f->sr_mair = sr[rr->mair];
-    f->sr_vbar = sr[el->vbar];
-    f->sr_cpacr = sr[c->el == 2 ? SYSREG_CPTR_EL2 : SYSREG_CPACR_EL1];
+    fault_registers(c, f);
     f->icount = c->icount;
     f->trail = c->trail;
 }

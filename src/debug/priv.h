@@ -152,6 +152,8 @@ static inline bool is_said(const struct explain *x, const char *id) { return x->
 void explain_doom(struct explain *x, struct cpu *c, enum verdict v);
 static inline bool is_strict(const struct explain *x) { return x->cfg.lint == MACHINE_LINT_STRICT; }
 static inline struct cpu_watch *watch_of(struct explain *x, const struct cpu *c) { return &x->cpu[c->index]; }
+/// The registers of translation, vectors and FP access of the level that runs.
+void fault_registers(const struct cpu *c, struct fault *f);
 /// Fills f from a CPU that just took an exception (or would: a machine that stopped).
 void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64 from_pc);
 

@@ -51,18 +51,19 @@ static void put_what(struct out *o, const struct fault *f)
     char fsc[80] = "";
     u32 ec = (u32)bits(f->esr, 31, 26);
     bool sync = (f->kind & 0x180) == 0;
+    unsigned level = f->el == 2 ? 2 : 1;
     bool abort = ec == EC_DABT || ec == EC_IABT || ec == EC_DABT_LOW || ec == EC_IABT_LOW;
     cJSON *e = cJSON_AddObjectToObject(o->root, "exception");
     if (!sync) {
         static const char *const kind[] = {"", "IRQ", "FIQ", "SError"};
-        line(o, "what", "%s taken to VBAR_EL1+0x%x", kind[f->kind >> 7 & 3], f->kind);
+        line(o, "what", "%s taken to VBAR_EL%u+0x%x", kind[f->kind >> 7 & 3], level, f->kind);
         cJSON_AddStringToObject(e, "class", kind[f->kind >> 7 & 3]);
         return;
     }
     if (abort)
         fsc_name((u32)f->esr, fsc, sizeof fsc);
-    line(o, "what", "ESR_EL1=0x%llx: EC 0x%02x %s%s%s%s, taken to VBAR_EL1+0x%x", (ull)f->esr, ec, ec_name(ec),
-         abort ? ": " : "", fsc, ec == EC_DABT ? (bit(f->esr, 6) ? " (write)" : " (read)") : "", f->kind);
+    line(o, "what", "ESR_EL%u=0x%llx: EC 0x%02x %s%s%s%s, taken to VBAR_EL%u+0x%x", level, (ull)f->esr, ec, ec_name(ec),
+         abort ? ": " : "", fsc, ec == EC_DABT ? (bit(f->esr, 6) ? " (write)" : " (read)") : "", level, f->kind);
     add_hex(e, "esr", f->esr);
     add_hex(e, "far", f->far);
     cJSON_AddStringToObject(e, "class", ec_name(ec));

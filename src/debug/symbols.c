@@ -12,6 +12,7 @@ enum { FILES_MAX = 16, TRIES_MAX = 6, HEADER = 64 };
 #define SCAN_MAX (1024 * MIB)
 #define IMAGE_MIN (4 * MIB)
 #define IMAGE_MAX (256 * MIB)
+#define IMAGE_GUESS (96 * MIB)
 
 struct symbols {
     struct machine *m;
@@ -93,10 +94,10 @@ static const u8 *header_at(struct symbols *s, gpa_t pa, u64 *size)
     return mem_host(machine_mem(s->m), pa, *size);
 }
 
-static bool try_image(struct symbols *s, gpa_t pa)
+static bool try_image(struct symbols *s, gpa_t pa, u64 size)
 {
-    u64 size, base;
-    const u8 *p = header_at(s, pa, &size);
+    u64 base;
+    const u8 *p = mem_host(machine_mem(s->m), pa, size);
     struct symtab *t = p ? kallsyms_find(p, size, &base) : NULL;
     if (t == NULL)
         return false;
@@ -121,6 +122,20 @@ static bool is_running(struct symbols *s)
     return false;
 }
 
+/// A kernel that runs has freed the page of its header. Its vectors lie near its start.
+static bool try_by_vectors(struct symbols *s)
+{
+    const struct machine_config *cfg = machine_config(s->m);
+    struct cpu *c = machine_cpu(s->m, 0);
+    u64 vbar = c->sr[SYSREG_VBAR_EL1];
+    struct xlat w;
+    if (!(c->mode & MODE_MMU) || !bit(vbar, 63) || !mmu_walk(c, vbar, &w) || w.pa - cfg->ram_base >= cfg->ram_size)
+        return false;
+    gpa_t pa = align_down(w.pa, 2 * MIB);
+    u64 left = cfg->ram_base + cfg->ram_size - pa;
+    return try_image(s, pa, left < IMAGE_GUESS ? left : IMAGE_GUESS);
+}
+
 static void find_kallsyms(struct symbols *s)
 {
     const struct machine_config *cfg = machine_config(s->m);
@@ -130,11 +145,13 @@ static void find_kallsyms(struct symbols *s)
         return;
     s->tries++;
     s->tried_at = progress;
-    if (linux_plan && try_image(s, s->plan.load_base))
+    if (linux_plan && try_image(s, s->plan.load_base, s->plan.image.image_size))
+        return;
+    if (!s->has_plan && try_by_vectors(s))
         return;
     u64 end = cfg->ram_size < SCAN_MAX ? cfg->ram_size : SCAN_MAX;
     for (u64 off = 0; off + HEADER < end && !s->has_plan; off += SCAN_STEP)
-        if (header_at(s, cfg->ram_base + off, &size) && try_image(s, cfg->ram_base + off) && is_running(s))
+        if (header_at(s, cfg->ram_base + off, &size) && try_image(s, cfg->ram_base + off, size) && is_running(s))
             return;
 }
 

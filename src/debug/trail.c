@@ -95,11 +95,11 @@ void trail_resolve(struct cpu *c, struct trail *t)
         unsigned h = (t->head - k) & (TRAIL_LEN - 1);
         u64 from = t->e[h].from, to = t->e[h].to;
         struct insn last;
-        if (from && to == from + 4 && fetch(c, from, &last) && !(last.flags & BR) && last.op != OP_ERET) {
+        if (from != TRAIL_MARK && to == from + 4 && fetch(c, from, &last) && !(last.flags & BR) && last.op != OP_ERET) {
             ; /* a block that went on into the next */
-        } else if (from) {
+        } else if (from != TRAIL_MARK) {
             put(&out, from, to);
-        } else if (at == to && k < n && t->e[(t->head - k - 1) & (TRAIL_LEN - 1)].from) {
+        } else if (at == to && k < n && t->e[(t->head - k - 1) & (TRAIL_LEN - 1)].from != TRAIL_MARK) {
             continue; /* the block that the transfer before led to */
         } else if (at && find_path(c, at, to, &p)) {
             for (unsigned hop = 0; hop < p.n; hop++)

@@ -620,7 +620,7 @@ static void mark_trail(struct jit *j, unsigned off)
     x_rm(b, XI_MOV | XW, RAX, ENV(jit_page));
     x_alu_i(b, ALU_ADD, XW, xr(RAX), (s32)off);
     x_op(b, XI_ST | XW, RAX, xmi(RENV, RCX, 0, e + 8), 0);
-    x_store_i(b, XW, xmi(RENV, RCX, 0, e), 0);
+    x_store_i(b, XW, xmi(RENV, RCX, 0, e), TRAIL_MARK);
 }
 
 void jit_landing(struct jit *j)

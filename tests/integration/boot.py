@@ -226,8 +226,55 @@ def net(o):
     want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
 
 
+def cpio(files):
+    """A cpio archive (newc) of programs."""
+    out = b''
+    for i, (name, data) in enumerate([*files, ('TRAILER!!!', b'')]):
+        head = [i + 1, 0o100755, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        out += b'070701' + b''.join(b'%08x' % v for v in head) + name.encode() + b'\0'
+        out += b'\0' * (-len(out) % 4) + data
+        out += b'\0' * (-len(out) % 4)
+    return out
+
+
+def kallsyms(o):
+    """The symbols found in guest memory, and those of inspect --symbols-elf, are those of /proc/kallsyms."""
+    script = b'#!/bin/sh\nmount -t proc p /proc 2>/dev/null\necho KS-BEGIN\ngrep -v "\\[" /proc/kallsyms\necho KS-END\nread x\n'
+    for kernel in ('Image-cloud', 'Image'):
+        with tempfile.TemporaryDirectory() as work:
+            with open(work + '/ks.cpio', 'wb') as f:
+                f.write(cpio([('ks', script)]))
+            c = start(o, kernel, '-i', INITRD, '-i', work + '/ks.cpio', '-a', 'run=/ks', '--monitor', work + '/mon', tty=True)
+            c.expect('KS-BEGIN')
+            c.expect('KS-END')
+            text = c.seen.decode(errors='replace')
+            lines = re.findall(r'^([0-9a-f]{16}) ([tTwW]) (\S+)\r?$', text[text.rindex('KS-BEGIN'):], re.M)
+            guest = {(name, int(a, 16)) for a, _, name in lines}
+            want(len(guest) > 30000, f'{len(guest)} symbols in /proc/kallsyms', c)
+            p = subprocess.run([o.bruin, 'inspect', '--symbols-elf', work + '/elf', f'{CACHE}/{kernel}'], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, check=False)
+            want(p.returncode == 0, p.stderr.decode(), c)
+            nm = subprocess.run(['aarch64-linux-gnu-nm', work + '/elf'], stdout=subprocess.PIPE, check=True).stdout.decode()
+            ours = {(n, int(a, 16)) for a, n in re.findall(r'^([0-9a-f]+) \w (\S+)$', nm, re.M)}
+            start_of = {n: a for n, a in ours if n in ('_stext', 'vectors')}
+            slide = dict(guest)['vectors'] - start_of['vectors']
+            want(slide != 0, 'no KASLR: nothing is proved', c)
+            missing = {(n, a) for n, a in guest if (n, a - slide) not in ours and n[0] != '$'}
+            want(not missing, f'{len(missing)} of {len(guest)} differ, as {sorted(missing)[:3]}', c)
+            names = {}
+            for name, a in guest:
+                names.setdefault(name, set()).add(a)
+            for name in ('start_kernel', 'panic', 'schedule', 'vectors', 'do_exit'):
+                p = subprocess.run([o.bruin, 'monitor', work + '/mon', f'p {name}'], stdout=subprocess.PIPE, check=False)
+                got = int((re.search(r'0x([0-9a-f]+)', p.stdout.decode()) or ['', '0'])[1], 16)
+                want(got in names[name], f'monitor: {name} at {got:#x}, wanted one of {names[name]}: {p.stdout}', c)
+            print(f'{kernel}: {len(guest)} symbols as in /proc/kallsyms, slide {slide:#x}')
+            subprocess.run([o.bruin, 'monitor', work + '/mon', 'quit'], stdout=subprocess.DEVNULL, check=False)
+            c.exit_status()
+
+
 SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, net, el2, kvm, check, check_fault,
-                                                        gcc_testsuite)}
+                                                        gcc_testsuite, kallsyms)}
 
 
 def main():
