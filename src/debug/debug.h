@@ -42,6 +42,8 @@ void explain_stop(struct explain *x);
 void explain_firmware_event(struct explain *x, const u64 a[6], const char *name);
 /// The firmware's host side is about to write to guest RAM, as a file system driver of real firmware would.
 void explain_host_write(struct explain *x, gpa_t pa, u64 len);
+/// A Linux guest asked for a reset: did it panic, unseen by the console?
+bool explain_has_panic(struct explain *x);
 /// After machine_run: decides the verdict and writes the report.
 /// ret  the exit code that stands for it
 int explain_finish(struct explain *x, const struct machine_exit *e);

@@ -424,6 +424,7 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     x->note_count = 0;
     x->said = 0;
     x->firmware_id[0] = 0;
+    x->ring = 0;
     x->quiet = x->doomed = false;
     x->verdict = V_NONE;
     x->has_plan = plan != NULL;
@@ -561,6 +562,11 @@ static int status_of(const struct explain *x, const struct machine_exit *e)
     case V_LINT: return 116;
     default: return machine_exit_status(e);
     }
+}
+
+bool explain_has_panic(struct explain *x)
+{
+    return x->is_linux && !strstr(x->console, "reboot: Restarting system") && linux_has_panic(x, true);
 }
 
 int explain_finish(struct explain *x, const struct machine_exit *e)

@@ -43,11 +43,23 @@ static const u8 *kernel_bytes(struct explain *x, u64 *len)
     return p;
 }
 
-bool linux_has_panic(struct explain *x)
+/// The ring starts with the record of the boot CPU and is seldom longer than this.
+#define RING_REACH (2 * MIB)
+
+bool linux_has_panic(struct explain *x, bool thorough)
 {
     u64 len;
-    const u8 *p = kernel_bytes(x, &len);
-    return p && find_block(p, len, panic_mark);
+    const u8 *p = kernel_bytes(x, &len), *b;
+    if (p == NULL)
+        return false;
+    if (x->ring == 0 && (b = find_block(p, len, boot_mark)) != NULL)
+        x->ring = (u64)(b - p) + 1;
+    if (x->ring) {
+        u64 at = x->ring - 1, room = len - at < RING_REACH ? len - at : RING_REACH;
+        if (find_block(p + at, room, panic_mark))
+            return true;
+    }
+    return thorough && find_block(p, len, panic_mark);
 }
 
 static void add_line(char **lines, unsigned n_max, unsigned *n, const u8 *text, size_t len)

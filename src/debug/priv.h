@@ -137,6 +137,7 @@ struct explain {
     _Atomic u64 console_bytes;  ///< printed so far
     u64 console_sampled;        ///< ... when last sampled
     unsigned silent_samples;
+    u64 ring;  ///< offset of the printk ring in the kernel's memory, plus 1; 0: not found yet
 };
 
 /* ---- explain.c ---- */
@@ -284,7 +285,8 @@ bool why_panic(struct explain *x, struct why *out);
 /// The last lines of a printk ring in guest memory, newline-separated, to be freed; or NULL.
 char *linux_log_tail(struct explain *x, unsigned lines);
 /// True when the printk ring in memory holds a panic.
-bool linux_has_panic(struct explain *x);
+/// thorough: all of the kernel's memory is searched, not only the ring found before.
+bool linux_has_panic(struct explain *x, bool thorough);
 
 /* ---- report.c ---- */
 void report_write(struct explain *x, const struct machine_exit *e, int status, const struct why *w,

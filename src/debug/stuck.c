@@ -38,14 +38,17 @@ static bool others_are_dead(struct explain *x, unsigned self)
 /// nothing was printed and no program ran for a while, ever more rarely.
 static void look_for_panic(struct explain *x, struct cpu *c)
 {
-    enum { QUIET = 5 };
+    enum { QUIET = 5, SOON = 3000 };
     u64 printed = atomic_load_explicit(&x->console_bytes, memory_order_relaxed);
     bool silent = printed == x->console_sampled && c->el >= 1;
     x->console_sampled = printed;
     x->silent_samples = silent ? x->silent_samples + 1 : 0;
-    if (x->silent_samples < QUIET || (x->silent_samples & (x->silent_samples - 1) && x->silent_samples != QUIET))
+    bool thorough = x->silent_samples == QUIET || !(x->silent_samples & (x->silent_samples - 1));
+    /* The first minutes before user space twice a second, where the ring is known to be. */
+    bool soon = !x->quiet && x->silent_samples % QUIET == 0 && x->silent_samples < SOON;
+    if (x->silent_samples < QUIET || (!thorough && !soon))
         return;
-    if (linux_has_panic(x))
+    if (linux_has_panic(x, thorough))
         explain_doom(x, c, V_PANIC);
 }
 

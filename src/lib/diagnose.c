@@ -92,7 +92,8 @@ int diagnose_run(bruin_vm *vm, struct machine_exit *x)
     } else {
         *x = (struct machine_exit){.kind = MACHINE_DOOM, .code = 116};
     }
-    if (x->kind == MACHINE_RESET && machine_saw_panic(vm->machine))
+    bool unseen = x->kind == MACHINE_RESET && vm->explain && explain_has_panic(vm->explain);
+    if (x->kind == MACHINE_RESET && (unseen || machine_saw_panic(vm->machine)))
         x->kind = MACHINE_PANIC; /* panic=-1: the reset is the guest giving up */
     return vm->explain ? explain_finish(vm->explain, x) : machine_exit_status(x);
 }

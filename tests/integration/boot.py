@@ -128,6 +128,10 @@ def panic(o):
     c = start(o, 'Image-cloud', '-a', 'panic=-1')
     c.expect('Kernel panic - not syncing')
     want(c.exit_status() == 112, f'exit status {c.process.returncode}, wanted 112', c)
+    for words in ('console=ttyS5 panic=-1', 'console=ttyS5'):
+        c = start(o, 'Image-cloud', '--cmdline', words)
+        c.expect('F20 Kernel panic - not syncing: VFS')
+        want(c.exit_status() == 112, f'{words}: exit status {c.process.returncode}, wanted 112', c)
 
 
 def shell(o):
