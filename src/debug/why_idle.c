@@ -97,7 +97,9 @@ static const char *timer_link(struct explain *x, const struct cpu *c, const stru
         u64 ctl;
         unsigned intid;
         const char *name;
-    } all[] = {{k->v_ctl, 27, "virtual"}, {k->p_ctl, 30, "physical"}, {k->hp_ctl, 26, "EL2 physical"}, {k->hv_ctl, 28, "EL2 virtual"}};
+        enum sysreg_id cval;
+    } all[] = {{k->v_ctl, 27, "virtual", SYSREG_CNTV_CVAL_EL0}, {k->p_ctl, 30, "physical", SYSREG_CNTP_CVAL_EL0},
+               {k->hp_ctl, 26, "EL2 physical", SYSREG_CNTHP_CVAL_EL2}, {k->hv_ctl, 28, "EL2 virtual", SYSREG_CNTHV_CVAL_EL2}};
     unsigned t = 0;
     while (t < ARRAY_LEN(all) && !(all[t].ctl & 1))
         t++;
@@ -112,7 +114,7 @@ static const char *timer_link(struct explain *x, const struct cpu *c, const stru
     n = (size_t)snprintf(buf, size, "The %s timer runs, but ", name);
     buf += n;
     size -= n;
-    u64 cval = c->sr[v ? SYSREG_CNTV_CVAL_EL0 : SYSREG_CNTP_CVAL_EL0], freq = c->sr[SYSREG_CNTFRQ_EL0];
+    u64 cval = c->sr[all[t].cval], freq = c->sr[SYSREG_CNTFRQ_EL0];
     if (ctl & 2)
         snprintf(buf, size, "its IMASK bit masks it.");
     else if (freq && cval / freq > YEAR_S)
