@@ -151,7 +151,7 @@ static int judge(const struct watch *w, const struct bruin_exit *x, char *line, 
 
 static void on_message(void *ctx, const char *id, const char *text) { cli_warn(ctx, id, text); }
 
-static void write_json(struct cli *cli, const struct watch *w, int status, const char *line, double seconds)
+static void write_json(struct cli *cli, const struct watch *w, int status, double seconds)
 {
     const char *path = bruin_config_get(cli->config, "json"), *verdict = bruin_verdict(w->vm);
     FILE *f = path == NULL ? NULL : *path ? fopen(path, "w") : stderr;
@@ -161,9 +161,12 @@ static void write_json(struct cli *cli, const struct watch *w, int status, const
         verdict = "expectation";
     else if (w->passed)
         verdict = "pass";
-    fprintf(f, "{\"verdict\": \"%s\", \"exit\": %d, \"seconds\": %.3f, \"report\": %s}\n", verdict ? verdict : "", status, seconds,
-            bruin_report(w->vm, true) ? bruin_report(w->vm, true) : "null");
-    (void)line;
+    char *stats = bruin_stats(w->vm, true);
+    fprintf(f, "{\"verdict\": \"%s\", \"exit\": %d, \"seconds\": %.3f", verdict ? verdict : "", status, seconds);
+    if (stats)
+        fprintf(f, ", \"stats\": %s", stats);
+    fprintf(f, ", \"report\": %s}\n", bruin_report(w->vm, true) ? bruin_report(w->vm, true) : "null");
+    bruin_free(stats);
     if (f != stderr)
         fclose(f);
 }
@@ -197,7 +200,11 @@ static int run_test(struct cli *cli, struct watch *w, const char *name)
         fputs(report, stderr);
     fprintf(stderr, "bruin: %s: %s: %s after %.2f s (exit %d)\n", status ? "FAIL" : "PASS", name, line, seconds, status);
     write_junit(cli, name, w, status, line, report, seconds);
-    write_json(cli, w, status, line, seconds);
+    write_json(cli, w, status, seconds);
+    char *stats = bruin_stats(w->vm, false);
+    if (stats)
+        fputs(stats, stderr);
+    bruin_free(stats);
     bruin_vm_free(w->vm);
     return status;
 }
