@@ -292,6 +292,8 @@ static void lints_speak_when_there_is_reason_and_only_then(void **state)
     memset(cpio, 7, 200);
     assert_non_null(strstr(lints_of(&r, "", all, false), "cpio"));
     r.initrd_count = 0;
+    assert_string_equal(lints_of(&r, "", all, false), ""); /* too small for a Linux */
+    st64(im + 16, 8 * MIB);
     assert_non_null(strstr(lints_of(&r, "", all, false), "no initrd"));
     r.has_entry = true;
     r.entry = RAM + 32 * MIB;
