@@ -16,7 +16,7 @@ def run_bruin(bruin, elf, vhe, accel, out):
 
 
 def run_qemu(elf, cpu, out):
-    subprocess.run(['qemu-system-aarch64', '-M', 'virt,virtualization=on,gic-version=3', '-cpu', cpu, '-m', '64', '-display', 'none',
+    subprocess.run(['qemu-system-aarch64', '-M', 'virt,virtualization=on,gic-version=3', '-cpu', cpu, '-m', '64', '-display', 'none', '-nic', 'none',
                     '-monitor', 'none', '-semihosting', '-serial', 'file:' + out, '-kernel', elf], check=True, timeout=120)
     return open(out).read().splitlines()
 

@@ -209,7 +209,12 @@ def net(o):
     """passt and DHCP; from the host to servers in the guest over TCP and UDP, from the guest to a server here."""
     web, port = free_port(), free_port(socket.SOCK_DGRAM)
     c = start(o, 'Image-cloud', '-i', INITRD, '-a', 'ip=dhcp', '-p', f'127.0.0.1:{web}:80', '-p', f'{port}:7/udp', tty=True)
-    router = c.expect(r'NET eth0 [0-9.]+ by ([0-9.]+)')[1].decode()
+    lease = c.expect(r'NET eth0 [0-9.]+ by ([0-9.]+)|passt has ended')
+    if not lease[1]:  # it shuts itself into namespaces, which a chroot or a container may forbid
+        c.close()
+        print('skipped: passt does not run here')
+        sys.exit(77)
+    router = lease[1].decode()
     c.expect(r'bruin:/# ')
     c.type('echo hello-from-the-guest > /tmp/index.html; httpd -p 80 -h /tmp; echo UP=$?\n')
     c.expect(r'UP=0')
