@@ -175,8 +175,8 @@ static bool differs(struct check *k, bool tell, const char *name, u64 interp, u6
     return true;
 }
 
-/// Whether NZCV has to be right: not when code overwrites it before it is read (the translator leaves
-/// such flags out), which is unknown in the middle of a block.
+/// Whether NZCV has to be right: only when what follows reads it (the translator leaves dead flags out).
+/// A wrong flag that is read further away shows there.
 static bool flags_matter(struct check *k, bool mid_block)
 {
     struct cpu *c = k->c;

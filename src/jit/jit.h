@@ -419,7 +419,8 @@ void jit_sync(struct jit *j, struct cpu *c);
 void jit_run(struct cpu *c);
 /// True when the instruction at cpu.pc must not run twice.
 bool jit_stops_here(struct cpu *c, const u32 *host);
-/// Whether translated code that ends at this address leaves NZCV right; host as from mmu_fetch.
+/// Whether NZCV is certainly read before it is written from here on, so that translated code that
+/// ends here, even in the middle of a block, has to leave it right; host as from mmu_fetch.
 bool jit_flags_right_at(struct jit *j, gpa_t pa, const u32 *host);
 /// Makes translated code keep cpu.icount and end at cpu.budget, or not.
 void jit_set_counting(struct cpu *c, bool on);

@@ -85,11 +85,17 @@ static bool flags_live_at(struct jit *j, const u32 *page, s64 off)
 
 bool jit_flags_right_at(struct jit *j, gpa_t pa, const u32 *host)
 {
-    struct jit_block scratch = {0}, *was = j->blk;
-    j->blk = &scratch;
-    bool live = flags_live_at(j, host - (pa & 0xfff) / 4, (s64)(pa & 0xfff));
-    j->blk = was;
-    return live;
+    const u32 *page = host - (pa & 0xfff) / 4;
+    s64 off = (s64)(pa & 0xfff);
+    for (unsigned left = 40; left && off >= 0 && off < GUEST_PAGE; left--) {
+        const struct insn *i = decoded(j, page[off / 4]);
+        if (i->flags & FR && !(i->op == OP_Bcond && (i->word & 15) >= 14))
+            return true;
+        if (i->flags & FW || (i->op != OP_B && i->flags & (END | BR)))
+            return false;
+        off += i->op == OP_B ? (s64)i->imm : 4;
+    }
+    return false;
 }
 
 /// Where the block goes on after instruction k, and where else a conditional branch leads.
