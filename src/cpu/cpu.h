@@ -515,7 +515,7 @@ static inline void cpu_trail(struct cpu *c, u64 from, u64 to)
     c->trail.e[h].to = to;
 }
 
-/* ---- mmu.c: translation and memory access ---- */
+/* ---- mmu.c, walk.c: memory access and translation ---- */
 
 enum access { ACC_LOAD, ACC_STORE, ACC_FETCH };
 /// Flags of a memory access.
@@ -631,7 +631,7 @@ void tlb_address_space_changed(struct cpu *c, enum tlb_class k);
 /// Selects ctx for the current EL, regime, PAN, TTBR0 and SCTLR.M.
 void tlb_select(struct cpu *c);
 
-/* ---- sysreg.c ---- */
+/* ---- sysreg.c, sysreg_access.c, sysinsn.c ---- */
 
 #define SYSREG_ENC(op0, op1, crn, crm, op2) ((u32)((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2)))
 /// MRS/MSR with all access checks at the current EL. ret  exec_status (EXEC_NEXT when done).
