@@ -11,8 +11,10 @@ struct accel_hot {
     u64 runs;
     u32 insns;
 };
-/// What a translator has to say about a run (--stats). Counts are of one vCPU.
+/// What a translator has to say about a run (--stats). Slow paths are of one vCPU; what concerns translations is
+/// told with the first of the vCPUs that share them, and zero with the others.
 struct accel_stats {
+    bool shares_cache; ///< with an earlier vCPU
     u64 blocks, insns; ///< translated; insns: guest instructions
     u64 hot_bytes, cold_bytes; ///< host code for them: in line, out of line
     u64 links, evictions, flushes, invalidated;

@@ -107,9 +107,8 @@ static void restore(struct cpu *c, struct cpu *from)
 static u64 run_translated(struct check *k, u64 budget)
 {
     struct cpu *c = k->c;
-    struct jit *j = c->engine;
     u64 before = c->icount, limit = c->budget;
-    j->stop_exceptions = c->exceptions;
+    jit_cpu_of(c)->stop_exceptions = c->exceptions;
     c->budget = before + budget < limit ? before + budget : limit;
     jit_run(c);
     c->exit.kind = EXIT_NONE;
@@ -180,7 +179,7 @@ static bool differs(struct check *k, bool tell, const char *name, u64 interp, u6
 static bool flags_matter(struct check *k, bool mid_block)
 {
     struct cpu *c = k->c;
-    struct jit *j = c->engine;
+    struct jit *j = jit_of(c);
     if (j->cfg.precise_flags)
         return true;
     const struct tlb_ent *e = &c->ctx->x[c->pc >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
@@ -199,7 +198,7 @@ static bool compare_registers(struct check *k, bool tell)
     bool bad = false;
     bool took = b->exceptions != k->start.exceptions;
     bool svc = took && esr_of(a) >> 26 == EC_SVC64;
-    u64 spsr_mask = took && !svc && !((struct jit *)a->engine)->cfg.precise_flags ? 0xf0000000ULL : 0;
+    u64 spsr_mask = took && !svc && !jit_of(a)->cfg.precise_flags ? 0xf0000000ULL : 0;
     bool all = memcmp(a->x, b->x, sizeof(u64) * (REG_SP + 1)) || memcmp(a->v, b->v, sizeof a->v) || memcmp(a->sr, b->sr, sizeof a->sr);
     for (unsigned n = 0; all && n <= REG_SP; n++) {
         snprintf(name, sizeof name, n == REG_SP ? "sp" : "x%u", n);
@@ -326,7 +325,7 @@ static void show(struct check *k, const struct cpu *before, u64 length, bool in_
 /// instructions until it does, and describes what lies between the last agreement and there.
 static void describe(struct check *k, u64 whole)
 {
-    struct jit *j = k->c->engine;
+    struct jit *j = jit_of(k->c);
     u64 good = 0, length = 0;
     struct cpu before = k->start;
     show(k, &before, whole, k->in_step);

@@ -52,43 +52,47 @@ static bool vcpu_open(struct cpu *c, struct err *e)
     const struct cpu_engine_opts *o = c->engine_opts;
     cfg.check = o && o->check;
     cfg.count_runs |= o && o->profile;
-    struct jit *j = c->engine = jit_new(c->mem, &cfg, e);
-    if (j && cfg.check)
-        j->check = check_new(c, j->interp = interp_new(c));
-    if (j && o && o->perf_map && (j->perf_map = fopen(o->perf_map, "a")) == NULL)
+    cfg.smp = c->peer_count > 1;
+    if (!jit_open(c, &cfg, e))
+        return false;
+    struct jit_cpu *v = jit_cpu_of(c);
+    if (cfg.check)
+        v->check = check_new(c, v->interp = interp_new(c));
+    if (o && o->perf_map && !v->j->perf_map && (v->j->perf_map = fopen(o->perf_map, "a")) == NULL)
         return err_set(e, ERR_USAGE, "%s: cannot be written", o->perf_map);
-    return j != NULL;
+    return true;
 }
 
 static void vcpu_close(struct cpu *c)
 {
-    struct jit *j = c->engine;
-    if (j && knob("BRUIN_JIT_DUMP"))
-        jit_dump_top(j);
-    if (j && j->perf_map)
-        fclose(j->perf_map);
-    if (j) {
-        check_free(j->check);
-        interp_free(j->interp);
+    struct jit_cpu *v = c->engine;
+    if (v == NULL)
+        return;
+    if (v->next == NULL && v == v->j->cpus) { // the last
+        if (knob("BRUIN_JIT_DUMP"))
+            jit_dump_top(v->j);
+        if (v->j->perf_map)
+            fclose(v->j->perf_map);
     }
-    jit_free(j);
-    c->engine = NULL;
+    check_free(v->check);
+    interp_free(v->interp);
+    jit_close(c);
 }
 
 /// One instruction in the interpreter. ret  false when c->exit is set.
 static bool step(struct cpu *c)
 {
-    struct jit *j = c->engine;
-    if (!j->interp)
-        j->interp = interp_new(c);
-    return interp_step(j->interp) != EXEC_EXIT;
+    struct jit_cpu *v = c->engine;
+    if (!v->interp)
+        v->interp = interp_new(c);
+    return interp_step(v->interp) != EXEC_EXIT;
 }
 
 static void run(struct cpu *c)
 {
     c->exit.kind = EXIT_NONE;
-    struct jit *j = c->engine;
-    jit_set_counting(c, j->check || c->budget != ~0ULL);
+    struct jit_cpu *v = c->engine;
+    jit_set_counting(c, v->check || c->budget != ~0ULL);
     if (!c->jit[JW_MXCSR])
         c->jit[JW_MXCSR] = 0x1f80;
     while (c->exit.kind == EXIT_NONE) {
@@ -103,8 +107,8 @@ static void run(struct cpu *c)
             }
             continue;
         }
-        if (UNLIKELY(j->check != NULL))
-            check_run(j->check);
+        if (UNLIKELY(v->check != NULL))
+            check_run(v->check);
         else
             jit_run(c);
     }
@@ -112,16 +116,25 @@ static void run(struct cpu *c)
 
 static void stats(const struct cpu *c, struct accel_stats *o)
 {
-    const struct jit *j = c->engine;
+    const struct jit_cpu *v = c->engine;
+    const struct jit *j = v->j;
     const struct jit_block *top[ARRAY_LEN(o->top)];
     u32 seen[OP_COUNT];
     *o = (struct accel_stats){
-        .blocks = j->st_blocks, .insns = j->st_insns, .hot_bytes = j->st_hot_bytes, .cold_bytes = j->st_cold_bytes,
-        .links = j->st_links, .evictions = j->st_evictions, .flushes = j->st_flushes, .invalidated = j->st_invalidated,
-        .slow_memory = c->jit[JW_SLOW_EXEC], .bodies = j->st_after, .cross_page = j->st_cross_calls,
-        .indirect = j->st_indirect_calls, .attention = j->st_attention, .lookups = j->st_lookups,
-        .hot_loops = j->st_hot, .contexts = j->st_contexts,
+        .slow_memory = c->jit[JW_SLOW_EXEC], .bodies = v->st_after, .cross_page = v->st_cross_calls,
+        .indirect = v->st_indirect_calls, .attention = v->st_attention, .lookups = v->st_lookups,
+        .hot_loops = v->st_hot, .contexts = v->st_contexts, .shares_cache = v != j->cpus,
     };
+    if (o->shares_cache)
+        return;
+    o->blocks = j->st_blocks;
+    o->insns = j->st_insns;
+    o->hot_bytes = j->st_hot_bytes;
+    o->cold_bytes = j->st_cold_bytes;
+    o->links = j->st_links;
+    o->evictions = j->st_evictions;
+    o->flushes = j->st_flushes;
+    o->invalidated = j->st_invalidated;
     o->top_count = jit_top(j, top, ARRAY_LEN(top));
     for (unsigned k = 0; k < o->top_count; k++)
         o->top[k] = (struct accel_hot){top[k]->va, top[k]->page + top[k]->off, top[k]->runs, top[k]->insns};
@@ -142,8 +155,8 @@ static void stats(const struct cpu *c, struct accel_stats *o)
 
 static const char *report(const struct cpu *c)
 {
-    const struct jit *j = c->engine;
-    return j && j->check ? check_report(j->check) : NULL;
+    const struct jit_cpu *v = c->engine;
+    return v && v->check ? check_report(v->check) : NULL;
 }
 
 const struct accel_ops accel_jit = {

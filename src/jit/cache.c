@@ -15,12 +15,12 @@ static unsigned block_slot(gpa_t pa, u32 mode)
 }
 static unsigned page_slot(gpa_t pa) { return (unsigned)((pa >> 12) ^ (pa >> 24)) & (PAGE_HASH - 1); }
 
-static void purge_jump_caches(struct jit *j)
+static void purge_jump_cache(struct jit_cpu *v)
 {
-    memset(j->jc, 0xff, sizeof *j->jc * JC_SIZE * JC_TABLES);
-    memset(j->jc_key, 0, sizeof j->jc_key);
-    j->jc_clock = 0;
-    j->synced_ctx = NULL;
+    memset(v->jc, 0xff, sizeof *v->jc * JC_SIZE * JC_TABLES);
+    memset(v->jc_key, 0, sizeof v->jc_key);
+    v->jc_clock = 0;
+    v->synced_ctx = NULL;
 }
 
 static void code_written(void *ctx, gpa_t gpa, u64 len) { jit_invalidate(ctx, gpa, len); }
@@ -46,11 +46,10 @@ static void fill_segment(struct jit *j, unsigned k)
     j->cold = (struct xbuf){s->cold, s->cold + j->seg_size};
 }
 
-struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
+static struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
 {
     struct jit *j = xcalloc(1, sizeof *j);
-    if (cfg)
-        j->cfg = *cfg;
+    j->cfg = *cfg;
     if (!j->cfg.code_size)
         j->cfg.code_size = CODE_SIZE;
     if (!j->cfg.block_max || j->cfg.block_max > BLOCK_INSNS_MAX)
@@ -65,7 +64,6 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     j->rx = j->code.rx - j->code.rw;
     j->hash = xcalloc(BLOCK_HASH, sizeof *j->hash);
     j->page_hash = xcalloc(PAGE_HASH, sizeof *j->page_hash);
-    j->jc = xcalloc((size_t)JC_SIZE * JC_TABLES, sizeof *j->jc);
     j->hot_sites = xcalloc(HOT_SITES, sizeof *j->hot_sites);
     j->decoded = xcalloc(DECODED, sizeof *j->decoded);
     j->patience = xcalloc(SITES, sizeof *j->patience);
@@ -78,23 +76,24 @@ struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
     jit_make_thunks(j);
     make_segments(j);
     fill_segment(j, 0);
-    purge_jump_caches(j);
     mem_watch_code(m, code_written, j);
     return j;
 }
 
 static void free_block(struct jit *j, struct jit_block *b)
 {
-    for (unsigned k = 0; k < b->link_count; k++)
-        j->link_free[j->link_free_count++] = b->links[k].number;
+    for (unsigned k = 0; k < b->link_count; k++) {
+        u32 n = b->links[k].number;
+        j->link_free[j->link_free_count++] = n;
+        for (struct jit_cpu *v = j->cpus; v && v->guards && n < GUARDS_MAX && b->links[k].is_cross; v = v->next)
+            v->guards[n].gen = 0;
+    }
     free(b->links);
     free(b);
 }
 
-void jit_free(struct jit *j)
+static void jit_free(struct jit *j)
 {
-    if (!j)
-        return;
     mem_unwatch_code(j->mem, j);
     jit_flush(j);
     os_code_free(&j->code);
@@ -107,8 +106,55 @@ void jit_free(struct jit *j)
     free(j->ways);
     free(j->heat);
     free(j->decoded);
-    free(j->jc);
     free(j);
+}
+
+/// The cache that a peer opened, or NULL.
+static struct jit *cache_of_peers(const struct cpu *c)
+{
+    for (u32 k = 0; k < c->peer_count; k++)
+        if (c->peers[k] != c && c->peers[k]->engine)
+            return jit_of(c->peers[k]);
+    return NULL;
+}
+
+bool jit_open(struct cpu *c, const struct jit_config *cfg, struct err *e)
+{
+    struct jit *j = cache_of_peers(c);
+    struct jit_guard *guards = cfg->smp ? os_ram_alloc(GUARDS_MAX * sizeof *guards) : NULL;
+    if (cfg->smp && !guards)
+        return err_set(e, ERR_USAGE, "CPU %u: the host has no memory", c->index);
+    if (j == NULL && (j = jit_new(c->mem, cfg, e)) == NULL) {
+        os_ram_free(guards, GUARDS_MAX * sizeof *guards);
+        return false;
+    }
+    struct jit_cpu *v = xcalloc(1, sizeof *v), **last = &j->cpus;
+    v->j = j;
+    v->c = c;
+    v->guards = guards;
+    v->decoded = xcalloc(DECODED, sizeof *v->decoded);
+    v->jc = xcalloc((size_t)JC_SIZE * JC_TABLES, sizeof *v->jc);
+    purge_jump_cache(v);
+    while (*last)
+        last = &(*last)->next;
+    *last = v;
+    c->engine = v;
+    return true;
+}
+
+void jit_close(struct cpu *c)
+{
+    struct jit_cpu *v = jit_cpu_of(c), **p = &v->j->cpus;
+    while (*p != v)
+        p = &(*p)->next;
+    *p = v->next;
+    if (v->j->cpus == NULL)
+        jit_free(v->j);
+    os_ram_free(v->guards, GUARDS_MAX * sizeof *v->guards);
+    free(v->decoded);
+    free(v->jc);
+    free(v);
+    c->engine = NULL;
 }
 
 void jit_flush(struct jit *j)
@@ -122,7 +168,8 @@ void jit_flush(struct jit *j)
     }
     memset(j->hash, 0, BLOCK_HASH * sizeof *j->hash);
     memset(j->page_hash, 0, PAGE_HASH * sizeof *j->page_hash);
-    purge_jump_caches(j);
+    for (struct jit_cpu *v = j->cpus; v; v = v->next)
+        purge_jump_cache(v);
     fill_segment(j, 0);
     j->st_flushes++;
     j->removals++;
@@ -168,6 +215,12 @@ void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to)
 {
     if (l->to || to->is_dead || j->cfg.no_link)
         return;
+    if (j->cfg.smp && l->is_cross) { // other CPUs' guards hold for this target only
+        gpa_t target = to->page + to->off;
+        if (l->number >= GUARDS_MAX || (l->target && l->target != target))
+            return;
+        l->target = target;
+    }
     l->to = to;
     l->next_in = to->in;
     to->in = l;
@@ -186,6 +239,15 @@ static void unlink_one(struct jit_link *l)
     if (l->guard)
         st64(l->guard, ~0ULL);
     x_patch(l->site, l->stub);
+}
+
+void jit_set_guard(struct cpu *c, struct jit_link *l, u64 page, u64 gen)
+{
+    struct jit_guard g = {page, gen};
+    if (jit_cpu_of(c)->guards)
+        jit_cpu_of(c)->guards[l->number] = g;
+    else
+        memcpy(l->guard, &g, sizeof g);
 }
 
 void jit_unlink(struct jit *j, struct jit_link *l)
@@ -253,9 +315,10 @@ static void evict(struct jit *j, struct jit_segment *s)
         free_block(j, b);
     }
     s->blocks = NULL;
-    for (unsigned k = 0; k < JC_SIZE * JC_TABLES; k++)
-        if (j->jc[k].host >= from && j->jc[k].host < end)
-            j->jc[k].va = ~0ULL;
+    for (struct jit_cpu *v = j->cpus; v; v = v->next)
+        for (unsigned k = 0; k < JC_SIZE * JC_TABLES; k++)
+            if (v->jc[k].host >= from && v->jc[k].host < end)
+                v->jc[k].va = ~0ULL;
     j->st_evictions++;
     j->removals++;
 }
@@ -332,35 +395,37 @@ static u64 context_id(const struct cpu *c)
     return (x->code_gen + 1) * 16 + n;
 }
 
-void jit_sync(struct jit *j, struct cpu *c)
+void jit_sync(struct cpu *c)
 {
-    if (LIKELY(j->synced_ctx == c->ctx && j->synced_gen == c->ctx->code_gen && j->synced_mode == c->mode))
+    struct jit_cpu *v = jit_cpu_of(c);
+    if (LIKELY(v->synced_ctx == c->ctx && v->synced_gen == c->ctx->code_gen && v->synced_mode == c->mode))
         return;
-    j->synced_ctx = c->ctx;
-    j->synced_gen = c->ctx->code_gen;
-    j->synced_mode = c->mode;
+    v->synced_ctx = c->ctx;
+    v->synced_gen = c->ctx->code_gen;
+    v->synced_mode = c->mode;
     u64 gen = context_id(c);
-    u8 *guess = &j->jc_guess[(gen * 5 ^ c->mode) % ARRAY_LEN(j->jc_guess)];
+    u8 *guess = &v->jc_guess[(gen * 5 ^ c->mode) % ARRAY_LEN(v->jc_guess)];
     unsigned oldest = *guess;
-    if (LIKELY(j->jc_key[oldest].gen == gen && j->jc_key[oldest].mode == c->mode))
+    if (LIKELY(v->jc_key[oldest].gen == gen && v->jc_key[oldest].mode == c->mode))
         goto found;
     for (unsigned k = 0; k < JC_TABLES; k++) {
-        if (j->jc_key[k].gen == gen && j->jc_key[k].mode == c->mode) {
+        if (v->jc_key[k].gen == gen && v->jc_key[k].mode == c->mode) {
             oldest = k;
             goto found;
         }
-        if (j->jc_key[k].used < j->jc_key[oldest].used)
+        if (v->jc_key[k].used < v->jc_key[oldest].used)
             oldest = k;
     }
-    j->st_contexts++;
-    memset(&j->jc[(size_t)oldest * JC_SIZE], 0xff, JC_SIZE * sizeof *j->jc);
-    j->jc_key[oldest].gen = gen;
-    j->jc_key[oldest].mode = c->mode;
+    v->st_contexts++;
+    memset(&v->jc[(size_t)oldest * JC_SIZE], 0xff, JC_SIZE * sizeof *v->jc);
+    v->jc_key[oldest].gen = gen;
+    v->jc_key[oldest].mode = c->mode;
 found:
     *guess = (u8)oldest;
-    j->jc_key[oldest].used = ++j->jc_clock;
-    c->jit[JW_HEAT] = (u64)(uintptr_t)j->heat;
-    c->jit[JW_PATIENCE] = (u64)(uintptr_t)j->patience;
+    v->jc_key[oldest].used = ++v->jc_clock;
+    c->jit[JW_HEAT] = (u64)(uintptr_t)v->j->heat;
+    c->jit[JW_PATIENCE] = (u64)(uintptr_t)v->j->patience;
+    c->jit[JW_GUARDS] = (u64)(uintptr_t)v->guards;
     c->jit[JW_GEN] = gen;
-    c->jit[JW_JC] = (u64)(uintptr_t)&j->jc[(size_t)oldest * JC_SIZE];
+    c->jit[JW_JC] = (u64)(uintptr_t)&v->jc[(size_t)oldest * JC_SIZE];
 }

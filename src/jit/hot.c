@@ -124,13 +124,13 @@ static int record(struct jit *j, struct cpu *c)
 
 const u8 *jit_c_hot(struct cpu *c, u32 number)
 {
-    struct jit *j = c->engine;
+    struct jit *j = jit_of(c);
     struct jit_link *l = j->link_of[number];
     c->pc = c->jit_page + l->off;
     l->is_hot = true;
     if (l->to)
         x_patch(l->site, l->to->entry);
-    j->st_hot++;
+    jit_cpu_of(c)->st_hot++;
     int status = EXEC_NEXT;
     if (!(c->mode & MODE_SS) && !c->single && !c->trace)
         status = record(j, c);

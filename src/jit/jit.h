@@ -65,6 +65,7 @@ enum {
     JW_FROM, ///< page offset of the indirect branch that missed, plus 1 (0: none)
     JW_HEAT, ///< s32[SITES]: how often a branch back may still be taken before its loop is hot
     JW_PENDING, ///< instructions not yet in cpu.icount when a slow path runs a body, that one included
+    JW_GUARDS, ///< struct jit_guard[GUARDS_MAX] by number of link: this CPU's, when there are several
     JW_GROUP, ///< addends of groups of accesses without a slot
     JW_GROUPS = 8, ///< as many
 };
@@ -85,19 +86,28 @@ struct jc_ent {
     const u8 *host;
 };
 
+/// What a cross-page link holds for: a page and the value of JW_GEN. gen 0: nothing.
+struct jit_guard {
+    u64 page, gen;
+};
+enum { GUARDS_MAX = 1 << 20 }; ///< links with higher numbers are not made
+
 struct jit_block;
 /// A direct exit of a block.
 struct jit_link {
     u8 *site;  ///< the rel32 to patch
     u8 *stub;  ///< where it goes while not linked
-    u8 *guard; ///< cross-page: {u64 page, gen; u32 count} compared before jumping; else NULL
+    u8 *miss;  ///< where it goes when the guard does not hold
+    u8 *guard; ///< cross-page: struct jit_guard compared before jumping; NULL when each CPU has its own
     struct jit_block *from, *to;
     struct jit_link *next_in; ///< of the same target
+    gpa_t target; ///< with several CPUs: where a cross-page link led first and always will; 0: nowhere yet
     s32 delta; ///< target page minus this block's page, bytes
     u16 off;   ///< target offset in its page
     u16 src;   ///< of the branch in its own page
     u8 *heat, *heat_jump; ///< a branch back: the way by its counter, and the jump that ends it; or NULL
     u32 number; ///< of jit.link_of
+    bool is_cross; ///< to another page: guarded
     bool is_call;
     bool is_hot; ///< counted down: goes straight to its target
 };
@@ -139,6 +149,7 @@ struct jit_config {
     bool no_link, no_group, no_inline, no_rsb, count_runs, no_lookahead;
     bool check_again; ///< ... and nothing but those ends them
     bool check; ///< runs are being compared with the interpreter: end at exceptions and before what must not run twice
+    bool smp;             ///< the machine has several CPUs
     bool delays_sysregs; ///< cpu.delays_sysregs: ISB and some registers go through their bodies
     bool trace_sysreg;  ///< system register accesses are being recorded
     bool count;         ///< cpu.icount counts instructions and cpu.budget ends a run
@@ -151,7 +162,29 @@ struct jit_config {
     bool attention_always; ///< take the attention path at every check
 };
 
-/// The engine of one machine: code cache and translator state.
+/// What each CPU has of its own of the translator: cpu.engine.
+struct jit_cpu {
+    struct jit *j;
+    struct cpu *c;
+    struct jit_cpu *next; ///< that shares the cache
+    void *interp; ///< the accelerator's interpreter for single steps
+    void *check;  ///< the accelerator's, with --check
+    u64 stop_exceptions; ///< check: cpu.exceptions at the start; another value ends the run
+    bool outside; ///< the C side runs before translated code was entered
+    struct insn *decoded; ///< by hash of the word, for slow paths
+    struct jit_guard *guards; ///< with several CPUs
+    struct jc_ent *jc;     ///< JC_TABLES tables
+    struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
+    u8 jc_guess[64]; ///< by hash of the key: where it was last
+    u64 jc_clock;
+    const struct mmuctx *synced_ctx; ///< what cpu.jit[] was made for
+    u64 synced_gen;
+    u32 synced_mode;
+    /* Counters of --stats. */
+    u64 st_lookups, st_contexts, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot;
+};
+
+/// The engine of one machine, shared by its CPUs: code cache and translator state.
 struct jit {
     struct xbuf b;     ///< hot code being emitted
     struct xbuf cold;  ///< out-of-line code
@@ -165,9 +198,8 @@ struct jit {
     struct x_features cpu;
     struct jit_config cfg;
     struct mem *mem;
-    void *interp; ///< the accelerator's interpreter for single steps
     void *perf_map; ///< FILE of names for `perf`, or NULL
-    void *check;  ///< the accelerator's, with --check
+    struct jit_cpu *cpus; ///< of the CPUs that share this
 
     /* Thunks, writable addresses. */
     u8 *vconst; ///< 16-byte constants of the SIMD emitters
@@ -179,9 +211,7 @@ struct jit {
     struct jit_link **link_of;    ///< by number
     u32 *link_free;               ///< numbers given back
     u32 link_count, link_cap, link_free_count;
-    u64 stop_exceptions; ///< check: cpu.exceptions at the start; another value ends the run
-    bool outside; ///< the C side runs before translated code was entered
-    struct insn *decoded;  ///< by hash of the word, for slow paths
+    struct insn *decoded;  ///< by hash of the word
     u64 *hot_sites;        ///< instructions whose slots miss often: physical address + 1, open hashing
     unsigned hot_count;
     s32 *patience;
@@ -191,13 +221,6 @@ struct jit {
     unsigned way_count;
     s32 *heat;
     u32 heat_next;
-    struct jc_ent *jc;     ///< JC_TABLES tables
-    struct { u64 gen; u32 mode; u64 used; } jc_key[JC_TABLES];
-    u8 jc_guess[64]; ///< by hash of the key: where it was last
-    u64 jc_clock;
-    const struct mmuctx *synced_ctx; ///< what cpu.jit[] was made for
-    u64 synced_gen;
-    u32 synced_mode;
 
     /* The block being translated. */
     struct cpu *c;
@@ -251,7 +274,7 @@ struct jit {
     unsigned pending_n;
 
     /* Counters of --stats. */
-    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_evictions, st_invalidated, st_lookups, st_links, st_contexts, st_link_calls, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot;
+    u64 st_blocks, st_insns, st_hot_bytes, st_cold_bytes, st_fallback, st_flushes, st_evictions, st_invalidated, st_links;
     u32 st_op_fallback[OP_COUNT];
 };
 
@@ -392,8 +415,12 @@ void jit_pc(struct jit *j, struct xbuf *b, int reg, s64 off);
 
 /// Executable address of writable code.
 static inline const u8 *jit_rx(const struct jit *j, const u8 *p) { return p + j->rx; }
-struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e);
-void jit_free(struct jit *j);
+static inline struct jit_cpu *jit_cpu_of(const struct cpu *c) { return c->engine; }
+static inline struct jit *jit_of(const struct cpu *c) { return jit_cpu_of(c)->j; }
+/// Makes cpu.engine. CPUs of one machine (cpu.peers) share the cache of the first, whose cfg counts.
+MUST_USE bool jit_open(struct cpu *c, const struct jit_config *cfg, struct err *e);
+/// Ends it; the last takes the cache with it.
+void jit_close(struct cpu *c);
 void jit_make_thunks(struct jit *j);
 struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u32 *host, u32 mode);
 struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode);
@@ -415,7 +442,9 @@ void jit_site_set_hot(struct jit *j, gpa_t pa);
 void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to);
 void jit_unlink(struct jit *j, struct jit_link *l);
 /// Brings cpu.jit[] up to date with cpu.ctx and cpu.mode.
-void jit_sync(struct jit *j, struct cpu *c);
+void jit_sync(struct cpu *c);
+/// Says where a cross-page link that was just made holds for this CPU.
+void jit_set_guard(struct cpu *c, struct jit_link *l, u64 page, u64 gen);
 void jit_run(struct cpu *c);
 /// True when the instruction at cpu.pc must not run twice.
 bool jit_stops_here(struct cpu *c, const u32 *host);

@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-static struct jit *jit_of(struct cpu *c) { return c->engine; }
-
 static const u8 *leave(struct jit *j) { return jit_rx(j, j->t_exit); }
 
 static bool has_attention(struct cpu *c)
@@ -23,8 +21,8 @@ static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
     struct jit_block *b = jit_find(j, pa, c->mode);
     if (!b)
         b = jit_translate(j, c, pa, host, c->mode);
-    jit_sync(j, c);
-    jit_fp_mode(c, !j->outside && j->cpu.avx2);
+    jit_sync(c);
+    jit_fp_mode(c, !jit_cpu_of(c)->outside && j->cpu.avx2);
     struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
     e->va = c->pc;
     e->host = jit_rx(j, b->entry);
@@ -44,7 +42,7 @@ bool jit_stops_here(struct cpu *c, const u32 *host)
 static bool stops(struct jit *j, struct cpu *c)
 {
     gpa_t pa;
-    if ((has_attention(c) && !j->cfg.check_again) || c->exceptions != j->stop_exceptions || (c->twice && c->twice->blocked))
+    if ((has_attention(c) && !j->cfg.check_again) || c->exceptions != jit_cpu_of(c)->stop_exceptions || (c->twice && c->twice->blocked))
         return true;
     const u32 *host = mmu_fetch(c, c->pc, &pa);
     return !host || jit_stops_here(c, host);
@@ -53,7 +51,7 @@ static bool stops(struct jit *j, struct cpu *c)
 /// Where to go on for c->pc. out: wanted is the block, not only its code; may be NULL.
 static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
 {
-    j->st_lookups++;
+    jit_cpu_of(c)->st_lookups++;
     for (;;) {
         if (UNLIKELY(j->cfg.check) && stops(j, c)) {
             c->jit[JW_RESET] = 1;
@@ -70,7 +68,7 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
         }
         if (UNLIKELY(c->mode & MODE_SS) || UNLIKELY(c->single))
             return leave(j);
-        jit_sync(j, c);
+        jit_sync(c);
         const struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
         if (LIKELY(e->va == c->pc) && !out) {
             c->jit_page = c->pc & ~0xfffULL;
@@ -96,7 +94,7 @@ static u64 branch_addr(const struct cpu *c, u64 va)
 
 const u8 *jit_c_lookup(struct cpu *c)
 {
-    jit_of(c)->st_indirect_calls++;
+    jit_cpu_of(c)->st_indirect_calls++;
     c->pc = branch_addr(c, c->pc);
     if (c->jit[JW_FROM])
         cpu_trail(c, c->jit_page + c->jit[JW_FROM] - 1, c->pc);
@@ -106,7 +104,7 @@ const u8 *jit_c_lookup(struct cpu *c)
 
 const u8 *jit_c_after(struct cpu *c, int status)
 {
-    jit_of(c)->st_after++;
+    jit_cpu_of(c)->st_after++;
     if (status == EXEC_EXIT)
         return leave(jit_of(c));
     return lookup(jit_of(c), c, NULL);
@@ -114,7 +112,7 @@ const u8 *jit_c_after(struct cpu *c, int status)
 
 const u8 *jit_c_attention(struct cpu *c)
 {
-    jit_of(c)->st_attention++;
+    jit_cpu_of(c)->st_attention++;
     return lookup(jit_of(c), c, NULL);
 }
 
@@ -155,19 +153,17 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
         return jit_c_lookup(c);
     }
     struct jit_link *l = j->link_of[number];
-    j->st_cross_calls++;
+    jit_cpu_of(c)->st_cross_calls++;
     cpu_trail(c, page + l->src, c->pc);
     va = c->pc;
     const u8 *host = lookup(j, c, &b);
     if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&
         !l->from->is_dead) {
-        if (l->to != b)
+        if (l->to != b && !j->cfg.smp)
             jit_unlink(j, l);
         jit_link_to(j, l, b);
-        if (l->to == b) {
-            st64(l->guard, page);
-            st64(l->guard + 8, gen);
-        }
+        if (l->to == b)
+            jit_set_guard(c, l, page, gen);
     }
     return host;
 }
@@ -175,7 +171,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
 /// Runs the body of an instruction from a slow path. ret  exec_status.
 int jit_c_exec_word(struct cpu *c, u32 word)
 {
-    struct insn *i = &jit_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
+    struct insn *i = &jit_cpu_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
     if (UNLIKELY(i->word != word || !i->fn))
         insn_decode(word, i);
     c->jit[JW_SLOW_EXEC]++;
@@ -254,9 +250,9 @@ void jit_run(struct cpu *c)
         j->cfg.trail = c->full_trail;
     }
     struct jit_block *b;
-    j->outside = true;
+    jit_cpu_of(c)->outside = true;
     const u8 *host = lookup(j, c, &b);
-    j->outside = false;
+    jit_cpu_of(c)->outside = false;
     if (host == leave(j))
         return;
     c->jit[JW_RESET] = 0;

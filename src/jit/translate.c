@@ -372,6 +372,7 @@ static struct jit_link *new_link(struct jit *j, s64 target)
     l->off = (u16)(target & 0xfff);
     l->src = (u16)(j->off[j->k] & 0xfff);
     l->number = jit_link_number(j);
+    l->is_cross = l->delta != 0;
     return l;
 }
 
@@ -402,7 +403,10 @@ static void link_stub(struct jit *j, struct jit_link *l)
 {
     u32 number = l->number;
     l->stub = j->cold.p;
-    if (l->guard) {
+    if (l->is_cross && !l->guard) // a CPU whose guard holds comes here when the link was taken back
+        x_alu_i(&j->cold, ALU_SUB, XW, ENV(jit_page), l->delta);
+    l->miss = j->cold.p;
+    if (l->is_cross) {
         jit_pc(j, &j->cold, RAX, l->delta + l->off);
         x_mov_ri(&j->cold, RDX, number);
         x_jmp(&j->cold, j->t_cross);
@@ -461,21 +465,32 @@ void jit_attention_check(struct jit *j, struct xbuf *b, s64 target)
 /// source page and the context are those the link was made for; then moves jit_page.
 static void cross_guard(struct jit *j, struct xbuf *b, struct jit_link *l, u8 *miss[2])
 {
-    if (b == &j->cold) { // data in line, jumped over by nobody: put it before
-        u8 *over = x_jmp8(b);
-        l->guard = b->p;
-        x_u64(b, ~0ULL), x_u64(b, 0);
-        x_patch8(over, b->p);
+    if (j->cfg.smp) {
+        const s32 at = (s32)(l->number % GUARDS_MAX * sizeof(struct jit_guard));
+        x_rm(b, XI_MOV | XW, RCX, ENV_JW(JW_GUARDS));
+        x_rm(b, XI_MOV | XW, RAX, ENV(jit_page));
+        x_rm(b, XI_CMP | XW, RAX, xm(RCX, at));
+        miss[0] = x_jcc(b, CC_NE, NULL);
+        x_rm(b, XI_MOV | XW, RCX, xm(RCX, at + (s32)offsetof(struct jit_guard, gen)));
+        x_rm(b, XI_CMP | XW, RCX, ENV_JW(JW_GEN));
+        miss[1] = x_jcc(b, CC_NE, NULL);
     } else {
-        l->guard = j->cold.p;
-        x_u64(&j->cold, ~0ULL), x_u64(&j->cold, 0);
+        if (b == &j->cold) { // data in line, jumped over by nobody: put it before
+            u8 *over = x_jmp8(b);
+            l->guard = b->p;
+            x_u64(b, ~0ULL), x_u64(b, 0);
+            x_patch8(over, b->p);
+        } else {
+            l->guard = j->cold.p;
+            x_u64(&j->cold, ~0ULL), x_u64(&j->cold, 0);
+        }
+        x_rm(b, XI_MOV | XW, RAX, ENV(jit_page));
+        x_rm(b, XI_CMP | XW, RAX, xrip(l->guard));
+        miss[0] = x_jcc(b, CC_NE, NULL);
+        x_rm(b, XI_MOV | XW, RCX, ENV_JW(JW_GEN));
+        x_rm(b, XI_CMP | XW, RCX, xrip(l->guard + 8));
+        miss[1] = x_jcc(b, CC_NE, NULL);
     }
-    x_rm(b, XI_MOV | XW, RAX, ENV(jit_page));
-    x_rm(b, XI_CMP | XW, RAX, xrip(l->guard));
-    miss[0] = x_jcc(b, CC_NE, NULL);
-    x_rm(b, XI_MOV | XW, RCX, ENV_JW(JW_GEN));
-    x_rm(b, XI_CMP | XW, RCX, xrip(l->guard + 8));
-    miss[1] = x_jcc(b, CC_NE, NULL);
     x_alu_i(b, ALU_ADD, XW, xr(RAX), l->delta);
     x_op(b, XI_ST | XW, RAX, ENV(jit_page), 0);
 }
@@ -494,8 +509,8 @@ static void leave_to(struct jit *j, struct xbuf *b, s64 target)
     cross_guard(j, b, l, miss);
     link_jump(j, b, l, false);
     link_stub(j, l);
-    x_patch(miss[0], l->stub);
-    x_patch(miss[1], l->stub);
+    x_patch(miss[0], l->miss);
+    x_patch(miss[1], l->miss);
 }
 
 /// Loops test attention at their top, so that the way back is a plain jump; not those that count, to
@@ -581,7 +596,7 @@ void jit_call_to(struct jit *j, s64 target)
         // missed before the call was made: call the stub, then go on as after the call
         x_patch(miss[0], j->cold.p);
         x_patch(miss[1], j->cold.p);
-        x_call(&j->cold, l->stub);
+        x_call(&j->cold, l->miss);
         x_jmp(&j->cold, b->p);
     }
     jit_landing(j);

@@ -19,11 +19,15 @@ bool stats_name(void *ctx, gva_t va, char *buf, size_t size)
 static void print_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, unsigned cpu)
 {
     double n = s->insns ? (double)s->insns : 1;
-    fprintf(f, "cpu%u: %llu blocks of %.1f instructions, %.1f bytes of host code each (%.1f more out of line), %llu links\n", cpu,
-            (ull)s->blocks, (double)s->insns / (double)(s->blocks ? s->blocks : 1), (double)s->hot_bytes / n,
-            (double)s->cold_bytes / n, (ull)s->links);
-    fprintf(f, "  given up: %llu blocks whose code changed, %llu segments, %llu times everything\n", (ull)s->invalidated,
-            (ull)s->evictions, (ull)s->flushes);
+    if (s->shares_cache) {
+        fprintf(f, "cpu%u: shares the translations of cpu0\n", cpu);
+    } else {
+        fprintf(f, "cpu%u: %llu blocks of %.1f instructions, %.1f bytes of host code each (%.1f more out of line), %llu links\n", cpu,
+                (ull)s->blocks, (double)s->insns / (double)(s->blocks ? s->blocks : 1), (double)s->hot_bytes / n,
+                (double)s->cold_bytes / n, (ull)s->links);
+        fprintf(f, "  given up: %llu blocks whose code changed, %llu segments, %llu times everything\n", (ull)s->invalidated,
+                (ull)s->evictions, (ull)s->flushes);
+    }
     fprintf(f, "  slow paths: %llu accesses and repairs, %llu bodies that left, %llu links to other pages, %llu indirect branches, "
                "%llu checks, %llu look-ups, %llu hot loops, %llu contexts\n",
             (ull)s->slow_memory, (ull)s->bodies, (ull)s->cross_page, (ull)s->indirect, (ull)s->attention, (ull)s->lookups,
@@ -31,7 +35,8 @@ static void print_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, unsign
     for (unsigned k = 0; k < s->not_emitted_count; k++)
         fprintf(f, "%s %s %llu%s", k ? "," : "  translated to calls:", s->not_emitted[k].name, (ull)s->not_emitted[k].count,
                 k + 1 == s->not_emitted_count ? "\n" : "");
-    fprintf(f, "  %-16s %12s %6s  block\n", "instructions", "runs", "length");
+    if (s->top_count)
+        fprintf(f, "  %-16s %12s %6s  block\n", "instructions", "runs", "length");
     for (unsigned k = 0; k < s->top_count; k++) {
         char name[160] = "";
         stats_name(vm, s->top[k].va, name, sizeof name);
