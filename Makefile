@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
+.PHONY: all run build check check-asan check-fresh deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
 all: build
 
 help: ## this list
@@ -34,7 +34,7 @@ check: deps-check guest $(BUILD)/.with-tests ## every test; the last line says h
 	@ninja -C $(BUILD)
 	@$(MAKE) --no-print-directory -s -C guest OUT=$(abspath $(BUILD))/guest all
 	@scripts/fetch-loaders.sh || echo "the boot loaders of Debian are not there: their tests are left out"
-	@tests/check.py $(BUILD)
+	@tests/check.py $(BUILD) $(CHECK_ARGS)
 
 # A build directory made before the test tools were there does not know the tests that need them.
 $(BUILD)/.with-tests: | $(BUILD)/build.ninja
@@ -46,6 +46,10 @@ check-asan: deps-check guest ## every test under ASan and UBSan
 	@ninja -C build-asan
 	@$(MAKE) --no-print-directory -s -C guest OUT=$(abspath build-asan)/guest all
 	@tests/check.py build-asan $(ASAN_ARGS)
+
+check-fresh: ## as root: a fresh Debian 12 in a chroot, a clone of HEAD, make run with typing, make check
+	@command -v mmdebstrap >/dev/null || scripts/deps.sh fresh
+	@tests/fresh.py $(FRESH_ARGS)
 
 BASE ?= HEAD
 format: deps-format ## formats what was changed since BASE (HEAD), and only that, by .clang-format

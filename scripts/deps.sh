@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that are missing; does nothing, and asks for nothing, when all are there.
-# usage: deps.sh run | check | fuzz | uefi | format | bench        each for the make target of that name
+# usage: deps.sh run | check | fresh | fuzz | uefi | format | bench        each for the make target of that name
 set -eu
 here=$(dirname "$(realpath "$0")")
 . "$here/common.sh"
@@ -13,11 +13,12 @@ guest='clang lld llvm mtools dosfstools'
 case ${1:-run} in
 run) want=$build ;;
 check) want="$build $tests $guest" ;;
+fresh) want='git mmdebstrap python3' ;;
 fuzz) want="$build $tests clang libclang-rt-14-dev" ;;
 uefi) want="$build clang lld" ;;
 format) want='git clang-format' ;;
 bench) want="$build $tests qemu-system-arm cpio" ;;
-*) die "$1: run, check, fuzz, uefi, format or bench is wanted" ;;
+*) die "$1: run, check, fresh, fuzz, uefi, format or bench is wanted" ;;
 esac
 
 missing=
