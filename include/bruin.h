@@ -86,8 +86,8 @@ bruin_vm *bruin_vm_new(const bruin_config *config, struct bruin_error *err);
 bruin_vm *bruin_vm_create(uint64_t base, uint64_t size, struct bruin_error *err);
 void bruin_vm_free(bruin_vm *vm);
 
-/// Takes warnings about what is being booted, one line each. id: the entry in the catalogue of
-/// diagnoses ("F19") or "".
+/// Takes warnings about what is being booted, one line each, and where the pseudo-terminals are that
+/// were asked for. id: the entry in the catalogue of diagnoses ("F19") or "".
 void bruin_on_message(bruin_vm *vm, void (*fn)(void *ctx, const char *id, const char *text), void *ctx);
 
 /* ---- loading ---- */

@@ -24,7 +24,7 @@ if ! fetched; then
     mv "$BRUIN_CACHE/.part" "$BRUIN_CACHE/busybox"
 fi
 
-net=virtio_mmio,virtio_net
+net=virtio_mmio,virtio_net,virtio_console
 for source in "$here/mk-initramfs" "$here/guests/init" "$here/guests/lease" "$here/fetch-guest.sh"; do
     [ "$BRUIN_CACHE/initramfs.cpio.gz" -nt "$source" ] || rm -f "$BRUIN_CACHE/initramfs.cpio.gz"
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the meson tests of a build directory and ends with one line, `N passed, N failed`.
 
-usage: check.py BUILD [--suite NAME]...
+usage: check.py BUILD [--suite NAME]... [TEST]...
 A cmocka or TAP program counts as the tests it reports, any other as one. Failures are printed in full.
 In a build with sanitizers everything has more time, and whatever any process reports is a failure.
 """
@@ -52,6 +52,8 @@ def count(record):
 
 
 def main():
+    if len(sys.argv) < 2 or not os.path.isdir(sys.argv[1]):
+        sys.exit(__doc__)
     build, suites = sys.argv[1], sys.argv[2:]
     log = os.path.join(build, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
@@ -71,8 +73,8 @@ def main():
                 passed += p
                 failed += n
                 if n:
-                    tail = (record.get('stdout', '') + record.get('stderr', '')).splitlines()[-TAIL_LINES:]
-                    print(f"\n--- {record['name']}: {record['result']}", *tail, sep='\n')
+                    lines = (record.get('stdout', '') + record.get('stderr', '')).splitlines()
+                    print(f"\n--- {record['name']}: {record['result']}", *[l for l in lines if not l.startswith('ok ')][-TAIL_LINES:], sep='\n')
     for path in glob.glob(reports) if reports else []:
         failed += 1
         with open(path, encoding='utf-8', errors='replace') as f:

@@ -288,6 +288,10 @@ void machine_free(struct machine *m)
         chr_flush(m->cfg.serial);
         chr_detach(m->cfg.serial);
     }
+    if (m->hvc) {
+        chr_flush(m->cfg.hvc);
+        chr_detach(m->cfg.hvc);
+    }
     for (unsigned i = 0; m->vcpu && i < m->cfg.cpus; i++) {
         if (m->vcpu[i].is_open && m->accel->vcpu_close)
             m->accel->vcpu_close(m->vcpu[i].cpu);
@@ -299,6 +303,7 @@ void machine_free(struct machine *m)
         ramfb_free(m->ramfb);
     if (m->chip)
         m->chip->ops->free(m->chip);
+    os_timer_free(m->hvc_timer);
     os_timer_free(m->cpu_timer);
     os_timer_free(m->turn_timer);
     os_poll_free(m->poll);

@@ -31,6 +31,8 @@ struct machine_config {
     bool vhe;          ///< with el 2: the CPUs have Virtualization Host Extensions; true
     const char *accel; ///< "auto"
     struct chr *serial; ///< back end of the UART, owned by the caller; NULL: output is dropped
+    struct chr *hvc;   ///< back end of a virtio console, owned by the caller; NULL: there is none
+    bool hvc_is_console; ///< its output counts as the console's, beside the UART's
     bool bare;         ///< no board devices at all: RAM and the embedder's MMIO only
     bool profile;      ///< count how often translated blocks run
     const char *perf_map; ///< file that names translated code for `perf`, or NULL

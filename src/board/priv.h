@@ -63,7 +63,8 @@ struct machine {
     struct board_device device[BOARD_DEVICES_MAX];
     unsigned device_count, virtio_count;
     unsigned wfe_streak; ///< turns in a row that ended in WFE
-    void *net_card;
+    void *net_card, *hvc; ///< cores of virtio devices that the host wakes, or NULL
+    struct os_timer *hvc_timer;
     struct cfi_flash *flash[2];
     struct pl011 *uart;
     struct pl061 *gpio;

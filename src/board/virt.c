@@ -129,6 +129,33 @@ static bool add_net(struct machine *m, struct err *e)
     return add_virtio(m, &virtio_net_ops, m->net_card, e);
 }
 
+static void hvc_ready(void *ctx)
+{
+    struct machine *m = ctx;
+    os_mutex_lock(&m->lock);
+    virtio_console_ready(m->hvc);
+    os_mutex_unlock(&m->lock);
+}
+
+static bool add_hvc(struct machine *m, struct err *e)
+{
+    if (!m->cfg.hvc)
+        return true;
+    if (m->cfg.deterministic)
+        return err_set(e, ERR_USAGE, "virtio-console: a deterministic machine has none (its input comes when the host likes)");
+    m->hvc_timer = os_timer_new(m->poll, hvc_ready, m, e);
+    if (!m->hvc_timer)
+        return false;
+    void *core = virtio_console_new(m->cfg.hvc);
+    virtio_console_set_timer(core, m->hvc_timer);
+    if (m->cfg.hvc_is_console)
+        virtio_console_set_tap(core, board_console_byte, m);
+    if (!add_virtio(m, &virtio_console_ops, core, e))
+        return false;
+    m->hvc = core;
+    return chr_attach(m->cfg.hvc, m->poll, hvc_ready, m, e);
+}
+
 static bool add_virtio_devices(struct machine *m, struct err *e)
 {
     for (unsigned i = 0; i < m->cfg.disk_count; i++) {
@@ -138,7 +165,7 @@ static bool add_virtio_devices(struct machine *m, struct err *e)
         if (!b || !add_virtio(m, &virtio_blk_ops, virtio_blk_new(b, serial), e))
             return false;
     }
-    return add_net(m, e) && add_virtio(m, &virtio_rng_ops, virtio_rng_new(&m->rng), e);
+    return add_net(m, e) && add_virtio(m, &virtio_rng_ops, virtio_rng_new(&m->rng), e) && add_hvc(m, e);
 }
 
 /* ---- flash: code at 0, variables after it ---- */

@@ -121,11 +121,11 @@ void chr_ring_promise_input(struct chr *c, bool may_come)
     os_mutex_unlock(&c->lock);
 }
 
-static bool open_pty(struct chr *c, struct err *e)
+static bool open_pty(struct chr *c, const char *name, struct err *e)
 {
     int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 || grantpt(fd) || unlockpt(fd) || ptsname_r(fd, c->where, sizeof c->where)) {
-        err_set(e, ERR_USAGE, "serial pty: the host gives none: %s", strerror(errno));
+        err_set(e, ERR_USAGE, "%s pty: the host gives none: %s", name, strerror(errno));
         os_close(fd);
         return false;
     }
@@ -138,11 +138,11 @@ static bool open_pty(struct chr *c, struct err *e)
     return true;
 }
 
-static bool open_unix(struct chr *c, const char *path, struct err *e)
+static bool open_unix(struct chr *c, const char *name, const char *path, struct err *e)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof a.sun_path)
-        return err_set(e, ERR_USAGE, "serial unix:%s: the path is longer than %zu bytes", path,
+        return err_set(e, ERR_USAGE, "%s unix:%s: the path is longer than %zu bytes", name, path,
                        sizeof a.sun_path - 1);
     memcpy(a.sun_path, path, strlen(path) + 1);
     struct stat st;
@@ -150,7 +150,7 @@ static bool open_unix(struct chr *c, const char *path, struct err *e)
         unlink(path); /* left over from an earlier run */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 1)) {
-        err_set(e, ERR_USAGE, "serial unix:%s: %s", path, strerror(errno));
+        err_set(e, ERR_USAGE, "%s unix:%s: %s", name, path, strerror(errno));
         os_close(fd);
         return false;
     }
@@ -159,11 +159,11 @@ static bool open_unix(struct chr *c, const char *path, struct err *e)
     return true;
 }
 
-static bool open_file(struct chr *c, const char *path, struct err *e)
+static bool open_file(struct chr *c, const char *name, const char *path, struct err *e)
 {
     c->out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (c->out_fd < 0)
-        return err_set(e, ERR_USAGE, "serial file:%s: %s", path, strerror(errno));
+        return err_set(e, ERR_USAGE, "%s file:%s: %s", name, path, strerror(errno));
     snprintf(c->where, sizeof c->where, "%s", path);
     return true;
 }
@@ -178,7 +178,7 @@ static bool open_stdio(struct chr *c)
     return true;
 }
 
-struct chr *chr_open(const char *spec, struct err *e)
+struct chr *chr_open(const char *name, const char *spec, struct err *e)
 {
     static const struct {
         const char *name;
@@ -195,9 +195,9 @@ struct chr *chr_open(const char *spec, struct err *e)
                               : strcmp(spec, kinds[i].name))
             continue;
         struct chr *c = chr_new(kinds[i].kind, OUT_CAP);
-        bool ok = kinds[i].kind == CHR_PTY     ? open_pty(c, e)
-                  : kinds[i].kind == CHR_FILE  ? open_file(c, spec + n, e)
-                  : kinds[i].kind == CHR_UNIX  ? open_unix(c, spec + n, e)
+        bool ok = kinds[i].kind == CHR_PTY     ? open_pty(c, name, e)
+                  : kinds[i].kind == CHR_FILE  ? open_file(c, name, spec + n, e)
+                  : kinds[i].kind == CHR_UNIX  ? open_unix(c, name, spec + n, e)
                   : kinds[i].kind == CHR_STDIO ? open_stdio(c)
                                                : true;
         if (ok)
@@ -205,7 +205,7 @@ struct chr *chr_open(const char *spec, struct err *e)
         chr_free(c);
         return NULL;
     }
-    err_set(e, ERR_USAGE, "serial %s: not one of stdio, null, pty, file:PATH, unix:PATH", spec);
+    err_set(e, ERR_USAGE, "%s %s: not one of stdio, null, pty, file:PATH, unix:PATH", name, spec);
     return NULL;
 }
 

@@ -10,8 +10,8 @@
 struct chr;
 
 /// Opens a back end by specification: "stdio", "null", "file:PATH", "pty", "unix:PATH" (listens).
-/// ret  NULL with a message
-struct chr *chr_open(const char *spec, struct err *e);
+/// name: what messages call it, "serial". ret  NULL with a message
+struct chr *chr_open(const char *name, const char *spec, struct err *e);
 /// A back end without a host side: output is kept (the last cap bytes), input comes from
 /// chr_ring_input. For tests and embedders.
 struct chr *chr_ring_new(size_t cap);

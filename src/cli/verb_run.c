@@ -193,8 +193,9 @@ int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
     if (bytes == NULL && cli_flag(cli, "dry-run"))
         return dry_run(cli);
     /* The bare machine has no UART to connect. */
+    const char *hvc = bruin_config_get(cli->config, "virtio-console");
     if (bruin_config_get(cli->config, "serial") == NULL && !cli_flag(cli, "bare"))
-        bruin_config_set(cli->config, "serial", "stdio", NULL);
+        bruin_config_set(cli->config, "serial", hvc && strcmp(hvc, "stdio") == 0 ? "null" : "stdio", NULL);
     if (!can_write(cli, "json", &err) || !can_write(cli, "output", &err))
         return cli_fail(cli, &err);
     s.vm = bruin_vm_new(cli->config, &err);

@@ -170,7 +170,7 @@ static void console_line(void *arg)
     g->typed_len = 0;
     if (leave) {
         g->console_on = false;
-        chr_set_capture(g->vm->serial, NULL, NULL);
+        chr_set_capture(g->vm->keys, NULL, NULL);
     } else {
         console_prompt(g);
     }
@@ -215,12 +215,12 @@ void bruin_monitor_console(bruin_vm *vm)
 {
     struct vm_debug *g = debug_of(vm);
     struct err e;
-    if (g->console_on || vm->serial == NULL)
+    if (g->console_on || vm->keys == NULL)
         return;
     g->console_on = g->console_busy = true;
     g->typed_len = 0;
     tell(g, "\n");
-    chr_set_capture(vm->serial, console_key, g);
+    chr_set_capture(vm->keys, console_key, g);
     os_thread_join(&g->console_thread);
     if (!os_thread_start(&g->console_thread, "monitor", console_hold, g, &e))
         g->console_busy = false;

@@ -66,7 +66,7 @@ struct vm_mmio {
 struct bruin_vm {
     struct machine *machine;
     struct machine_config mc;
-    struct chr *serial;
+    struct chr *serial, *hvc, *keys; ///< keys: serial or hvc, the one at the user's terminal
     bool serial_is_ring;
     bruin_config *config;
     struct vm_mmio mmio[VM_MMIO_MAX];

@@ -116,17 +116,24 @@ static bool escape_key(void *ctx, u8 key)
     return vm->key && vm->key(vm->key_ctx, (char)key);
 }
 
-static bool open_serial(bruin_vm *vm, struct err *e)
+static bool is_stdio(const char *spec) { return spec && strcmp(spec, "stdio") == 0; }
+
+static bool open_consoles(bruin_vm *vm, struct err *e)
 {
-    const char *spec = bruin_config_get(vm->config, "serial");
+    const char *spec = bruin_config_get(vm->config, "serial"), *hvc = bruin_config_get(vm->config, "virtio-console");
     if (vm->mc.bare)
         return true;
+    if (is_stdio(spec) && is_stdio(hvc))
+        return err_set(e, ERR_USAGE, "virtio-console stdio: --serial has it; one of them must go elsewhere");
     vm->serial_is_ring = spec == NULL;
-    vm->serial = spec ? chr_open(spec, e) : chr_ring_new(64 * KIB);
+    vm->mc.serial = vm->serial = spec ? chr_open("serial", spec, e) : chr_ring_new(64 * KIB);
     if (vm->serial == NULL)
         return false;
-    chr_set_escape(vm->serial, escape_key, vm);
-    vm->mc.serial = vm->serial;
+    if (hvc && (vm->mc.hvc = vm->hvc = chr_open("virtio-console", hvc, e)) == NULL)
+        return false;
+    vm->mc.hvc_is_console = is_stdio(hvc);
+    vm->keys = is_stdio(hvc) ? vm->hvc : vm->serial;
+    chr_set_escape(vm->keys, escape_key, vm);
     return true;
 }
 
@@ -137,7 +144,7 @@ bruin_vm *bruin_vm_new(const bruin_config *config, struct bruin_error *err)
     vm->created_ns = os_now_ns();
     vm->config = bruin_config_copy(config);
     vm->kernel_entry = BRUIN_AUTO;
-    if (to_machine_config(vm, &e) && open_serial(vm, &e))
+    if (to_machine_config(vm, &e) && open_consoles(vm, &e))
         vm->machine = machine_new(&vm->mc, &e);
     if (vm->machine == NULL) {
         err_from(err, &e);
@@ -176,6 +183,8 @@ void bruin_vm_free(bruin_vm *vm)
     firmware_free(vm);
     if (vm->serial)
         chr_free(vm->serial);
+    if (vm->hvc)
+        chr_free(vm->hvc);
     bruin_config_free(vm->config);
     free(vm->kernel_bytes);
     free(vm->dtb_bytes);
@@ -186,10 +195,23 @@ void bruin_vm_free(bruin_vm *vm)
     free(vm);
 }
 
+/// A terminal that nobody can find is of no use.
+static void tell_pty(bruin_vm *vm, const char *option, const struct chr *c)
+{
+    const char *spec = bruin_config_get(vm->config, option);
+    char text[160];
+    if (c == NULL || spec == NULL || strcmp(spec, "pty") != 0)
+        return;
+    snprintf(text, sizeof text, "%s: %s", option, chr_where(c));
+    vm->message(vm->message_ctx, "", text);
+}
+
 void bruin_on_message(bruin_vm *vm, void (*fn)(void *, const char *, const char *), void *ctx)
 {
     vm->message = fn;
     vm->message_ctx = ctx;
+    tell_pty(vm, "serial", vm->serial);
+    tell_pty(vm, "virtio-console", vm->hvc);
 }
 
 void bruin_on_console(bruin_vm *vm, void (*fn)(void *, const char *, size_t), void *ctx)

@@ -10,6 +10,10 @@ struct console {
     struct chr *chr;
     struct chain chain, tx;
     bool is_sending; ///< tx has more than the host took so far
+    struct os_timer *timer; ///< ends the silence after output; NULL: there is none
+    bool is_silent;
+    void (*tap)(void *ctx, u8 byte);
+    void *tap_ctx;
 };
 
 static void config_read(void *dev, u32 off, void *dst, u32 len)
@@ -35,6 +39,20 @@ static void receive(struct console *k)
     }
 }
 
+/// Linux waits for each piece of its output with interrupts masked, and would find nothing to do in the
+/// interrupt that follows; after 99,900 of these it turns the line off ("nobody cared"), and input is
+/// dead. So the driver has time to look by itself before it is told.
+static void tell_sent(struct console *k)
+{
+    enum { SILENCE_NS = 1000000 };
+    if (!k->timer) {
+        virtio_signal(k->core.v, Q_TX);
+    } else if (!k->is_silent) {
+        k->is_silent = true;
+        os_timer_set(k->timer, os_now_ns() + SILENCE_NS);
+    }
+}
+
 static void transmit(struct console *k)
 {
     u8 buf[1024];
@@ -49,9 +67,12 @@ static void transmit(struct console *k)
             if (!len)
                 break;
             chr_write(k->chr, buf, len);
+            for (u64 i = 0; k->tap && i < len; i++)
+                k->tap(k->tap_ctx, buf[i]);
         }
         k->is_sending = false;
-        virtio_push(k->core.v, Q_TX, &k->tx);
+        virtio_push_quietly(k->core.v, Q_TX, &k->tx);
+        tell_sent(k);
     }
 }
 
@@ -65,11 +86,22 @@ static void notify(void *dev, unsigned queue)
 
 void virtio_console_ready(void *dev)
 {
-    const struct console *k = dev;
+    struct console *k = dev;
+    k->is_silent = false;
     if (!virtio_is_running(k->core.v))
         return;
+    virtio_signal(k->core.v, Q_TX);
     receive(dev);
     transmit(dev);
+}
+
+void virtio_console_set_timer(void *dev, struct os_timer *t) { ((struct console *)dev)->timer = t; }
+
+void virtio_console_set_tap(void *dev, void (*tap)(void *ctx, u8 byte), void *ctx)
+{
+    struct console *k = dev;
+    k->tap = tap;
+    k->tap_ctx = ctx;
 }
 
 static void reset(void *dev) { ((struct console *)dev)->is_sending = false; }

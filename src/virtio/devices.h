@@ -21,6 +21,12 @@ void *virtio_rng_new(u64 *rng);
 extern const struct virtio_device_ops virtio_console_ops;
 void *virtio_console_new(struct chr *chr);
 void virtio_console_ready(void *console);
+/// Interrupts for output wait a moment, which ends with t: it has to call virtio_console_ready. Without
+/// this they come at once. The timer stays the owner's.
+void virtio_console_set_timer(void *console, struct os_timer *t);
+
+/// tap sees every byte sent; may be NULL.
+void virtio_console_set_tap(void *console, void (*tap)(void *ctx, u8 byte), void *ctx);
 
 /// Network card. The back end is taken over.
 extern const struct virtio_device_ops virtio_net_ops;

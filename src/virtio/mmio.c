@@ -362,12 +362,25 @@ bool virtio_pop(struct virtio *v, unsigned queue, struct chain *c)
     return got;
 }
 
-void virtio_push(struct virtio *v, unsigned queue, const struct chain *c)
+void virtio_push_quietly(struct virtio *v, unsigned queue, const struct chain *c)
 {
-    if (virtq_push(&v->queue[queue], v->mem, c))
+    virtq_push(&v->queue[queue], v->mem, c);
+    if (v->queue[queue].is_broken)
+        broken(v);
+}
+
+void virtio_signal(struct virtio *v, unsigned queue)
+{
+    if (virtq_wants_interrupt(&v->queue[queue], v->mem))
         interrupt(v, INT_USED);
     if (v->queue[queue].is_broken)
         broken(v);
+}
+
+void virtio_push(struct virtio *v, unsigned queue, const struct chain *c)
+{
+    virtio_push_quietly(v, queue, c);
+    virtio_signal(v, queue);
 }
 
 void virtio_unpop(struct virtio *v, unsigned queue) { virtq_unpop(&v->queue[queue]); }

@@ -113,25 +113,30 @@ bool virtq_pop(struct virtq *q, struct mem *m, struct chain *c)
 
 void virtq_unpop(struct virtq *q) { q->next_avail--; }
 
-bool virtq_push(struct virtq *q, struct mem *m, const struct chain *c)
+void virtq_push(struct virtq *q, struct mem *m, const struct chain *c)
 {
     u8 e[8];
     st32(e, c->head);
     st32(e + 4, c->in_pos > UINT32_MAX ? UINT32_MAX : (u32)c->in_pos);
     if (!mem_write(m, q->used + 4 + 8ULL * (q->next_used & (q->size - 1)), e, sizeof e)) {
         q->is_broken = true;
-        return false;
+        return;
     }
     atomic_thread_fence(memory_order_release); /* pairs with the driver's barrier after used.idx */
     put16(q, m, q->used + 2, ++q->next_used);
-    atomic_thread_fence(memory_order_seq_cst); /* used.idx before the driver's wish is read */
+}
+
+bool virtq_wants_interrupt(struct virtq *q, struct mem *m)
+{
     u16 v;
-    if (!q->has_event_idx)
-        return get16(q, m, q->avail, &v) && !(v & AVAIL_NO_INTERRUPT);
-    if (!get16(q, m, used_event(q), &v))
+    if (!q->is_ready || q->is_broken || (q->has_signalled && q->signalled == q->next_used))
         return false;
-    bool wanted = !q->has_signalled ||
-                  (u16)(q->next_used - v - 1) < (u16)(q->next_used - q->signalled);
+    atomic_thread_fence(memory_order_seq_cst); /* used.idx before the driver's wish is read */
+    if (!get16(q, m, q->has_event_idx ? used_event(q) : q->avail, &v))
+        return false;
+    bool wanted = q->has_event_idx ? !q->has_signalled ||
+                                         (u16)(q->next_used - v - 1) < (u16)(q->next_used - q->signalled)
+                                   : !(v & AVAIL_NO_INTERRUPT);
     q->signalled = q->next_used;
     q->has_signalled = true;
     return wanted;

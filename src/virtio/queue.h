@@ -36,8 +36,11 @@ struct chain {
 
 /// Takes the next request. ret  false when there is none (or the queue broke: q->is_broken)
 bool virtq_pop(struct virtq *q, struct mem *m, struct chain *c);
-/// Returns it with what was written. ret  true when the driver wants an interrupt
-bool virtq_push(struct virtq *q, struct mem *m, const struct chain *c);
+/// Returns it with what was written. The driver finds it when it looks; virtq_wants_interrupt follows,
+/// now or later, once or after several.
+void virtq_push(struct virtq *q, struct mem *m, const struct chain *c);
+/// ret  true when the driver wants an interrupt for what was returned since this was last asked
+bool virtq_wants_interrupt(struct virtq *q, struct mem *m);
 /// Puts a request back: the next virtq_pop returns it again.
 void virtq_unpop(struct virtq *q);
 /// True when a request waits.

@@ -45,7 +45,12 @@ struct virtio_core {
     struct virtio *v; ///< set by the transport; first member of every device core
 };
 bool virtio_pop(struct virtio *v, unsigned queue, struct chain *c);
+/// Returns a request, and interrupts if the driver wants that.
 void virtio_push(struct virtio *v, unsigned queue, const struct chain *c);
+/// The two halves of virtio_push. Between them a driver that looks by itself may take what was returned;
+/// then virtio_signal does not interrupt (with event indices).
+void virtio_push_quietly(struct virtio *v, unsigned queue, const struct chain *c);
+void virtio_signal(struct virtio *v, unsigned queue);
 void virtio_unpop(struct virtio *v, unsigned queue);
 struct mem *virtio_mem(struct virtio *v);
 bool virtio_has_feature(const struct virtio *v, unsigned bit);

@@ -181,6 +181,17 @@ def missing_kernel_and_initrd():
 
 
 @test
+def consoles():
+    kernel = write('Image', image())
+    refused(125, 'serial tty: not one of stdio', args=['run', kernel, '--serial', 'tty'])
+    refused(125, 'virtio-console file:no/where: No such file', args=['run', kernel, '--virtio-console', 'file:no/where'])
+    refused(125, 'virtio-console stdio: --serial has it', args=['run', kernel, '--serial', 'stdio', '--virtio-console', 'stdio'])
+    for option in ('--serial', '--virtio-console'):
+        r = Run('run', kernel, option, 'pty', '--timeout', '200ms')
+        r.want(f'{option[2:]}: /dev/pts/' in r.err, 'where the terminal is')
+
+
+@test
 def empty_initrd():
     refused(126, 'rd: empty initrd', args=['run', write('Image', image()), '-i', write('rd', b'')])
 

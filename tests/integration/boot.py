@@ -282,7 +282,38 @@ def kallsyms(o):
             c.exit_status()
 
 
-SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, net, el2, kvm, check, check_fault,
+def hvc(o):
+    """The virtio console: typing, and more pieces of output than Linux forgives interrupts for; beside the UART; a panic."""
+    c = start(o, 'Image-cloud', '-i', INITRD, '-a', 'console=hvc0', '--virtio-console', 'stdio', tty=True)
+    c.expect(r'bruin:/# ')
+    c.type('echo $((6*7)); for k in 1 2 3 4; do seq 1 40000; done; echo EN""D; dmesg | grep -c nobody.cared\n')
+    c.expect(r'\n42\n')
+    c.expect(r'\nEND\n0\n')
+    text = c.seen.decode(errors='replace')
+    want(text.count('\n'.join(str(n) for n in range(1, 40001))) == 4, 'all numbers in order, four times', c)
+    c.type('poweroff -f\n')
+    want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+    with tempfile.TemporaryDirectory() as d, socket.socket(socket.AF_UNIX) as s:
+        c = start(o, 'Image-cloud', '-i', INITRD, '-a', 'console=hvc0 console=ttyAMA0', '--virtio-console', f'unix:{d}/s', tty=True)
+        c.expect(r'bruin:/# ')
+        s.settimeout(10 * SLOW)
+        s.connect(f'{d}/s')
+        c.type('stty -F /dev/hvc0 -echo; echo from-the-guest >/dev/hvc0; read x </dev/hvc0; echo GOT "$x"\n')
+        got = b''
+        while b'from-the-guest' not in got:
+            got += s.recv(4096)
+        s.sendall(b'from the host\n')
+        c.expect('GOT from the host')
+        c.type('poweroff -f\n')
+        want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+    c = start(o, 'Image-cloud', '-i', INITRD, '-a', 'console=hvc0 panic=-1', '--virtio-console', 'stdio', tty=True)
+    c.expect(r'bruin:/# ')
+    c.type('echo c >/proc/sysrq-trigger\n')
+    c.expect('bruin: guest panic: Kernel panic - not syncing: sysrq triggered crash')
+    want(c.exit_status() == 112, f'exit status {c.process.returncode}, wanted 112', c)
+
+
+SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, net, hvc, el2, kvm, check, check_fault,
                                                         gcc_testsuite, kallsyms)}
 
 
