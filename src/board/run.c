@@ -392,6 +392,11 @@ bool machine_cpu_can_act(struct machine *m, unsigned index)
     return (v->state == VCPU_WFE && has_event_stream(v)) || timer_can_wake(m, v) || device_can_wake(m);
 }
 
+bool machine_gic_was_woken(struct machine *m, unsigned index)
+{
+    return m->chip == NULL || m->chip->ops->was_woken == NULL || m->chip->ops->was_woken(m->chip, index);
+}
+
 /// The earliest vCPU deadline or event, guest time.
 static u64 idle_deadline(struct machine *m, u64 now)
 {

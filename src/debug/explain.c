@@ -95,6 +95,7 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     f->valid = true;
     f->cpu = c->index;
     f->kind = kind;
+    f->vector = c->pc;
     f->pc = from_pc;
     const struct cpu_el_regs *el = &cpu_el_regs[c->el];
     f->el = c->el;
@@ -126,49 +127,65 @@ static void nested_exception(struct explain *x, struct cpu *c, struct cpu_watch 
         explain_doom(x, c, V_LOOP);
 }
 
-/// The handler returned to the instruction that faulted, which faults again.
-static void retried_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u64 from_pc, u64 esr, u64 far)
+/// The instruction that the handler returned to faults at once: the same again, or the next when it skips.
+static void retried_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u64 from_pc)
 {
-    bool same = c->eret_pc == from_pc && w->retry_pc == from_pc && w->retry_esr == esr && w->retry_far == far;
-    w->retry_count = same ? w->retry_count + 1 : 0;
+    w->retry_moves |= w->retry_count && from_pc != w->retry_pc;
+    if (w->retry_count == 0)
+        w->retry_moves = false;
+    w->retry_count = c->eret_pc == from_pc ? w->retry_count + 1 : 0;
     w->retry_pc = from_pc;
-    w->retry_esr = esr;
-    w->retry_far = far;
-    if (w->retry_count >= RETRY_MAX)
-        explain_doom(x, c, V_LOOP);
+    if (w->retry_count < RETRY_MAX)
+        return;
+    if (w->retry_moves && w->retried.valid)
+        w->root = w->retried;
+    explain_doom(x, c, V_LOOP);
 }
+
+static bool is_call(u64 esr)
+{
+    u32 ec = (u32)bits(esr, 31, 26);
+    return ec == EC_SVC64 || ec == EC_HVC64 || ec == EC_SMC64;
+}
+
+/// What was taken before and not returned from is work that handlers do: an interrupt, a system call.
+static bool is_at_work(const struct fault *root) { return (root->kind & 0x180) || is_call(root->esr); }
 
 static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc)
 {
     struct explain *x = ctx;
     struct cpu_watch *w = watch_of(x, c);
-    bool from_el1 = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0;
+    bool same_el = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0, at_vector = from_pc == c->pc || (w->root.valid && from_pc == w->root.vector);
     if (c->stage2) /* taken by a guest of the guest */
         return;
-    bool from_el0 = !from_el1 && bits(c->sr[cpu_el_regs[c->el].spsr], 3, 2) == 0;
+    bool from_el0 = !same_el && bits(c->sr[cpu_el_regs[c->el].spsr], 3, 2) == 0;
     w->ran_el0 |= from_el0;
     if (from_el0)
         x->quiet = true;
-    if (from_el1 && sync && c->erets == w->erets_seen && w->root.valid) {
+    bool nested = same_el && sync && c->erets == w->erets_seen && w->root.valid;
+    if (nested && (!is_at_work(&w->root) || at_vector || is_call(esr))) {
         nested_exception(x, c, w, from_pc);
     } else {
-        if (c->erets != w->erets_seen || !w->root.valid || from_el1) {
-            fault_fill(x, c, &w->root, kind, from_pc);
-            w->unsynced.is_root = false;
-            w->nested = w->same_count = 0;
-            w->same_pc = from_pc;
-        }
-        if (from_el1 && sync)
-            retried_exception(x, c, w, from_pc, esr, far);
+        if (same_el && sync && w->retry_count == 0 && c->eret_pc == from_pc)
+            w->retried = w->root;
+        fault_fill(x, c, &w->root, kind, from_pc);
+        w->unsynced.is_root = false;
+        w->nested = w->same_count = 0;
+        w->same_pc = from_pc;
+        if (same_el && sync)
+            retried_exception(x, c, w, from_pc);
         else
             w->retry_count = 0;
-        if (from_el1 && from_pc == c->pc && sync) /* the first exception is the fetch of the vector */
+        if (same_el && at_vector && sync) /* the first exception is the fetch of the vector */
             explain_doom(x, c, V_LOOP);
     }
+    bool returned = c->erets != w->erets_seen;
     w->erets_seen = c->erets;
     w->bad.valid = false;
+    if (!sync && is_strict(x))
+        lint_waker(x, c);
     if (!sync)
-        lint_interrupt(x, c, kind, from_pc);
+        lint_interrupt(x, c, kind, from_pc, returned);
     else
         w->storm = 0;
     if (UNLIKELY(c->unsynced))
@@ -178,7 +195,7 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
         lint_tables_fault(x, c, far, from_pc);
     if (UNLIKELY(handoff_active(x)))
         handoff_exception(x, c, kind, esr, far, from_pc);
-    if (from_el1 && !x->is_linux)
+    if (same_el && !x->is_linux)
         lint_stack_at(x, c, w->root.full ? w->root.sp : c->x[REG_SP], from_pc);
 }
 
@@ -254,6 +271,8 @@ static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
         handoff_fill(x, c, va, pa, write, exec);
     if (!(c->mode & MODE_MMU))
         return;
+    if (exec)
+        lint_table_registers(x, c, va);
     lint_alias(x, c, va, pa, attr, sh);
     if (x->cpus > 1)
         lint_share(x, c, va, pa, attr, sh);
@@ -430,6 +449,9 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     x->has_plan = plan != NULL;
     if (plan)
         x->plan = *plan;
+    memset(x->dtb_head, 0, sizeof x->dtb_head);
+    if (plan)
+        (void)!mem_read(machine_mem(x->m), plan->dtb, x->dtb_head, sizeof x->dtb_head);
     x->is_linux = plan && plan->kind == BOOT_KIND_IMAGE && plan->image.image_size_field > 4 * MIB;
     x->console_len = 0;
     x->console[0] = 0;
@@ -522,8 +544,7 @@ static const struct fault *outstanding(struct explain *x, unsigned cpu)
 {
     const struct cpu_watch *w = &x->cpu[cpu];
     const struct cpu *c = machine_cpu(x->m, cpu);
-    u32 ec = (u32)bits(w->root.esr, 31, 26);
-    bool call = (w->root.kind & 0x180) == 0 && (ec == EC_SVC64 || ec == EC_HVC64 || ec == EC_SMC64);
+    bool call = (w->root.kind & 0x180) == 0 && is_call(w->root.esr);
     if (!w->root.valid || !w->root.full || c->erets != w->erets_seen || (call && !w->nested))
         return NULL;
     return &w->root;
@@ -569,6 +590,22 @@ bool explain_has_panic(struct explain *x)
     return x->is_linux && !strstr(x->console, "reboot: Restarting system") && linux_has_panic(x, true);
 }
 
+/// The device tree that was loaded is gone: what young kernels clear or write without looking.
+static bool note_lost_dtb(struct explain *x)
+{
+    static const u8 magic[] = {0xd0, 0x0d, 0xfe, 0xed};
+    u8 now[8];
+    char text[240];
+    if (!x->has_plan || memcmp(x->dtb_head, magic, sizeof magic) || !mem_read(machine_mem(x->m), x->plan.dtb, now, sizeof now) ||
+        memcmp(now, x->dtb_head, sizeof now) == 0)
+        return false;
+    snprintf(text, sizeof text,
+             "The device tree at 0x%llx was overwritten (it now begins with %02x %02x %02x %02x): a cleared .bss, tables, a stack or a copy lies "
+             "over it.", (unsigned long long)x->plan.dtb, now[0], now[1], now[2], now[3]);
+    explain_note(x, "F07", text);
+    return true;
+}
+
 int explain_finish(struct explain *x, const struct machine_exit *e)
 {
     struct why w = {0};
@@ -585,6 +622,7 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
         trail_resolve(machine_cpu(x->m, i), &x->cpu[i].trail);
         trail_resolve(machine_cpu(x->m, i), &x->cpu[i].root.trail);
     }
+    bool lost_dtb = explains && x->verdict != V_TIMEOUT && !x->quiet && note_lost_dtb(x);
     if (x->verdict == V_PANIC)
         why_panic(x, &w);
     else if (x->verdict == V_STORM)
@@ -593,6 +631,8 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
         why_fault(x, &x->cpu[f->cpu], f, &w);
     else if (x->verdict == V_DEADLOCK || x->verdict == V_STUCK || x->verdict == V_TIMEOUT)
         why_idle(x, &w);
+    if (lost_dtb && !f && w.cause[0])
+        snprintf(w.cause + strlen(w.cause), sizeof w.cause - strlen(w.cause), " %s", x->note[x->note_count - 1].text);
     if (x->firmware_id[0] && f) { /* the firmware knows the image, the entry knows the fault */
         char why[sizeof w.cause];
         snprintf(why, sizeof why, "%s", w.cause);

@@ -95,7 +95,7 @@ void lint_cpu_on(struct explain *x, struct cpu *c)
         return; /* probing for CPUs is how some kernels count them */
     if (entry & 3)
         explain_say(x, c, "F07", true, "CPU_ON at %s: entry 0x%llx is not a multiple of 4", at, (ull)entry);
-    else if (!is_ram(x, entry) && (c->mode & MODE_MMU) && mmu_walk(c, entry, &w))
+    else if (!is_ram(x, entry) && (c->mode & MODE_MMU) && mmu_walk(c, entry, &w) && is_ram(x, w.pa))
         explain_say(x, c, "F07", true,
                     "CPU_ON at %s: entry 0x%llx is a virtual address; CPUs start with the MMU off, pass the physical "
                     "address 0x%llx",

@@ -16,13 +16,13 @@ static u32 pending_intid(struct explain *x, struct cpu *c)
     return mem_io_read(machine_mem(x->m), 0x08010018, 4, &v) ? (u32)v & 0x3ff : 1023;
 }
 
-void lint_interrupt(struct explain *x, struct cpu *c, u32 kind, u64 from_pc)
+void lint_interrupt(struct explain *x, struct cpu *c, u32 kind, u64 from_pc, bool returned)
 {
     struct cpu_watch *w = watch_of(x, c);
     u64 sp = c->x[REG_SP];
     bool at_once = c->eret_irq == c->erets && c->eret_pc == from_pc && c->erets;
     w->storm = at_once ? w->storm + 1 : 0;
-    w->irq_nest = (kind & 0x600) == 0x200 && sp < w->irq_sp && c->erets == w->erets_seen ? w->irq_nest + 1 : 0;
+    w->irq_nest = (kind & 0x600) == 0x200 && sp < w->irq_sp && !returned ? w->irq_nest + 1 : 0;
     w->irq_sp = sp;
     if (w->storm < STORM_MAX && w->irq_nest < NEST_MAX)
         return;

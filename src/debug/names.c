@@ -170,6 +170,42 @@ const char *place_name(struct explain *x, gpa_t pa, char *buf, size_t size)
     return buf;
 }
 
+static const struct boot_seg *seg_of(const struct explain *x, gva_t va)
+{
+    for (unsigned i = 0; x->has_plan && i < x->plan.seg_count; i++)
+        if (x->plan.seg[i].va && va - x->plan.seg[i].va < x->plan.seg[i].mem_len)
+            return &x->plan.seg[i];
+    return NULL;
+}
+
+bool image_read(struct explain *x, struct cpu *c, gva_t va, void *dst, size_t len)
+{
+    const struct boot_seg *g = seg_of(x, va);
+    if (mmu_debug_read(c, va, dst, len))
+        return true;
+    if (g && va - g->va + len <= g->mem_len)
+        return mem_read(machine_mem(x->m), g->gpa + (va - g->va), dst, len);
+    return is_ram(x, va) && mem_read(machine_mem(x->m), va, dst, len);
+}
+
+bool linear_pa(struct explain *x, struct cpu *c, gva_t pc, gva_t va, gpa_t *pa)
+{
+    const struct boot_seg *g = seg_of(x, va);
+    struct xlat w;
+    *pa = va;
+    if (!bit(va, 55))
+        return true;
+    if (g)
+        *pa = g->gpa + (va - g->va);
+    else if (bit(pc, 55) && mmu_walk(c, pc, &w))
+        *pa = va - (pc - w.pa);
+    else if ((g = seg_of(x, pc)) != NULL)
+        *pa = va - (g->va - g->gpa);
+    else
+        return false;
+    return true;
+}
+
 /* ---- system registers of other exception levels ---- */
 
 static const struct {

@@ -22,6 +22,7 @@ struct fault {
     bool valid, full; ///< full: registers and trail were kept too
     unsigned cpu;
     u32 kind; ///< vector offset
+    u64 vector; ///< where it went
     unsigned el; ///< that took it
     u64 pc;   ///< of the instruction that was interrupted
     u64 esr, far, elr, spsr;
@@ -40,8 +41,10 @@ struct cpu_watch {
     unsigned nested;      ///< exceptions since root without a return
     u64 same_pc;          ///< consecutive nested ones from this pc
     unsigned same_count;
-    u64 retry_pc, retry_esr, retry_far;
+    u64 retry_pc;
     unsigned retry_count;
+    bool retry_moves;    ///< ... and not always the same instruction: the handler skips
+    struct fault retried; ///< the fault that the handler returned from first
     struct bad_access bad;
     u64 mmu_on_pc;     ///< of the write that set SCTLR_EL1.M; 0: never
     u64 mmu_on_ttbr0, mmu_on_old_sctlr;
@@ -70,6 +73,7 @@ struct cpu_watch {
     u64 irq_sp;
     u32 storm_intid;
     bool checked_entry; ///< boot protocol was checked
+    bool checked_waker;
 };
 
 struct note {
@@ -102,6 +106,13 @@ struct explain {
     unsigned note_count;
     u64 said;        ///< one bit per catalogue id (said_bit): said once
     bool polls_uart; ///< the loop proved endless reads UART flags
+    struct {
+        gva_t va; ///< of the last load from RAM in the loop proved endless; 0: none
+        u64 val;
+        unsigned size;
+        bool exclusive;
+    } loop;
+    bool waits_input; ///< ... and input, which cannot come, would end it
     bool quiet;      ///< an EL0 instruction ran: early-boot lints are over
 
     char firmware_id[4], firmware_text[400]; ///< what the firmware said about a fatal exception
@@ -137,6 +148,7 @@ struct explain {
     _Atomic u64 console_bytes;  ///< printed so far
     u64 console_sampled;        ///< ... when last sampled
     unsigned silent_samples;
+    u8 dtb_head[8]; ///< of the device tree, as loaded
     u64 ring;  ///< offset of the printk ring in the kernel's memory, plus 1; 0: not found yet
 };
 
@@ -174,6 +186,11 @@ const char *board_at(gpa_t pa, char *buf, size_t size);
 /// What lies at a physical address: "ram", "pl011", "kernel image", "device tree", "nothing".
 const char *place_name(struct explain *x, gpa_t pa, char *buf, size_t size);
 bool is_ram(struct explain *x, gpa_t pa);
+/// Reads guest memory by a virtual address, and where the tables no longer map it from where it was loaded.
+bool image_read(struct explain *x, struct cpu *c, gva_t va, void *dst, size_t len);
+/// Where an address of the upper half most likely should lead: by the mapping of pc, or where the program was loaded.
+/// ret  false when that cannot be told; an address of the lower half is its own
+bool linear_pa(struct explain *x, struct cpu *c, gva_t pc, gva_t va, gpa_t *pa);
 /// Name of a system register of any exception level, by its MRS/MSR encoding word.
 const char *sysreg_word_name(u32 word, char *buf, size_t size);
 
@@ -230,6 +247,8 @@ void lint_unsynced(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 from
 void lint_entry(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                      ///< F07
 void lint_cpu_on(struct explain *x, struct cpu *c);                                         ///< F07
 void lint_conduit(struct explain *x, struct cpu *c, u64 fn, bool smc);                      ///< F12
+void lint_table_registers(struct explain *x, struct cpu *c, gva_t va);                      ///< F08
+void lint_waker(struct explain *x, struct cpu *c);                                          ///< F13
 void lint_stack_fill(struct explain *x, struct cpu *c, gva_t va);                           ///< F14
 void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc);                       ///< F14
 void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                     ///< F15
@@ -240,7 +259,7 @@ void lint_alias_free(struct explain *x);
 void lint_tables_fill(struct explain *x, struct cpu *c, gva_t va);                          ///< F17
 void lint_tables_fault(struct explain *x, struct cpu *c, gva_t va, u64 pc);                 ///< F17
 void lint_tables_op(struct explain *x, struct cpu *c, u32 enc, u64 val);                    ///< F17
-void lint_interrupt(struct explain *x, struct cpu *c, u32 kind, u64 from_pc);               ///< F21
+void lint_interrupt(struct explain *x, struct cpu *c, u32 kind, u64 from_pc, bool returned);               ///< F21
 void why_storm(struct explain *x, struct why *out);
 void lint_tables_free(struct explain *x);
 void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr);         ///< F06

@@ -1,6 +1,7 @@
 /// Proofs that a loop never ends. A rehearsal CPU runs it with the memory it writes kept aside; the loop is
 /// endless when a whole state comes back, or when the values that change from one round to the next
 /// (counters, the time) decide neither where it goes nor what it touches.
+#include "chr/chr.h"
 #include "debug/priv.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ struct proof {
     bool reads_fr;     ///< ... was asked
     bool reads_uart;   ///< some register of a PL011 was read
     bool reads_ram;
-    bool reads_time;
+    bool reads_time, saw_time;
     u64 time;
     /* Which values differ from round to round. */
     bool taints;       ///< being followed
@@ -79,6 +80,8 @@ static bool load(struct proof *p, struct cpu *s, gva_t va, unsigned size, u64 *v
     if (!mmu_debug_read(s, va, buf, size))
         return read_device(p, s, va, size, val);
     p->reads_ram = true;
+    p->x->loop.va = va;
+    p->x->loop.size = size;
     for (unsigned k = 0; k < size; k++) {
         const struct cell *c = find_cell(&p->now, (va + k) & ~7ULL);
         if (c) {
@@ -86,7 +89,7 @@ static bool load(struct proof *p, struct cpu *s, gva_t va, unsigned size, u64 *v
             p->load_tainted |= c->tainted >> ((va + k) & 7) & 1;
         }
     }
-    val[0] = ld64(buf);
+    val[0] = p->x->loop.val = ld64(buf);
     if (size == 16)
         val[1] = ld64(buf + 8);
     return true;
@@ -183,7 +186,7 @@ static bool is_calm_system(struct proof *p, const struct insn *i)
     case OP_MRS:
         name = sysreg_name((u32)i->imm);
         if (name && (strncmp(name, "CNTVCT", 6) == 0 || strncmp(name, "CNTPCT", 6) == 0))
-            return p->reads_time = true;
+            return p->reads_time = p->saw_time = true;
         return name && strncmp(name, "CNTV", 4) != 0 && strncmp(name, "CNTP_", 5) != 0 && strncmp(name, "ICC_", 4) != 0 &&
                strncmp(name, "PM", 2) != 0 && strcmp(name, "ISR_EL1") != 0 && strncmp(name, "RNDR", 4) != 0;
     default: return !(i->flags & END) && i->op != OP_SVC && i->op != OP_HVC && i->op != OP_SMC && i->op != OP_BRK &&
@@ -236,6 +239,7 @@ static bool step(struct proof *p)
         s->pc += 4;
         return !p->taints || !is_time || follow(p, &i, true);
     }
+    p->x->loop.exclusive |= (word & 0x3fc00000) == 0x08400000; /* LDXR, LDAXR, LDXP, LDAXP */
     u64 taken = s->exceptions;
     s->probe = &p->probe;
     int st = i.fn(s, &i);
@@ -385,14 +389,21 @@ static enum proof_result prove(struct proof *p, struct cpu *c, unsigned steps_ma
 enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps_max, bool *reads_ram)
 {
     static const u32 inputs[] = {FR_RXFE, 0, FR_RXFF};
+    struct chr *serial = machine_config(x->m)->serial;
     struct proof *p = xcalloc(1, sizeof *p);
     enum proof_result r = PROOF_ENDLESS;
     p->x = x;
     p->probe.access = access;
-    for (unsigned i = 0; i < ARRAY_LEN(inputs) && r == PROOF_ENDLESS && (i == 0 || p->reads_fr); i++) {
+    x->waits_input = false;
+    memset(&x->loop, 0, sizeof x->loop);
+    for (unsigned i = 0; i < ARRAY_LEN(inputs) && r == PROOF_ENDLESS && !x->waits_input && (i == 0 || p->reads_fr); i++) {
         p->fr_input = inputs[i];
         r = prove(p, c, steps_max);
+        /* Only input would end it, and the host has none left. Loops that also look at the time may do so for a reason. */
+        x->waits_input = i && r == PROOF_ENDS && !p->saw_time && !(serial && chr_can_input(serial));
     }
+    if (x->waits_input)
+        r = PROOF_ENDLESS;
     *reads_ram = p->reads_ram;
     x->polls_uart = p->reads_uart;
     free(p);

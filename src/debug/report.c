@@ -78,7 +78,7 @@ static void put_where(struct out *o, unsigned cpu, u64 pc, u64 lr, u64 sp)
     struct cpu *c = machine_cpu(o->x->m, cpu);
     char at[120], sym[96], dis[96] = "";
     u32 word;
-    if (!(pc & 3) && mmu_debug_read(c, pc, &word, 4))
+    if (!(pc & 3) && image_read(o->x, c, pc, &word, 4))
         insn_disas(word, pc, dis, sizeof dis);
     line(o, "where", "cpu%u pc=%s: %s", cpu, name_full(o->x, pc, at, sizeof at), dis[0] ? dis : "(not readable)");
     line(o, "", "lr=%s sp=0x%llx", name_full(o->x, lr, at, sizeof at), (ull)sp);

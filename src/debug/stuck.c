@@ -18,10 +18,12 @@ static bool has_dma(struct explain *x)
     return false;
 }
 
-/// What goes to EL2 cannot be masked below it.
+/// What goes to EL2 cannot be masked below it; what goes to EL1 is not taken at EL2.
 static bool interrupts_masked(const struct cpu *c)
 {
     u64 hcr = c->has_el2 && c->el < 2 ? c->sr[SYSREG_HCR_EL2] : 0;
+    if (c->el == 2 && !(c->sr[SYSREG_HCR_EL2] & (HCR_TGE | HCR_IMO | HCR_FMO)))
+        return true;
     return (c->daif & DAIF_I) && (c->daif & DAIF_F) && !(hcr & (HCR_TGE | HCR_IMO | HCR_FMO));
 }
 

@@ -17,6 +17,19 @@ void why_add(struct scene *s, const char *fmt, ...)
 /// The code at pc is no longer what was loaded, or never was code.
 static bool is_zero_word(const struct scene *s) { return s->have_word && s->word == 0; }
 
+static u16 op_at(struct scene *s, u64 pc)
+{
+    u32 word;
+    struct insn i;
+    if (pc == 0 || !image_read(s->x, s->c, pc, &word, 4))
+        return OP_INVALID;
+    insn_decode(word, &i);
+    return i.op;
+}
+
+bool is_eret_at(struct scene *s, u64 pc) { return op_at(s, pc) == OP_ERET; }
+static bool is_return_at(struct scene *s, u64 pc) { return op_at(s, pc) == OP_RET; }
+
 u64 trail_source(const struct fault *f, u64 to)
 {
     for (unsigned k = 1; k <= TRAIL_LEN && k <= f->trail.head; k++) {
@@ -93,7 +106,8 @@ static void place_hint(struct scene *s, gpa_t pa)
 {
     const struct machine_config *m = machine_config(s->x->m);
     char who[96];
-    const char *board = board_at(pa, who, sizeof who);
+    u64 behind = pa - (m->ram_base + m->ram_size);
+    const char *board = behind < MIB ? NULL : board_at(pa, who, sizeof who);
     if (!m->bare && m->gic == 3 && pa >= 0x08010000 && pa < 0x08020000)
         why_add(s, ", where the CPU interface of a GICv2 would be: this machine has a GICv3 (system registers ICC_*; --gic 2 gives "
                    "a GICv2).");
@@ -101,23 +115,36 @@ static void place_hint(struct scene *s, gpa_t pa)
         why_add(s, ", where the redistributors of a GICv3 would be: this machine has a GICv2 (--gic 3 gives a GICv3).");
     else if (board)
         why_add(s, ", where this board has nothing: that is %s.", board);
-    else if (pa - (m->ram_base + m->ram_size) < 1024 * MIB)
+    else if (behind < 1024 * MIB)
         why_add(s, ", behind the end of RAM (0x%llx): the guest has %llu MiB, -m gives more.",
                 (ull)(m->ram_base + m->ram_size - 1), (ull)(m->ram_size / MIB));
     else
         why_add(s, ", where this board has neither RAM nor a device.");
 }
 
+/// No register that a call preserves holds the address of the device tree any more.
+static bool lost_dtb_pointer(struct scene *s)
+{
+    const struct explain *x = s->x;
+    bool kept = !x->has_plan || x->is_linux || x->quiet || memcmp(x->dtb_head, "\xd0\x0d\xfe\xed", 4) != 0;
+    for (unsigned r = 0; r < 31; r++)
+        kept |= s->f->x[r] == x->plan.dtb;
+    return !kept;
+}
+
 static bool f09_device(struct scene *s)
 {
     char val[80] = "", who[96];
     struct bad_access b = s->f->bad;
-    bool foreign = s->mmu && is_dabt(s) && s->fsc >= 4 && s->fsc < 8 && !mem_find(machine_mem(s->x->m), s->f->far) &&
-                   board_at(s->f->far, who, sizeof who);
+    const struct machine_config *m = machine_config(s->x->m);
+    gpa_t pa = s->f->far;
+    bool foreign = s->mmu && is_dabt(s) && s->fsc >= 4 && s->fsc < 8 && linear_pa(s->x, s->c, s->f->pc, s->f->far, &pa) &&
+                   !mem_find(machine_mem(s->x->m), pa) &&
+                   (board_at(pa, who, sizeof who) || pa - (m->ram_base + m->ram_size) < MIB);
     if (!is_dabt(s) || (!foreign && (s->fsc != 0x10 || !b.valid)))
         return false;
     if (foreign)
-        b = (struct bad_access){.write = bit(s->f->esr, 6), .pa = s->f->far, .size = 1u << s->insn.p};
+        b = (struct bad_access){.write = bit(s->f->esr, 6), .pa = pa, .size = 1u << s->insn.p};
     bool null = b.pa < 4096;
     if (b.write && b.size == 1 && b.val >= 32 && b.val < 127)
         snprintf(val, sizeof val, " '%c'", (char)b.val);
@@ -126,7 +153,8 @@ static bool f09_device(struct scene *s)
     if (null) {
         why_add(s, ": a null pointer (plus an offset); nothing answers there.");
         SAY(fix, "Check where the pointer came from; with the MMU off, .bss that was not cleared or an address that was "
-                 "never relocated also ends here.");
+                 "never relocated also ends here%s.", b.write || !lost_dtb_pointer(s) ? ""
+                 : ", and so does a device tree pointer that was not kept: x0 holds it at the first instruction only");
         return name_it(s, "F09", "access through a null pointer");
     }
     place_hint(s, b.pa);
@@ -166,6 +194,9 @@ static bool ran_off_the_end(struct scene *s, bool zeros)
     return name_it(s, "F01", "ran off the end of the code");
 }
 
+/// The level whose ERET led here: the one above when this one was entered by it.
+static unsigned returned_from(struct scene *s) { return s->c->has_el2 && s->f->kind < 0x400 && s->f->el == 1 && s->c->erets == 1 ? 2 : 1; }
+
 static bool f01_jump(struct scene *s)
 {
     const struct fault *f = s->f;
@@ -188,7 +219,15 @@ static bool f01_jump(struct scene *s)
         SAY(fix, "Pass CPU_ON the physical address of the entry: the CPU starts with its MMU off.");
         return name_it(s, "F07", "secondary CPU started at a wrong address");
     }
-    if (s->ec == EC_PC_ALIGN)
+    if (is_eret_at(s, src))
+        SAY(cause, "ERET at %s went to ELR_EL%u=0x%llx, where there is %s%s.", from, f->el == 2 ? 2 : returned_from(s), (ull)f->pc,
+            s->mmu && s->fsc >= 4 ? "no executable mapping" : zeros ? "memory of zeros (udf #0)" : place,
+            f->pc ? bit(f->pc, 63) && !s->mmu ? ": a virtual address, while the MMU is off" : "" : ": it was never set");
+    else if (is_return_at(s, src) && f->pc != s->c->eret_pc)
+        SAY(cause, "The return (ret) at %s went to 0x%llx, where there is %s: the return address on the stack was overwritten, or never "
+                   "saved.", from, (ull)f->pc, s->ec == EC_PC_ALIGN ? "no code (it is not even a multiple of 4)" : run_text ? "text" : zeros ?
+            "memory of zeros" : s->mmu && s->fsc >= 4 ? "no executable mapping" : place);
+    else if (s->ec == EC_PC_ALIGN)
         SAY(cause, "Jump from %s to 0x%llx, which is not a multiple of 4.", from, (ull)f->pc);
     else if (run_text)
         SAY(cause, "Jump from %s to 0x%llx, where there is text (\"%s\"), not code.", from, (ull)f->pc, text);
@@ -210,7 +249,14 @@ static bool f01_jump(struct scene *s)
         SAY(cause, "Jump from %s to 0x%llx, a virtual address, while the MMU is off.", from, (ull)f->pc);
     else
         SAY(cause, "Jump from %s to 0x%llx, where there is %s.", from, (ull)f->pc, place);
-    SAY(fix, "%s", bit(f->pc, 63) && !s->mmu ? "Turn the MMU on first, or use pc-relative addresses (adr, adrp) before."
+    if (is_return_at(s, src))
+        SAY(fix, "Look for an array on the stack that is written past its end, a stack that overflows (F14) or shares memory with another, "
+                 "a function that calls others without saving x30, or a frame restored with another size than it was made.");
+    else if (is_eret_at(s, src))
+        SAY(fix, "%s", "Write the address of the code to return to (physical while the MMU is off; adr, not ldr =symbol) to ELR_ELx before "
+                       "ERET, and restore it on every way out of a handler.");
+    else
+        SAY(fix, "%s", bit(f->pc, 63) && !s->mmu ? "Turn the MMU on first, or use pc-relative addresses (adr, adrp) before."
                    : "Check the pointer or return address that was used: the registers above show its origin, often an "
                      "overwritten stack, a missing relocation or an unset function pointer.");
     return name_it(s, "F01", zeros || run_text ? "jump into memory without code" : "jump to nothing");
@@ -245,6 +291,27 @@ static bool data_abort(struct scene *s)
     if (s->f->far < 4096)
         return name_it(s, "F09", "access through a null pointer");
     return name_it(s, "F02", "data abort that nothing handles");
+}
+
+/// A system register that EL2 traps: which, and by what.
+static bool f02_trapped(struct scene *s)
+{
+    char reg[40];
+    u32 iss = (u32)bits(s->f->esr, 24, 0);
+    u32 enc = (u32)(bits(iss, 21, 20) << 14 | bits(iss, 16, 14) << 11 | bits(iss, 13, 10) << 7 | bits(iss, 4, 1) << 3 | bits(iss, 19, 17));
+    if (s->ec != EC_SYSREG || !s->have_word || s->insn.op == OP_SYS)
+        return false;
+    sysreg_word_name(s->word, reg, sizeof reg);
+    unsigned from = (unsigned)bits(s->f->spsr, 3, 2);
+    bool timer = strncmp(reg, "CNTP", 4) == 0, other = strncmp(reg, "CNT", 3) == 0, icc = strncmp(reg, "ICC_", 4) == 0;
+    bool vm = (enc >> 7 & 15) == 2 || enc == SYSREG_ENC(3, 0, 1, 0, 0) || enc == SYSREG_ENC(3, 0, 10, 2, 0);
+    const char *by = s->f->el == 1 ? other ? "CNTKCTL_EL1 (EL0PCTEN, EL0VCTEN, EL0PTEN, EL0VTEN)" : "SCTLR_EL1 (UMA, UCT, UCI, DZE)"
+                     : timer ? "CNTHCTL_EL2.EL1PCEN (and EL1PCTEN for the counter)" : other ? "CNTHCTL_EL2" : icc ? "ICC_SRE_EL2.Enable or ICH_HCR_EL2"
+                     : vm ? "HCR_EL2.TVM or TRVM" : "HCR_EL2, HSTR_EL2 or MDCR_EL2";
+    SAY(cause, "`%s` at EL%u is trapped to EL%u: %s belongs to a level that did not give it away.", s->dis, from, s->f->el, reg);
+    SAY(fix, "Open it at EL%u with %s before the ERET to EL%u%s.", s->f->el, by, from,
+        timer && s->f->el == 2 ? ", as with mov x0, #3; msr cnthctl_el2, x0" : "");
+    return name_it(s, "F02", "system register access that a higher level traps");
 }
 
 static bool f02_vectors(struct scene *s)
@@ -299,6 +366,18 @@ static bool interrupt(struct scene *s)
     return name_it(s, "F02", "interrupt that nothing handles");
 }
 
+/// A table as for AArch32: sixteen branches, one word each.
+static bool has_narrow_vectors(struct scene *s)
+{
+    u32 word[16];
+    unsigned branches = 0;
+    if (!image_read(s->x, s->c, s->f->sr_vbar, word, sizeof word))
+        return false;
+    for (unsigned i = 0; i < 16; i++)
+        branches += word[i] >> 26 == 5; /* b */
+    return branches >= 4 && word[0] >> 26 == 5 && word[1] >> 26 == 5;
+}
+
 /// The loop is in the handler: what it does faults again.
 static void add_handler(struct scene *s)
 {
@@ -308,13 +387,19 @@ static void add_handler(struct scene *s)
     if (s->w->vbar_written)
         why_add(s, " VBAR_EL1 was set to 0x%llx, which is not a multiple of 2 KiB: the vectors are taken from 0x%llx.",
                 (ull)s->w->vbar_written, (ull)(s->w->vbar_written & ~0x7ffULL));
+    if (s->f->sr_vbar && has_narrow_vectors(s))
+        why_add(s, " The table at VBAR_EL1=0x%llx holds branches one word apart: each of its 16 entries is 0x80 bytes long, so this exception "
+                   "entered at +0x%x, in other code.", (ull)s->f->sr_vbar, s->f->kind);
     if (s->x->verdict != V_LOOP || !l->valid || s->w->nested == 0)
         return;
     u64 vbar = s->f->sr_vbar, ec = bits(l->esr, 31, 26);
     bool first = l->pc - vbar < 0x800;
-    if (first && (ec == EC_IABT || ec == EC_PC_ALIGN))
-        why_add(s, " Its vector at 0x%llx cannot be fetched%s, so the exception repeats for ever.", (ull)l->pc,
-                vbar ? "" : " (VBAR_EL1 was never set)");
+    if (first && (ec == EC_IABT || ec == EC_PC_ALIGN)) {
+        why_add(s, " Its vector at 0x%llx cannot be fetched%s", (ull)l->pc, vbar ? "" : " (VBAR_EL1 was never set)");
+        if (vbar)
+            add_walk_of(s, l->pc);
+        why_add(s, ", so the exception repeats for ever.");
+    }
     else if (first && ec == EC_UNKNOWN && mmu_debug_read(s->c, l->pc, &word, 4) && word == 0)
         why_add(s, " Its vector at %s holds zeros: there are no vectors at VBAR_EL1.", name_full(s->x, l->pc, at, sizeof at));
     else if (l->sp == 0)
@@ -328,7 +413,8 @@ static void add_handler(struct scene *s)
 static void add_retry(struct scene *s)
 {
     if (s->x->verdict == V_LOOP && s->w->nested == 0 && s->w->retry_count && s->f->sr_vbar)
-        why_add(s, " The handler returns to the same instruction each time without having removed the cause.");
+        why_add(s, "%s", s->w->retry_moves ? " The handler steps over each instruction that faults and returns to the next, which faults as well."
+                                           : " The handler returns to the same instruction each time without having removed the cause.");
 }
 
 void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault *f, struct why *out)
@@ -336,13 +422,13 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     struct cpu *c = machine_cpu(x->m, f->cpu);
     struct scene sc = {.x = x, .c = c, .w = w, .f = f, .out = out}, *s = &sc;
     static bool (*const entry[])(struct scene *) = {
-        f05_unsynced, interrupt, f12_conduit, f11_level, f14_stack, bad_stack, f01_text, f04_fp_trap, f03_alignment, f15_exclusive,
-        f08_turned_off, f08_tables, f10_virtual, f10_link, f09_device, f01_jump, data_abort, f02_vectors,
+        f05_unsynced, interrupt, f12_conduit, f11_level, f14_stack, f10_link, bad_stack, f01_text, f04_fp_trap, f03_alignment, f15_exclusive,
+        f08_turned_off, f08_moved, f08_tables, f10_virtual, f09_device, f01_jump, data_abort, f02_trapped, f02_vectors,
     };
     s->ec = (u32)bits(f->esr, 31, 26);
     s->fsc = (u32)bits(f->esr, 5, 0);
     s->mmu = bit(f->sr_sctlr, 0);
-    s->have_word = !(f->pc & 3) && mmu_debug_read(c, f->pc, &s->word, 4);
+    s->have_word = !(f->pc & 3) && image_read(x, c, f->pc, &s->word, 4);
     if (s->have_word) {
         insn_decode(s->word, &s->insn);
         insn_disas(s->word, f->pc, s->dis, sizeof s->dis);
@@ -352,7 +438,7 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     for (unsigned i = 0; i < ARRAY_LEN(entry); i++)
         if (entry[i](s))
             break;
-    size_t own = strcmp(out->id, "F11") && strcmp(out->id, "F12") ? 0 : strlen(out->cause); /* they name levels themselves */
+    size_t own = strcmp(out->id, "F11") && strcmp(out->id, "F12") && s->ec != EC_SYSREG ? 0 : strlen(out->cause); /* they name levels themselves */
     add_handler(s);
     add_retry(s);
     if (f->el == 2) {

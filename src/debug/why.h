@@ -39,6 +39,9 @@ static inline bool is_unmapped(const struct scene *s) { return s->fsc < 0x0c; }
 /// Where the last transfer to an address came from; 0: not known.
 u64 trail_source(const struct fault *f, u64 to);
 
+/// There is an ERET at this address.
+bool is_eret_at(struct scene *s, u64 pc);
+
 /* Each entry: ret  true when it recognised the fault and named it. */
 
 /* why_insn.c */
@@ -55,5 +58,8 @@ bool bad_stack(struct scene *s);
 /* why_mmu.c */
 bool f08_tables(struct scene *s);
 bool f08_turned_off(struct scene *s);
+bool f08_moved(struct scene *s);
+/// Appends where the walk of an address stops, if the MMU is on and it does.
+void add_walk_of(struct scene *s, gva_t va);
 
 #endif

@@ -2,6 +2,7 @@
 /// controller to say which link of the chain is missing.
 #include "debug/priv.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #define GICD 0x08000000ULL
@@ -91,6 +92,51 @@ const char *pending_interrupt(struct explain *x, struct cpu *c, char *buf, size_
     return buf;
 }
 
+/// The links of a chain that are broken, one after the other.
+struct links {
+    char *buf;
+    size_t size, len;
+    unsigned count;
+};
+
+static void PRINTF_LIKE(2, 3) broken(struct links *l, const char *fmt, ...)
+{
+    va_list ap;
+    if (l->count++ && l->len < l->size)
+        l->len += (size_t)snprintf(l->buf + l->len, l->size - l->len, "; and ");
+    if (l->len >= l->size)
+        return;
+    va_start(ap, fmt);
+    l->len += (size_t)vsnprintf(l->buf + l->len, l->size - l->len, fmt, ap);
+    va_end(ap);
+}
+
+static void gic_links(struct explain *x, const struct chain *k, unsigned intid, struct links *l)
+{
+    bool group1 = bit(k->group, intid), v3 = machine_config(x->m)->gic == 3;
+    u64 prio = priority(x, k, intid);
+    if (!bit(k->enabled, intid))
+        broken(l, "INTID %u is not enabled in the GIC (%s=0x%llx)", intid, v3 ? "GICR_ISENABLER0" : "GICD_ISENABLER0", (ull)k->enabled);
+    if (k->asleep)
+        broken(l, "the redistributor sleeps (GICR_WAKER.ProcessorSleep=1): clear it first");
+    if (!(k->gicd_ctlr & 3))
+        broken(l, "the distributor is off (GICD_CTLR=0x%llx)", (ull)k->gicd_ctlr);
+    if (bit(k->active, intid))
+        broken(l, "INTID %u is still active: its handler acknowledged it (IAR) and never ended it (EOIR), so it cannot come again", intid);
+    if (!k->group1 && !k->group0)
+        broken(l, "the CPU interface takes no interrupts (group enable is 0: %s)", v3 ? "ICC_IGRPEN1_EL1" : "GICC_CTLR");
+    else if (!(group1 ? k->group1 : k->group0))
+        broken(l, "INTID %u is in group %d (IGROUPR0=0x%llx), which is not enabled in the CPU interface", intid, group1, (ull)k->group);
+    else if ((k->gicd_ctlr & 3) && !bit(k->gicd_ctlr, group1))
+        broken(l, "INTID %u is in group %d (IGROUPR0=0x%llx), which is not enabled in GICD_CTLR", intid, group1, (ull)k->group);
+    if (k->pmr == 0)
+        broken(l, "the priority mask (PMR) is 0 and blocks every interrupt");
+    else if (prio >= k->pmr)
+        broken(l, "INTID %u has priority 0x%llx, and the priority mask (PMR=0x%llx) lets only lower values through", intid, (ull)prio,
+               (ull)k->pmr);
+}
+
+/// ret  NULL when no timer is enabled
 static const char *timer_link(struct explain *x, const struct cpu *c, const struct chain *k, char *buf, size_t size)
 {
     const struct {
@@ -100,49 +146,36 @@ static const char *timer_link(struct explain *x, const struct cpu *c, const stru
         enum sysreg_id cval;
     } all[] = {{k->v_ctl, 27, "virtual", SYSREG_CNTV_CVAL_EL0}, {k->p_ctl, 30, "physical", SYSREG_CNTP_CVAL_EL0},
                {k->hp_ctl, 26, "EL2 physical", SYSREG_CNTHP_CVAL_EL2}, {k->hv_ctl, 28, "EL2 virtual", SYSREG_CNTHV_CVAL_EL2}};
+    struct links l = {.buf = buf, .size = size};
     unsigned t = 0;
     while (t < ARRAY_LEN(all) && !(all[t].ctl & 1))
         t++;
     if (t == ARRAY_LEN(all))
         return NULL;
-    unsigned intid = all[t].intid;
-    const char *name = all[t].name;
-    u64 ctl = all[t].ctl;
-    size_t n;
-    u64 prio = priority(x, k, intid);
-    bool group1 = bit(k->group, intid);
-    n = (size_t)snprintf(buf, size, "The %s timer runs, but ", name);
-    buf += n;
-    size -= n;
+    l.len = (size_t)snprintf(buf, size, "The %s timer runs, but ", all[t].name);
     u64 cval = c->sr[all[t].cval], freq = c->sr[SYSREG_CNTFRQ_EL0];
-    if (ctl & 2)
-        snprintf(buf, size, "its IMASK bit masks it.");
-    else if (freq && cval / freq > YEAR_S)
-        snprintf(buf, size, "its compare value 0x%llx is %llu years away.", (ull)cval, (ull)(cval / freq / YEAR_S));
-    else if (!bit(k->enabled, intid))
-        snprintf(buf, size, "INTID %u is not enabled in the GIC (%s=0x%llx).", intid,
-                 k->bank == GICD ? "GICD_ISENABLER0" : "GICR_ISENABLER0", (ull)k->enabled);
-    else if (k->asleep)
-        snprintf(buf, size, "the redistributor sleeps (GICR_WAKER.ProcessorSleep=1): clear it first.");
-    else if (!(k->gicd_ctlr & 3))
-        snprintf(buf, size, "the distributor is off (GICD_CTLR=0x%llx).", (ull)k->gicd_ctlr);
-    else if (bit(k->active, intid))
-        snprintf(buf, size, "INTID %u is still active: its handler acknowledged it (IAR) and never ended it (EOIR), so it cannot "
-                            "come again.", intid);
-    else if (!k->group1 && !k->group0)
-        snprintf(buf, size, "the CPU interface takes no interrupts (group enable is 0%s).",
-                 machine_config(x->m)->gic == 3 ? ": ICC_IGRPEN1_EL1" : ": GICC_CTLR");
-    else if (!(group1 ? k->group1 : k->group0) || !bit(k->gicd_ctlr, group1))
-        snprintf(buf, size, "INTID %u is in group %d (IGROUPR0=0x%llx), which is not enabled %s.", intid, group1, (ull)k->group,
-                 (group1 ? k->group1 : k->group0) ? "in GICD_CTLR" : "in the CPU interface");
-    else if (k->pmr == 0)
-        snprintf(buf, size, "the priority mask (PMR) is 0 and blocks every interrupt.");
-    else if (prio >= k->pmr)
-        snprintf(buf, size, "INTID %u has priority 0x%llx, and the priority mask (PMR=0x%llx) lets only lower values through.", intid,
-                 (ull)prio, (ull)k->pmr);
-    else
-        snprintf(buf, size, "its interrupt does not reach the CPU (an active one of higher priority?).");
-    return buf - n;
+    if (all[t].ctl & 2)
+        broken(&l, "its IMASK bit masks it");
+    if (freq && cval / freq > YEAR_S)
+        broken(&l, "its compare value 0x%llx is %llu years away", (ull)cval, (ull)(cval / freq / YEAR_S));
+    if (k->has_gic)
+        gic_links(x, k, all[t].intid, &l);
+    if (l.count && (c->daif & DAIF_I) && c->el == 1)
+        broken(&l, "interrupts are masked (DAIF.I=1)");
+    if (l.count == 0)
+        broken(&l, "its interrupt does not reach the CPU (an active one of higher priority?)");
+    if (l.len + 1 < size)
+        snprintf(buf + l.len, size - l.len, ".");
+    return buf;
+}
+
+static const char *psci_name(u64 fn)
+{
+    static const char *const shown[] = {" (PSCI_VERSION)", " (CPU_SUSPEND)", " (CPU_OFF)", " (CPU_ON)", " (AFFINITY_INFO; CPU_ON is 0xc4000003)",
+                                        " (MIGRATE)", " (MIGRATE_INFO_TYPE)", " (MIGRATE_INFO_UP_CPU)", " (SYSTEM_OFF)", " (SYSTEM_RESET)",
+                                        " (PSCI_FEATURES)"};
+    unsigned n = fn & 0xffff;
+    return (fn & ~0x4000ffffULL) == 0x84000000 && n < ARRAY_LEN(shown) ? shown[n] : "";
 }
 
 /// A firmware call that was refused before: most likely what is waited for.
@@ -162,22 +195,51 @@ static bool add_psci(struct explain *x, const struct cpu_watch *w, struct why *o
                  (s64)w->psci.ret == -4 ? "already on" : w->psci.entry & 3 ? "the entry is not a multiple of 4" : "no such CPU",
                  x->cpus, x->cpus == 1 ? "" : "s", x->cpus == 1 ? " (-c N gives more)" : x->cpus == 2 ? " and 0x1" : ", 0x1, ...");
     else
-        snprintf(out->cause + n, sizeof out->cause - n, " Before, the firmware call x0=0x%llx at %s was refused (%lld%s).", (ull)fn, at,
+        snprintf(out->cause + n, sizeof out->cause - n, " Before, the firmware call x0=0x%llx%s at %s was refused (%lld%s).", (ull)fn, psci_name(fn), at,
                  (long long)w->psci.ret, (s64)w->psci.ret == -1 ? ": no such function" : "");
     return on;
 }
 
+/// At EL2 without HCR_EL2.IMO or TGE physical interrupts belong to EL1 and are never taken.
+static bool keeps_from_el2(const struct cpu *c)
+{
+    return c->el == 2 && !(c->sr[SYSREG_HCR_EL2] & (HCR_IMO | HCR_TGE));
+}
+
+static u64 loop_value(const struct explain *x)
+{
+    return x->loop.size >= 8 ? x->loop.val : x->loop.val & ((1ULL << 8 * x->loop.size) - 1);
+}
+
 static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct why *out)
 {
+    struct chain k;
     bool masked = c->daif & DAIF_I;
-    char what[96];
+    char what[96], link[400];
     snprintf(out->title, sizeof out->title, "a loop that nothing can end");
-    snprintf(out->cause, sizeof out->cause, "cpu%u loops at %s on values that nothing else changes, and %s, so it never leaves.",
-             c->index, at, masked ? "interrupts are masked (DAIF.I=1)" : "no interrupt is enabled that could come");
+    char held[160] = "";
+    if (x->loop.va && x->loop.exclusive)
+        snprintf(held, sizeof held, " It waits for a lock at %s, which holds 0x%llx: taken, and never released.",
+                 name_full(x, x->loop.va, what, sizeof what), (ull)loop_value(x));
+    else if (x->loop.va)
+        snprintf(held, sizeof held, " It last read %s, which holds 0x%llx.", name_full(x, x->loop.va, what, sizeof what), (ull)loop_value(x));
+    snprintf(out->cause, sizeof out->cause, "cpu%u loops at %s on values that nothing else changes, and %s, so it never leaves.%s",
+             c->index, at, masked ? "interrupts are masked (DAIF.I=1)" : "no interrupt is enabled that could come", held);
     snprintf(out->fix, sizeof out->fix,
              "If the program is finished here, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0); else find why it came "
              "to this loop from the transfers above.", c->has_el2 ? "smc" : "hvc");
+    if (x->loop.exclusive)
+        snprintf(out->fix, sizeof out->fix, "Release the lock on every way out, do not take it twice (also not in a handler that interrupted its "
+                                            "holder), and clear it before its first use; on silicon a lock also needs cacheable memory.");
     size_t n = strlen(out->cause);
+    if (x->waits_input) {
+        snprintf(out->title, sizeof out->title, "waiting for input that cannot come");
+        snprintf(out->cause, sizeof out->cause, "cpu%u polls the UART for input at %s, and the host's input is at its end (%s).", c->index, at,
+                 machine_config(x->m)->serial ? "end of file, or a serial port without input" : "no serial port");
+        snprintf(out->fix, sizeof out->fix, "Give it input (a terminal, a pipe that stays open, --serial pty or unix:PATH), or do not wait for a "
+                                            "key in an unattended run.");
+        return;
+    }
     if (x->polls_uart) {
         snprintf(out->title, sizeof out->title, "waiting for a UART flag that never changes");
         snprintf(out->cause + n, sizeof out->cause - n, " It reads a register of the PL011 and waits for a bit that this UART never shows "
@@ -189,13 +251,46 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
                  pending_interrupt(x, c, what, sizeof what));
         snprintf(out->fix, sizeof out->fix, "Unmask interrupts (msr daifclr, #2) before waiting for one; WFI wakes while they are masked, "
                                             "but no handler runs.");
+        return;
+    } else if (!masked && keeps_from_el2(c) && cpu_irq_wire(c)) {
+        snprintf(out->title, sizeof out->title, "waiting at EL2 for an interrupt that goes to EL1");
+        snprintf(out->cause, sizeof out->cause,
+                 "cpu%u loops at %s at EL2. An interrupt%s is pending, but HCR_EL2.IMO=0 routes it to EL1, so it is never taken at EL2.",
+                 c->index, at, pending_interrupt(x, c, what, sizeof what));
+        snprintf(out->fix, sizeof out->fix, "A kernel for EL1 drops to EL1 first (SPSR_EL2=0x3c5, ELR_EL2, ERET): what it wrote to registers "
+                                            "of EL1 has no effect at EL2. A kernel for EL2 sets HCR_EL2.IMO and uses VBAR_EL2.");
+        return;
     }
+    read_chain(x, c, &k);
+    if (!x->polls_uart && timer_link(x, c, &k, link, sizeof link) && !strstr(link, "active one of")) {
+        snprintf(out->cause + n, sizeof out->cause - n, " %s", link);
+        snprintf(out->fix, sizeof out->fix, "If the loop waits for the timer's interrupt, mend that link of the chain: timer, INTID enabled in the "
+                                            "GIC, group, priority below PMR, CPU interface on, DAIF.I=0, and EOI after each one.");
+    }
+}
+
+/// The last line the guest printed: often its own reason for stopping.
+static void add_last_words(struct explain *x, struct why *out)
+{
+    unsigned end = x->console_len, n = 0;
+    while (end && (u8)x->console[end - 1] <= ' ')
+        end--;
+    unsigned from = end;
+    while (from && x->console[from - 1] != '\n' && x->console[from - 1] != '\r' && end - from < 100)
+        from--;
+    char words[104];
+    for (; from < end; from++)
+        words[n++] = (u8)x->console[from] >= ' ' && (u8)x->console[from] < 127 ? x->console[from] : '?';
+    words[n] = 0;
+    size_t len = strlen(out->cause);
+    if (n)
+        snprintf(out->cause + len, sizeof out->cause - len, " The last line it printed: \"%s\".", words);
 }
 
 static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct why *out)
 {
     struct chain k;
-    char link[300];
+    char link[400];
     u32 word;
     struct insn i = {0};
     if (mmu_debug_read(c, c->pc - 4, &word, 4))
@@ -250,6 +345,7 @@ void why_idle(struct explain *x, struct why *out)
         why_stuck(x, c, at, out);
     else
         why_asleep(x, c, at, out);
+    add_last_words(x, out);
     const struct cpu_watch *w = watch_of(x, c);
     if (add_psci(x, w, out)) {
         snprintf(out->id, sizeof out->id, "F07");

@@ -92,6 +92,9 @@ bool f11_level(struct scene *s)
         sysreg_word_name(s->word, reg, sizeof reg);
         SAY(cause, "`%s` at EL0: %s needs EL1.", s->dis, s->insn.op == OP_SYS ? "it" : reg);
         SAY(fix, "Do it at EL1, through a system call; the program runs at EL0 since the ERET before.");
+        if (s->c->erets == 1)
+            why_add(s, " The first ERET had SPSR=0x%llx, which is EL0; a kernel is entered with 0x3c5 (EL1h, DAIF masked).",
+                    (ull)s->c->eret_spsr);
         return name_it(s, "F11", "EL1 register accessed at EL0");
     }
     if (!sys || op1 < 4 || (op1 == 7 && s->insn.op == OP_SYS))

@@ -15,37 +15,42 @@ static unsigned granule_kib(const struct scene *s, bool high)
     return high ? tg1[bits(s->f->sr_tcr, 31, 30)] : tg0[bits(s->f->sr_tcr, 15, 14)];
 }
 
-static bool is_identity(struct scene *s, u64 tcr, gva_t va)
+/// With this TCR the tables would lead from va to pa.
+static bool would_map(struct scene *s, u64 tcr, gva_t va, gpa_t pa)
 {
     struct cpu *sim = s->x->sim;
     struct xlat w;
-    sim->sr[SYSREG_TCR_EL1] = tcr;
-    return mmu_walk(sim, va, &w) && w.pa == va;
+    sim->sr[cpu_regime_regs[s->c->regime].tcr] = tcr;
+    return mmu_walk(sim, va, &w) && w.pa == pa;
 }
 
 /// Would another size or granule have read the same table right?
 static void try_tcr(struct scene *s, gva_t va)
 {
     u64 tcr = s->f->sr_tcr;
-    unsigned have = in_size(s, false);
-    if (bit(va, 55) || !is_ram(s->x, va))
+    bool high = bit(va, 55);
+    unsigned have = in_size(s, high), tg = high ? 30 : 14, size = high ? 16 : 0;
+    gpa_t pa;
+    if (!linear_pa(s->x, s->c, s->f->pc, va, &pa) || !mem_find(machine_mem(s->x->m), pa))
         return;
     rehearse_begin(s->x, s->c);
-    for (unsigned g = 0; g < 3; g++) {
-        static const char *const size[] = {"4", "64", "16"};
-        u64 t = (tcr & ~(3ULL << 14)) | (u64)g << 14;
-        if (t != tcr && is_identity(s, t, va)) {
-            why_add(s, " Read with a granule of %s KiB (TCR_EL1.TG0=%u) the table at TTBR0_EL1 would map it: TG0=%llu is wrong.",
-                    size[g], g, (ull)bits(tcr, 15, 14));
+    for (unsigned g = 0; g < 4; g++) {
+        static const char *const kib[2][4] = {{"4", "64", "16", NULL}, {NULL, "16", "4", "64"}};
+        u64 t = (tcr & ~(3ULL << tg)) | (u64)g << tg;
+        if (kib[high][g] && t != tcr && would_map(s, t, va, pa)) {
+            why_add(s, " Read with a granule of %s KiB (TCR_EL1.TG%d=%u) the table at TTBR%d_EL1 would map it: TG%d=%llu is wrong.",
+                    kib[high][g], high, g, high, high, (ull)bits(tcr, tg + 1, tg));
             return;
         }
     }
-    for (unsigned t0sz = 16; t0sz <= 39; t0sz++)
-        if (t0sz != have && is_identity(s, (tcr & ~0x3fULL) | t0sz, va)) {
-            why_add(s, " With T0SZ=%u the table at TTBR0_EL1 would map it: T0SZ=%u makes the walk start at another level.", t0sz,
-                    have);
+    for (unsigned k = 15; k <= 39; k++) {
+        unsigned sz = k == 15 ? 25 : k; /* the usual one first: several read a table alike */
+        if (sz != have && would_map(s, (tcr & ~(0x3fULL << size)) | (u64)sz << size, va, pa)) {
+            why_add(s, " With T%dSZ=%u the table at TTBR%d_EL1 would map it: T%dSZ=%u makes the walk start at another level.", high, sz,
+                    high, high, have);
             return;
         }
+    }
 }
 
 /// What the walk of FAR met. ret  false when nothing can be added
@@ -58,17 +63,22 @@ static void explain_walk(struct scene *s)
     u64 top = va_bits < 56 ? (high ? ~va : va) << 8 >> 8 >> va_bits : 0;
     u64 d = w->desc[l];
     bool read = w->desc_pa[l] != 0;
+    u64 ttbr = high ? s->f->sr_ttbr1 : s->f->sr_ttbr0;
     char place[80];
+    gpa_t pa;
     if (bit(s->f->sr_tcr, high ? 23 : 7))
         why_add(s, " TCR_EL1.EPD%d=1 turns translation by TTBR%d_EL1 off.", high, high);
     else if (top)
-        why_add(s, " T%dSZ=%u covers %u bits of address only (up to 0x%llx).", high, tsz, va_bits, (ull)((1ULL << va_bits) - 1));
+        why_add(s, " T%dSZ=%u covers %u bits of address only (%s 0x%llx).", high, tsz, va_bits, high ? "from" : "up to",
+                (ull)(high ? ~0ULL << va_bits : (1ULL << va_bits) - 1));
     else if (w->fault >= 0x14 && w->fault < 0x18 && w->level == w->desc_first)
-        why_add(s, " TTBR%d_EL1=0x%llx points to %s.", high, (ull)(high ? s->f->sr_ttbr1 : s->f->sr_ttbr0),
-                place_name(s->x, (high ? s->f->sr_ttbr1 : s->f->sr_ttbr0) & 0xfffffffffffeULL, place, sizeof place));
+        why_add(s, " TTBR%d_EL1=0x%llx points to %s.", high, (ull)ttbr,
+                place_name(s->x, ttbr & 0xfffffffffffeULL, place, sizeof place));
     else if (w->fault >= 0x14 && w->fault < 0x18)
         why_add(s, " The level %d descriptor 0x%llx is a table descriptor for an address where nothing is.", w->level - 1,
                 (ull)w->desc[(w->level - 1) & 3]);
+    else if (w->fault < 4 && !s->walk_ok && !read && bit(ttbr, 55) && linear_pa(s->x, s->c, s->f->pc, ttbr, &pa) && is_ram(s->x, pa))
+        why_add(s, " TTBR%d_EL1=0x%llx is a virtual address; it must hold the physical one, 0x%llx.", high, (ull)ttbr, (ull)pa);
     else if (w->fault < 4 && !s->walk_ok)
         why_add(s, " %s 0x%llx needs more than the %u bits of physical address that TCR_EL1.IPS=%llu allows.",
                 read ? "The output address of the descriptor" : "The table address", (ull)(read ? d & 0xfffffffff000ULL : s->f->sr_ttbr0),
@@ -80,8 +90,20 @@ static void explain_walk(struct scene *s)
                 (ull)d, granule_kib(s, high));
     else if (read && w->fault < 8)
         why_add(s, " The level %u descriptor is 0x%llx (invalid).", l, (ull)d);
-    if (w->fault < 8 && !top && !bit(s->f->sr_tcr, high ? 23 : 7))
+    if ((w->fault < 8 || s->walk_ok) && (!top || high) && !bit(s->f->sr_tcr, high ? 23 : 7))
         try_tcr(s, va);
+}
+
+void add_walk_of(struct scene *s, gva_t va)
+{
+    struct xlat w;
+    char fsc[80];
+    if (!s->mmu || mmu_walk(s->c, va, &w))
+        return;
+    why_add(s, " (%s", fsc_name(w.fault, fsc, sizeof fsc));
+    if (w.desc_pa[w.level & 3])
+        why_add(s, ": the descriptor is 0x%llx", (ull)w.desc[w.level & 3]);
+    why_add(s, ")");
 }
 
 static void permission(struct scene *s)
@@ -89,7 +111,11 @@ static void permission(struct scene *s)
     const struct xlat *w = &s->walk;
     const struct fault *f = s->f;
     bool write = bit(f->esr, 6) && is_dabt(s);
-    if (is_iabt(s)) {
+    if (is_iabt(s) && f->kind >= 0x400 && bits(f->spsr, 3, 2) == 0) {
+        SAY(cause, "0x%llx is mapped but not executable at EL0: UXN (bit 54) is set in a descriptor of the walk%s.", (ull)f->far,
+            w->user_r ? "" : ", and AP[1]=0 keeps EL0 from reading it too");
+        SAY(fix, "Clear UXN in the descriptors of code that runs at EL0, and set AP[1] (bit 6) for what it reads.");
+    } else if (is_iabt(s)) {
         SAY(cause, "0x%llx is mapped but not executable at EL1: %s.", (ull)f->far,
             w->user_w ? "AP[1]=1 makes it writable at EL0, and that is never executable at EL1"
             : bit(f->sr_sctlr, 19) && w->priv_w ? "it is writable and SCTLR_EL1.WXN=1"
@@ -97,6 +123,8 @@ static void permission(struct scene *s)
         SAY(fix, "%s", w->user_w ? "Clear AP[1] (bit 6) in the descriptors of kernel code."
                        : bit(f->sr_sctlr, 19) && w->priv_w ? "Map code read-only (AP[2], bit 7), or clear SCTLR_EL1.WXN."
                                                            : "Clear PXN in the descriptors of code that runs at EL1.");
+        if (is_eret_at(s, trail_source(f, f->pc)) && bits(s->c->eret_spsr, 3, 2) == 1)
+            why_add(s, " ERET entered it with SPSR=0x%llx, which is EL1; a program for EL0 is entered with SPSR.M=0.", (ull)s->c->eret_spsr);
     } else if (f->kind >= 0x400 && !w->user_r) {
         SAY(cause, "%s 0x%llx by EL0, which is mapped for EL1 only (AP[1]=0).", write ? "Write to" : "Read of", (ull)f->far);
         SAY(fix, "Set AP[1] (bit 6) in the descriptors of what programs at EL0 use: their data and literals, not only their code.");
@@ -124,6 +152,9 @@ static bool lost_code(struct scene *s)
     if (by_switch)
         SAY(cause, "The translation tables were changed at %s (TTBR or TCR), and under the new ones the running code at 0x%llx has "
                    "no mapping.", name_full(s->x, w->tables_pc, at, sizeof at), (ull)f->pc);
+    else if (f->pc - w->mmu_on_pc <= 8 && s->walk_ok)
+        SAY(cause, "The MMU was turned on at %s and the new tables lead the code that did it to PA 0x%llx; pc needs VA 0x%llx = PA 0x%llx.",
+            name_full(s->x, w->mmu_on_pc, at, sizeof at), (ull)s->walk.pa, (ull)f->far, (ull)f->far);
     else if (f->pc - w->mmu_on_pc <= 8)
         SAY(cause, "The MMU was turned on at %s and the code that did it has no mapping under the new tables; pc needs VA 0x%llx = "
                    "PA 0x%llx.", name_full(s->x, w->mmu_on_pc, at, sizeof at), (ull)f->far, (ull)f->far);
@@ -145,7 +176,11 @@ bool f08_tables(struct scene *s)
     if (!s->mmu || !(is_iabt(s) || is_dabt(s)) || !s->w->mmu_on_pc)
         return false;
     bool walk_abort = s->fsc >= 0x14 && s->fsc < 0x18, high = bit(f->far, 55);
-    bool known = !high && mem_find(machine_mem(x->m), f->far);
+    gpa_t want;
+    bool known = linear_pa(x, s->c, f->pc, f->far, &want) && mem_find(machine_mem(x->m), want);
+    bool just_on = f->pc - s->w->mmu_on_pc <= 8;
+    if (just_on && is_iabt(s) && !high && s->walk_ok && s->walk.pa != f->far)
+        return lost_code(s);
     bool stray = is_iabt(s) && (!is_ram(x, s->walk.pa) || (s->have_word && s->word == 0));
     if (s->fsc >= 0x0c && s->fsc < 0x10 && !stray) {
         permission(s);
@@ -156,10 +191,10 @@ bool f08_tables(struct scene *s)
         SAY(fix, "Set AF (bit 10) in block and page descriptors.");
         return name_it(s, "F08", "access flag not set in the descriptor");
     }
-    if (s->fsc == 0x10 && s->walk_ok && s->walk.pa != f->far && known) {
+    if (s->fsc == 0x10 && s->walk_ok && s->walk.pa != want && known) {
         SAY(cause, "The tables map 0x%llx (%s) to PA 0x%llx, where there is nothing: the output address of its descriptor is wrong.",
-            (ull)f->far, place_name(x, f->far, place, sizeof place), (ull)s->walk.pa);
-        SAY(fix, "Put PA 0x%llx into the descriptor.", (ull)f->far);
+            (ull)f->far, place_name(x, want, place, sizeof place), (ull)s->walk.pa);
+        SAY(fix, "Put PA 0x%llx into the descriptor.", (ull)want);
         return name_it(s, "F08", "descriptor with a wrong output address");
     }
     if (s->fsc >= 0x0c && s->fsc <= 0x10)
@@ -172,6 +207,14 @@ bool f08_tables(struct scene *s)
     }
     if (lost_code(s))
         return true;
+    if (high && is_iabt(s) && is_ram(x, want) && known && want != f->far) {
+        SAY(cause, "Jump from %s to 0x%llx in the upper half, which the tables of TTBR1_EL1 do not map; it should lead to PA 0x%llx.",
+            trail_source(f, f->pc) ? name_full(x, trail_source(f, f->pc), from, sizeof from) : "an unknown place", (ull)f->pc, (ull)want);
+        explain_walk(s);
+        SAY(fix, "Map the kernel where it was linked, and check that T1SZ and TG1 in TCR_EL1 (TG1 is encoded otherwise than TG0) fit the level "
+                 "at which TTBR1_EL1's table starts.");
+        return name_it(s, "F08", "upper half without a mapping of the kernel");
+    }
     if (walk_abort || s->fsc < 4) {
         SAY(cause, "The translation tables are wrong for 0x%llx.", (ull)f->far);
         explain_walk(s);
@@ -181,11 +224,30 @@ bool f08_tables(struct scene *s)
     }
     if (!is_dabt(s) || !known)
         return false;
-    SAY(cause, "0x%llx (%s) was reachable before the MMU was turned on at 0x%llx; the new tables do not map it.", (ull)f->far,
-        place_name(x, f->far, place, sizeof place), (ull)s->w->mmu_on_pc);
+    if (high || s->f->pc - s->w->mmu_on_pc > 4 * PAGE)
+        SAY(cause, "The translation tables do not map 0x%llx, which should lead to PA 0x%llx (%s).", (ull)f->far, (ull)want,
+            place_name(x, want, place, sizeof place));
+    else
+        SAY(cause, "0x%llx (%s) was reachable before the MMU was turned on at 0x%llx; the new tables do not map it.", (ull)f->far,
+            place_name(x, f->far, place, sizeof place), (ull)s->w->mmu_on_pc);
     explain_walk(s);
     SAY(fix, "Map it before it is used: RAM as Normal, devices as Device-nGnRE memory.");
-    return name_it(s, "F08", "MMU turned on without a mapping for what is used next");
+    return name_it(s, "F08", "MMU on without a mapping for what is used");
+}
+
+/// Right after the MMU went on other memory is run: the tables lead the code elsewhere.
+bool f08_moved(struct scene *s)
+{
+    const struct fault *f = s->f;
+    char at[96];
+    struct xlat w;
+    if (!s->mmu || s->ec != EC_UNKNOWN || bit(f->pc, 55) || !s->w->mmu_on_pc || f->pc - s->w->mmu_on_pc > 256 || !mmu_walk(s->c, f->pc, &w) ||
+        w.pa == f->pc)
+        return false;
+    SAY(cause, "The MMU was turned on at %s, and the new tables lead the code behind it to PA 0x%llx instead of 0x%llx: other bytes (`%s`) run.",
+        name_full(s->x, s->w->mmu_on_pc, at, sizeof at), (ull)w.pa, (ull)f->pc, s->dis);
+    SAY(fix, "Put PA 0x%llx into the descriptor that maps 0x%llx.", (ull)(f->pc & ~0xfffULL), (ull)(f->pc & ~0xfffULL));
+    return name_it(s, "F08", "descriptor with a wrong output address");
 }
 
 /// MMU off while the code ran at an address that is no physical one.

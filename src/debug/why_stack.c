@@ -13,7 +13,7 @@ static unsigned call_repeats(struct scene *s)
         struct insn k;
         u32 word;
         unsigned n = 0;
-        if (t->e[i].to == 0 || !mmu_debug_read(s->c, t->e[i].from, &word, 4))
+        if (t->e[i].to == 0 || !image_read(s->x, s->c, t->e[i].from, &word, 4))
             continue;
         insn_decode(word, &k);
         if (k.op != OP_BL && k.op != OP_BLR)
@@ -31,7 +31,7 @@ static unsigned stack_repeats(struct scene *s)
     u8 buf[2048];
     unsigned n = 0;
     u64 sp = align_up(s->f->sp, 16), lr = s->f->x[30];
-    if (lr == 0 || !mmu_debug_read(s->c, sp, buf, sizeof buf))
+    if (lr == 0 || !image_read(s->x, s->c, sp, buf, sizeof buf))
         return 0;
     for (unsigned i = 0; i < sizeof buf; i += 8)
         n += ld64(buf + i) == lr;
@@ -43,7 +43,7 @@ static unsigned frame_repeats(struct scene *s)
 {
     u64 fp = s->f->x[29], rec[2], pc[16];
     unsigned n = 0, best = 0;
-    for (; n < ARRAY_LEN(pc) && !(fp & 7) && fp && mmu_debug_read(s->c, fp, rec, sizeof rec); n++, fp = rec[0]) {
+    for (; n < ARRAY_LEN(pc) && !(fp & 7) && fp && image_read(s->x, s->c, fp, rec, sizeof rec); n++, fp = rec[0]) {
         pc[n] = rec[1];
         if (rec[0] <= fp)
             break;
@@ -98,8 +98,9 @@ bool f14_stack(struct scene *s)
     bool deep = call_repeats(s) >= DEEP_CALLS || stack_repeats(s) >= DEEP_FRAMES || frame_repeats(s) >= DEEP_FRAMES;
     struct xlat to;
     bool ram = is_dabt(s) && near ? mmu_walk(s->c, f->far, &to) && is_ram(s->x, to.pa) : sp_in_ram(s);
+    bool ate_tables = deep && s->mmu && !mmu_walk(s->c, f->pc, &to); /* not even the code is mapped any more */
     bool fell = !s->mmu && f->far < base && base - f->sp + NEAR_SP < OUT_OF_SIGHT && f->sp >= MIB; /* out of the bottom of RAM */
-    if (is_dabt(s) && (by_sp || near) && (below || was_noted(s) || ((deep || fell) && !ram) || (deep && s->mmu && by_sp)))
+    if (is_dabt(s) && (by_sp || near) && (below || was_noted(s) || ((deep || fell) && !ram) || (deep && s->mmu && by_sp) || ate_tables))
         SAY(cause, "The stack overflowed: SP=0x%llx %s%s.", (ull)f->sp, below ? "is below its stack" : "ran out of memory",
             deep ? ", and the same call repeats: recursion without end" : ": a large local array, or too small a stack");
     else if ((s->ec == EC_UNKNOWN || is_iabt(s) || is_dabt(s) || s->ec == EC_PC_ALIGN || s->ec == EC_FP) &&
@@ -108,9 +109,33 @@ bool f14_stack(struct scene *s)
             deep ? "; the same call repeats: recursion without end" : "");
     else
         return false;
+    if (ate_tables)
+        why_add(s, " On its way down it ran over the translation tables: not even the code is mapped any more.");
     SAY(fix, "Bound the recursion, make large locals static, or give the stack more room%s.",
         x->stack_hi ? "" : " (--stack LO-HI checks its bounds)");
     return name_it(s, "F14", "stack overflow");
+}
+
+/// Not 0, and yet nowhere near a stack: a virtual address made twice, memory that is not there.
+static bool stray_stack(struct scene *s, const char *who)
+{
+    const struct fault *f = s->f;
+    const struct machine_config *m = machine_config(s->x->m);
+    char place[80];
+    gpa_t pa, once;
+    struct xlat w;
+    if (!linear_pa(s->x, s->c, f->pc, f->sp - 1, &pa) || is_ram(s->x, pa) || (!s->mmu && f->far >> 48))
+        return false;
+    SAY(cause, "`%s` uses %s=0x%llx, where %s", s->dis, who, (ull)f->sp,
+        s->mmu && !s->walk_ok ? "nothing is mapped and no RAM would be: the stack pointer was set wrong" : "no RAM is: the stack pointer was set wrong");
+    if (bit(f->pc, 55) && mmu_walk(s->c, f->pc, &w) && linear_pa(s->x, s->c, f->pc, pa, &once) && is_ram(s->x, pa - (f->pc - w.pa)))
+        why_add(s, "; the offset of the upper half (0x%llx) was added to it twice.", (ull)(f->pc - w.pa));
+    else if (pa - (m->ram_base + m->ram_size) < 1024 * MIB)
+        why_add(s, "; RAM ends at 0x%llx.", (ull)(m->ram_base + m->ram_size - 1));
+    else
+        why_add(s, " (there is %s).", place_name(s->x, pa, place, sizeof place));
+    SAY(fix, "Point SP at the top of a stack inside the program's own memory (.bss), at the address that is valid while it is used.");
+    return name_it(s, "F02", "stack pointer that points nowhere");
 }
 
 /// Not grown too far: never set, or not aligned.
@@ -126,7 +151,9 @@ bool bad_stack(struct scene *s)
         SAY(fix, "Keep SP 16-byte aligned: push registers in pairs and align the initial stack.");
         return name_it(s, "F02", "misaligned stack pointer");
     }
-    if (!is_dabt(s) || !by_sp || f->sp - 0x1000 < ~0ULL - 0x2000) /* within a page of 0 */
+    if (is_dabt(s) && by_sp && f->sp - 0x1000 < ~0ULL - 0x2000)
+        return stray_stack(s, who);
+    if (!is_dabt(s) || !by_sp)
         return false;
     SAY(cause, "`%s` uses %s=0x%llx: the stack pointer%s was never set.", s->dis, who, (ull)f->sp,
         f->cpu ? " of this CPU" : "");

@@ -244,6 +244,7 @@ void gic_reset(struct gic *g)
         c->group_on[0] = c->group_on[1] = false;
         c->eoi_split = c->cbpr = c->fiq_enabled = c->ack_ctl = false;
         gic_virt_reset(&c->virt);
+        c->woken = false;
         c->asleep = false; /* as after EL3 firmware: EDK2 does not wake redistributors itself */
     }
     gic_update(g);
@@ -297,7 +298,7 @@ static void cpu_state(struct state *s, struct gic_cpu *c)
     state_u8(s, &c->bpr[0]);
     state_u8(s, &c->bpr[1]);
     bool *flags[] = {&c->group_on[0], &c->group_on[1], &c->eoi_split, &c->cbpr,
-                     &c->fiq_enabled, &c->ack_ctl,     &c->asleep};
+                     &c->fiq_enabled, &c->ack_ctl,     &c->asleep,  &c->woken};
     for (unsigned i = 0; i < ARRAY_LEN(flags); i++)
         state_bool(s, flags[i]);
     for (unsigned i = 0; i < GIC_LRS; i++)

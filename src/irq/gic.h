@@ -49,6 +49,7 @@ struct gic_cpu {
     bool group_on[2];
     bool eoi_split, cbpr, fiq_enabled, ack_ctl;
     bool asleep; ///< v3: GICR_WAKER.ProcessorSleep
+    bool woken;  ///< v3: the guest wrote GICR_WAKER
     struct irq_line wire[IRQ_WIRES];
     u8 wires; ///< their levels
     struct gic_virt virt;

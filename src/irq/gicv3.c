@@ -174,7 +174,7 @@ static void redist_word_write(struct gic_cpu *c, u64 off, u32 v)
 {
     u64 sgi = off - GICR_SGI_BASE;
     if (off == GICR_WAKER)
-        c->asleep = v & WAKER_SLEEP;
+        c->asleep = v & WAKER_SLEEP, c->woken = true;
     else if (off == GICR_SGI_BASE + GICD_ICFGR + 4)
         gic_config_write(&c->bank, 1, v, 0xffff0000);
     else if (off >= GICR_SGI_BASE && sgi >= GICD_IGROUPR && sgi < GICD_IPRIORITYR && !(sgi & 0x7f))
@@ -246,6 +246,12 @@ static void gicv3_fdt(struct irqchip *chip, void *fdt, int node)
 
 static void gicv3_reset(struct irqchip *c) { gic_reset(CONTAINER_OF(c, struct gic, chip)); }
 
+static bool gicv3_was_woken(struct irqchip *chip, unsigned cpu)
+{
+    const struct gic *g = (const struct gic *)chip;
+    return cpu < g->cpus && g->cpu[cpu].woken;
+}
+
 static const struct irqchip_ops gicv3_ops = {
     .name = "gic-v3",
     .compatible = "arm,gic-v3",
@@ -254,6 +260,7 @@ static const struct irqchip_ops gicv3_ops = {
     .frame = gicv3_frame,
     .set_line = gic_set_line,
     .can_deliver = gic_can_deliver,
+    .was_woken = gicv3_was_woken,
     .fdt = gicv3_fdt,
     .reset = gicv3_reset,
     .state = gic_state,

@@ -36,6 +36,8 @@ struct irqchip_ops {
     void (*set_line)(struct irqchip *c, unsigned intid, unsigned cpu, bool level);
     /// True when raising intid would raise a wire now: enabled on the whole way.
     bool (*can_deliver)(struct irqchip *c, unsigned intid, unsigned cpu);
+    /// The guest switched this CPU's part on (GICR_WAKER); NULL: there is no such thing.
+    bool (*was_woken)(struct irqchip *c, unsigned cpu);
     /// Further properties of its FDT node; may be NULL.
     void (*fdt)(struct irqchip *c, void *fdt, int node);
     void (*reset)(struct irqchip *c);
