@@ -240,10 +240,10 @@ void cfi_flash_attach(struct cfi_flash *f, u8 *array) { f->array = array; }
 bool cfi_flash_open(struct cfi_flash *f, const char *path, struct err *e)
 {
     struct os_file file;
-    if (!os_file_open(&file, path, CFI_FLASH_SIZE, e))
+    f->fd = os_open_rw(path, CFI_FLASH_SIZE, e);
+    if (f->fd < 0 || !os_file_open(&file, path, CFI_FLASH_SIZE, e))
         return false;
     memcpy(f->array, file.data, file.size);
     os_file_close(&file);
-    f->fd = os_open_rw(path, e);
-    return f->fd >= 0;
+    return true;
 }

@@ -12,7 +12,7 @@ struct cfi_flash *cfi_flash_new(struct mem *mem);
 void cfi_flash_free(struct cfi_flash *f);
 /// The array of CFI_FLASH_SIZE bytes that mem_add_flash made.
 void cfi_flash_attach(struct cfi_flash *f, u8 *array);
-/// Keeps the contents in a file: read now, written through as the guest programs.
+/// Keeps the contents in a file: read now, written through as the guest programs. A missing one is made.
 MUST_USE bool cfi_flash_open(struct cfi_flash *f, const char *path, struct err *e);
 
 #endif

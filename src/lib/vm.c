@@ -96,6 +96,8 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
     mc->net_forward = vm->net_forward;
     mc->flash = flash_file(c) != NULL;
     mc->flash_vars = bruin_config_get(c, "flash-vars");
+    if (mc->flash_vars && !mc->flash)
+        return err_set(e, ERR_USAGE, "flash-vars: needs firmware in flash (--flash FILE)");
     if (mc->cpus < 1 || mc->cpus > MACHINE_CPUS_MAX)
         return err_set(e, ERR_USAGE, "cpus: %u; 1 to %d are possible", mc->cpus, MACHINE_CPUS_MAX);
     return true;

@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -275,12 +276,20 @@ bool os_write_at(int fd, u64 off, const void *buf, size_t len)
     return true;
 }
 
-int os_open_rw(const char *path, struct err *e)
+int os_open_rw(const char *path, u64 size, struct err *e)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    struct stat st;
     if (fd < 0)
         err_set(e, ERR_NOT_FOUND, "%s: cannot be written: %s", path, strerror(errno));
-    return fd;
+    else if (flock(fd, LOCK_EX | LOCK_NB))
+        err_set(e, ERR_USAGE, "%s: another machine is using it", path);
+    else if (fstat(fd, &st) || (st.st_size == 0 && ftruncate(fd, (off_t)size)))
+        err_set(e, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+    else
+        return fd;
+    os_close(fd);
+    return -1;
 }
 
 void os_set_nonblock(int fd, bool on)

@@ -136,8 +136,9 @@ long os_read(int fd, void *buf, size_t len);
 long os_write(int fd, const void *buf, size_t len);
 /// Writes all of it at an offset. ret  false on an error
 bool os_write_at(int fd, u64 off, const void *buf, size_t len);
-/// Opens an existing file for reading and writing. ret  -1 with a message
-int os_open_rw(const char *path, struct err *e);
+/// Opens a file for reading and writing, for this process alone; a missing or empty one becomes size
+/// zeros. ret  -1 with a message
+int os_open_rw(const char *path, u64 size, struct err *e);
 void os_set_nonblock(int fd, bool on);
 void os_close(int fd);
 

@@ -192,6 +192,11 @@ def consoles():
 
 
 @test
+def variables_without_flash():
+    refused(125, 'flash-vars: needs firmware in flash', args=['run', write('Image', image()), '--flash-vars', 'vars.fd'])
+
+
+@test
 def empty_initrd():
     refused(126, 'rd: empty initrd', args=['run', write('Image', image()), '-i', write('rd', b'')])
 

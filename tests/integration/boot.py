@@ -313,7 +313,30 @@ def hvc(o):
     want(c.exit_status() == 112, f'exit status {c.process.returncode}, wanted 112', c)
 
 
-SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, net, hvc, el2, kvm, check, check_fault,
+def flash_vars(o):
+    """EDK2 in flash: a variable that one run sets is there in the next; the file is made, and is one machine's at a time."""
+    code, name = '/usr/share/AAVMF/AAVMF_CODE.fd', 'BruinTest -guid 12345678-1234-1234-1234-123456789abc'
+    if not os.path.exists(code):
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as d:
+        command = [o.bruin, 'run', '-m', '512M', '--flash', code, '--flash-vars', f'{d}/vars.fd']
+        for line, answer in ((f'setvar {name} -bs -rt -nv =0x11223344', ''), (f'setvar {name}', '44 33 22 11')):
+            c = Console(command, o.timeout, tty=True)
+            opened.append(c)
+            c.expect('any other key to continue')
+            second = subprocess.run([*command, '--timeout', '5s'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, check=False)
+            want(second.returncode == 125 and b'another machine is using it' in second.stderr, f'a second machine: {second}', c)
+            c.type('\x1b')
+            c.expect('Shell> ')
+            c.type(line + '\r')
+            c.expect(answer)
+            c.expect('Shell> ')
+            c.type('reset -s\r')
+            want(c.exit_status() == 0, f'exit status {c.process.returncode}, wanted 0', c)
+
+
+SCENARIOS = {f.__name__.replace('_', '-'): f for f in (userspace, userspace_cloud, panic, shell, leave, net, hvc, flash_vars, el2, kvm, check, check_fault,
                                                         gcc_testsuite, kallsyms)}
 
 
