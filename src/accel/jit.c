@@ -38,6 +38,8 @@ static void read_knobs(struct jit_config *cfg)
     cfg->no_inline = knob("BRUIN_JIT_NOINLINE");
     cfg->no_lookahead = knob("BRUIN_JIT_NOLOOKAHEAD");
     cfg->attention_always = knob("BRUIN_JIT_CHECKS");
+    cfg->attend_every = (unsigned)knob("BRUIN_JIT_ATTEND");
+    cfg->irq_every = (unsigned)knob("BRUIN_JIT_IRQ");
     cfg->precise_flags = knob("BRUIN_JIT_PRECISE");
     cfg->fault = getenv("BRUIN_JIT_FAULT");
     cfg->skip_lo = (unsigned)knob("BRUIN_JIT_SKIP_LO");
@@ -53,6 +55,7 @@ static bool vcpu_open(struct cpu *c, struct err *e)
     cfg.check = o && o->check;
     cfg.count_runs |= o && o->profile;
     cfg.smp = c->peer_count > 1;
+    tlb_stress_start(c, (u32)knob("BRUIN_JIT_DROP"), (u32)knob("BRUIN_JIT_TLB"));
     if (!jit_open(c, &cfg, e))
         return false;
     struct jit_cpu *v = jit_cpu_of(c);

@@ -68,6 +68,7 @@ void cpu_free(struct cpu *c)
     free(c->ctx_el2);
     free(c->ctx_el2_pan);
     free(c->ctx_none);
+    free(c->tlb_stress);
     for (int k = 0; k < CTX_EL0_MAX; k++)
         free(c->ctx_el0[k]);
     free(c);
@@ -361,9 +362,8 @@ static bool take_routed(struct cpu *c, u32 lines)
     return false;
 }
 
-bool cpu_take_interrupts(struct cpu *c)
+static bool take_lines(struct cpu *c, u32 lines)
 {
-    u32 lines = atomic_load_explicit(&c->irq_lines, memory_order_acquire);
     if (UNLIKELY(c->has_el2))
         return take_routed(c, lines);
     if ((lines & CPU_LINE_FIQ) && !(c->daif & DAIF_F)) {
@@ -376,6 +376,12 @@ bool cpu_take_interrupts(struct cpu *c)
     }
     return false;
 }
+
+bool cpu_take_interrupts(struct cpu *c)
+{
+    return take_lines(c, atomic_load_explicit(&c->irq_lines, memory_order_acquire));
+}
+bool cpu_take_spurious(struct cpu *c) { return take_lines(c, CPU_LINE_IRQ); }
 
 void cpu_set_wire(struct cpu *c, unsigned wire, bool level)
 {

@@ -117,6 +117,16 @@ struct mmuctx {
 };
 
 /// Slots are copies of r and w entries: whoever drops those drops these.
+///
+/// The rule of what may be dropped when: entries and slots may be dropped, replaced or emptied, and
+/// cpu.ctx may change, in any slow path: in hooks, in devices, below cpu_ld and cpu_st. Translated code
+/// relies on a check within one instruction, and within a block for the accesses around one base, whose
+/// addend it keeps (jit/emit_mem.c). So whoever takes a translation away (as opposed to replacing an
+/// entry by another one, which leaves what was copied from it true) sets cpu.tlb_dropped, and every way
+/// from C back into the middle of a block tests it: the block is left after the instruction. C code uses
+/// an entry at once or looks it up again. Only the thread that runs the CPU may do any of this, or
+/// any thread while nobody runs it. BRUIN_JIT_DROP makes it happen (tlb_stress.c).
+enum { DROPPED_DATA = 1, DROPPED_ALL = 2 }; ///< cpu.tlb_dropped: of loads and stores; and of execution, or another ctx
 static inline void slot_clear(struct mmuctx *x) { memset(x->slot, 0, sizeof x->slot); }
 /// Drops the slots of a virtual page, whatever their top byte (TBI).
 void slot_drop_va(struct mmuctx *x, gva_t page);
@@ -301,6 +311,8 @@ struct cpu {
         u64 ipa;
         u8 is_set, in_walk; ///< in_walk: an access to the stage 1 tables
     } s2_fault; ///< the translation that failed last failed in stage 2
+    u32 tlb_dropped; ///< DROPPED_*: translations were taken away since translated code was entered
+    struct tlb_stress *tlb_stress; ///< tests: drops translations in slow paths, or NULL
     u64 erets, eret_pc; ///< exception returns so far, and where the last one went
     u64 eret_spsr;      ///< ... and with what state
     u64 eret_irq;       ///< value of erets at the last one that found an interrupt wire up
@@ -493,6 +505,8 @@ int cpu_fp_trap(struct cpu *c) COLD;
 int cpu_eret(struct cpu *c);
 /// Takes a pending and unmasked interrupt, if any. ret  true when pc changed.
 bool cpu_take_interrupts(struct cpu *c);
+/// Tests: takes an IRQ that no device asked for, unless it is masked.
+bool cpu_take_spurious(struct cpu *c);
 /// True when a wire is up and, for WFI wake-up, regardless of masks.
 static inline bool cpu_irq_wire(struct cpu *c) { return atomic_load_explicit(&c->irq_lines, memory_order_acquire) != 0; }
 /// After what routes or masks interrupts changed: looks for them soon.
@@ -620,6 +634,14 @@ void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_
 void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid);
 /// Drops write entries that map the host page of pa, since code was found there.
 void tlb_protect_page(struct cpu *c, gpa_t pa);
+/// Tests: from now on drops translations in every drop-th slow path (0: none), and keeps at most `entries`
+/// of them (0: no limit).
+void tlb_stress_start(struct cpu *c, u32 drop, u32 entries);
+/// For mmu.c: at the end of a slow access of va; after entry k of a table of t was filled.
+void tlb_stress_access(struct cpu *c, gva_t va) COLD;
+void tlb_stress_fill(struct cpu *c, struct mmuctx *t, enum access acc, unsigned k) COLD;
+/// Takes an entry away as another one would that needs its place.
+void tlb_evict(struct mmuctx *t, enum access acc, unsigned k);
 /// Drops all entries for stores, so that the next store to each page takes the slow path.
 void tlb_forget_writes(struct cpu *c);
 /// Empties one context.

@@ -82,6 +82,13 @@ static COLD bool external_abort(struct cpu *c, gva_t va, gpa_t pa, unsigned size
     return false;
 }
 
+/// At the end of every slow access.
+static inline void stressed(struct cpu *c, gva_t va)
+{
+    if (UNLIKELY(c->tlb_stress != NULL))
+        tlb_stress_access(c, va);
+}
+
 static u64 load_host(const u8 *p, unsigned size)
 {
     switch (size) {
@@ -146,6 +153,7 @@ bool mmu_fill(struct cpu *c, gva_t va, bool write)
         const u8 *host = mem_host(c->mem, x.pa, 1);
         if (host != NULL)
             tlb_enter(c, c->ctx, va, &x, ACC_LOAD, host);
+        stressed(c, va);
         return host != NULL;
     }
     struct mem_region *r = mem_find(c->mem, x.pa);
@@ -154,6 +162,7 @@ bool mmu_fill(struct cpu *c, gva_t va, bool write)
         return false;
     announce_store(c, r, x.pa);
     fill_write(c, c->ctx, va, &x, r);
+    stressed(c, va);
     return true;
 }
 
@@ -182,7 +191,7 @@ static COLD bool probe_access(struct cpu *c, gva_t va, unsigned size, enum acces
     return true;
 }
 
-bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val)
+static bool load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val)
 {
     unsigned size = 1u << size_log2;
     if (UNLIKELY(c->probe != NULL))
@@ -221,6 +230,13 @@ bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, 
         val[1] = 0;
     memcpy(val, buf, size);
     return true;
+}
+
+bool mmu_load_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, u64 *val)
+{
+    bool ok = load_slow(c, va, size_log2, flags, val);
+    stressed(c, va);
+    return ok;
 }
 
 /// A page whose code was just changed is likely to be executed again soon: keep its stores slow for a
@@ -271,7 +287,7 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
     return true;
 }
 
-bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val)
+static bool store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val)
 {
     unsigned size = 1u << size_log2;
     if (UNLIKELY(c->probe != NULL))
@@ -304,6 +320,13 @@ bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags,
         if (!store_piece(c, va + k, 1, 1, flags, b[k]))
             return false;
     return true;
+}
+
+bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags, const u64 *val)
+{
+    bool ok = store_slow(c, va, size_log2, flags, val);
+    stressed(c, va);
+    return ok;
 }
 
 void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
@@ -341,6 +364,7 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
         else
             tlb_enter(c, c->ctx, va, &x, acc, host);
     }
+    stressed(c, va);
     return host;
 }
 

@@ -33,6 +33,26 @@ static bool in_block(const struct mmuctx *t, gva_t va)
     return false;
 }
 
+/// An entry for the page `tag` goes, the translation does not.
+static inline void replaced(struct mmuctx *t, u64 tag, enum access acc)
+{
+    if (acc == ACC_FETCH)
+        t->x_lost[x_lost_bit(tag) / 64] |= 1ULL << x_lost_bit(tag) % 64;
+    if (acc == ACC_STORE)
+        slot_drop_va(t, tag); /* protect() finds slots by the entries they were copied from */
+}
+
+void tlb_evict(struct mmuctx *t, enum access acc, unsigned k)
+{
+    struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
+    if (tlb_is_empty(e->tag))
+        return;
+    replaced(t, e->tag, acc);
+    if (acc == ACC_LOAD)
+        slot_drop_va(t, e->tag);
+    e->tag = tlb_empty(k);
+}
+
 void tlb_enter(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, enum access acc, const u8 *host)
 {
     unsigned k = va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
@@ -40,10 +60,8 @@ void tlb_enter(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, 
         return;
     struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
     struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
-    if (acc == ACC_FETCH && !tlb_is_empty(e->tag) && e->tag != (va & ~0xfffULL))
-        t->x_lost[x_lost_bit(e->tag) / 64] |= 1ULL << x_lost_bit(e->tag) % 64;
-    if (acc == ACC_STORE && UNLIKELY(!tlb_is_empty(e->tag) && e->tag != (va & ~0xfffULL)))
-        slot_drop_va(t, e->tag); /* protect() finds slots by the entries they were copied from */
+    if (!tlb_is_empty(e->tag) && e->tag != (va & ~0xfffULL))
+        replaced(t, e->tag, acc);
     e->tag = va & ~0xfffULL;
     e->addend = (u64)(uintptr_t)host - va;
     n->pa = x->pa & ~0xfffULL;
@@ -59,6 +77,8 @@ void tlb_enter(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, 
         note_block(t, va, x->page_size);
     if (c->hooks.tlb_fill && LIKELY(!c->stage2)) /* a guest of the guest is not ours to judge */
         c->hooks.tlb_fill(c->hooks.ctx, c, va, x->pa, x->attr, x->sh, acc == ACC_STORE, acc == ACC_FETCH);
+    if (UNLIKELY(c->tlb_stress != NULL))
+        tlb_stress_fill(c, t, acc, k);
 }
 
 enum { GROUP = TLB_SIZE / 64 };
@@ -119,6 +139,7 @@ struct mmuctx *tlb_user_ctx(struct cpu *c)
 
 void tlb_address_space_changed(struct cpu *c, enum tlb_class k)
 {
+    c->tlb_dropped = DROPPED_ALL;
     c->ctx_user = NULL;
     if (LIKELY(k == TLB_EL10)) {
         flush_nonglobal(c->ctx_el1);
@@ -171,6 +192,7 @@ static bool is_of(const struct mmuctx *t, enum tlb_class k) { return (t->vm == V
 void tlb_flush_class(struct cpu *c, enum tlb_class k)
 {
     c->tlb_flushes++;
+    c->tlb_dropped = DROPPED_ALL;
     /* Emptied when selected again: tlb_select, tlb_user_ctx. */
     if (LIKELY(k == TLB_EL10))
         c->ctx_el1->stale = c->ctx_el1_pan->stale = true;
@@ -250,6 +272,7 @@ void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_
 {
     gva_t page = va & ~0xfffULL;
     c->tlb_flushes++;
+    c->tlb_dropped = DROPPED_ALL;
     if (LIKELY(k == TLB_EL10)) {
         flush_page(c->ctx_el1, page);
         flush_page(c->ctx_el1_pan, page);
@@ -266,6 +289,7 @@ void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_
 void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid)
 {
     c->tlb_flushes++;
+    c->tlb_dropped = DROPPED_ALL;
     if (LIKELY(k == TLB_EL10)) {
         flush_nonglobal(c->ctx_el1);
         flush_nonglobal(c->ctx_el1_pan);
@@ -282,6 +306,7 @@ void tlb_forget_writes(struct cpu *c)
 {
     struct mmuctx *all[5 + CTX_EL0_MAX] = {c->ctx_off, c->ctx_el1, c->ctx_el1_pan, c->ctx_el2, c->ctx_el2_pan};
     memcpy(all + 5, c->ctx_el0, sizeof c->ctx_el0);
+    c->tlb_dropped |= DROPPED_DATA;
     for (size_t k = 0; k < ARRAY_LEN(all); k++) {
         if (all[k] == NULL || all[k]->used_w == 0)
             continue;
@@ -307,6 +332,7 @@ static void protect(struct mmuctx *t, gpa_t page)
 }
 static void protect_one(struct cpu *c, gpa_t page)
 {
+    c->tlb_dropped |= DROPPED_DATA;
     protect(c->ctx_off, page);
     protect(c->ctx_el1, page);
     protect(c->ctx_el1_pan, page);

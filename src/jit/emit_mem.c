@@ -263,11 +263,12 @@ static void lead_cold(struct jit *j, const struct insn *i)
     u8 *no = x_jcc(c, CC_E, NULL);
     jit_caches_reload(j, c);
     x_jmp(c, j->mem_retry);
+    if (j->mem_slow[0]) { // the other way here has V registers to store; C has lost them on this one
+        x_patch(j->mem_slow[0], c->p);
+        jit_vspill(j, c, j->vdirty_cold);
+    }
     x_patch(no, c->p);
-    for (unsigned k = 0; k < 2; k++)
-        if (j->mem_slow[k])
-            x_patch(j->mem_slow[k], c->p);
-    jit_cold_exec(j, i);
+    jit_cold_body(j, i);
     jit_count(j, c, j->k + 1);
     x_mov_ri(c, RCX, j->off[j->k] + 4u);
     x_jmp(c, j->t_dispatch);

@@ -68,6 +68,7 @@ enum {
     JW_GUARDS, ///< struct jit_guard[GUARDS_MAX] by number of link: this CPU's, when there are several
     JW_GROUP, ///< addends of groups of accesses without a slot
     JW_GROUPS = 8, ///< as many
+    JW_ATTEND = JW_GROUP + JW_GROUPS, ///< checks to pass before translated code is left (attend_every)
 };
 #define ENV_JW(w) xm(RENV, (s32)(offsetof(struct cpu, jit) + 8 * (size_t)(w)) - CPU_BIAS)
 
@@ -159,7 +160,9 @@ struct jit_config {
     const char *fault;    ///< tests: name of an operation to translate wrongly, or NULL
     unsigned skip_lo, skip_hi; ///< do not emit these operations, to bisect
     bool trail;            ///< every block marks the trail; see cpu.full_trail
-    bool attention_always; ///< take the attention path at every check
+    bool attention_always; ///< test attention at every exit
+    unsigned attend_every; ///< leave translated code after passing n checks, as if attention had been found there
+    unsigned irq_every;    ///< ... and take an interrupt at every n-th of these
 };
 
 /// What each CPU has of its own of the translator: cpu.engine.
@@ -181,7 +184,7 @@ struct jit_cpu {
     u64 synced_gen;
     u32 synced_mode;
     /* Counters of --stats. */
-    u64 st_lookups, st_contexts, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot;
+    u64 st_lookups, st_contexts, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot, st_forced;
 };
 
 /// The engine of one machine, shared by its CPUs: code cache and translator state.
@@ -408,6 +411,8 @@ void jit_cold_end(struct jit *j);
 /// In cold code: runs the exec_ body of i, reloads cached registers; continues with the next cold
 /// instruction when it returned EXEC_NEXT.
 void jit_cold_exec(struct jit *j, const struct insn *i);
+/// The same where V registers are stored already: C code has run since.
+void jit_cold_body(struct jit *j, const struct insn *i);
 /// reg <- the guest address of the current page plus off, in hot or cold code. EFLAGS are kept.
 void jit_pc(struct jit *j, struct xbuf *b, int reg, s64 off);
 

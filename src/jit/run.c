@@ -48,6 +48,16 @@ static bool stops(struct jit *j, struct cpu *c)
     return !host || jit_stops_here(c, host);
 }
 
+/// Before translated code is entered at the beginning of a block, with cpu.ctx.
+static void settle_drops(struct cpu *c)
+{
+    if (LIKELY(!c->tlb_dropped))
+        return;
+    if (c->tlb_dropped & DROPPED_ALL)
+        c->jit[JW_RESET] = 1; // predicted returns may lead to what is elsewhere now
+    c->tlb_dropped = 0;
+}
+
 /// Where to go on for c->pc. out: wanted is the block, not only its code; may be NULL.
 static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
 {
@@ -72,6 +82,7 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
         const struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
         if (LIKELY(e->va == c->pc) && !out) {
             c->jit_page = c->pc & ~0xfffULL;
+            settle_drops(c);
             return e->host;
         }
         struct jit_block *b = block_at_pc(j, c);
@@ -79,6 +90,7 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
             c->jit_page = c->pc & ~0xfffULL;
             if (out)
                 *out = b;
+            settle_drops(c);
             return jit_rx(j, b->entry);
         }
         c->jit[JW_RESET] = 1; // an exception: predicted returns belong to another mode
@@ -110,9 +122,25 @@ const u8 *jit_c_after(struct cpu *c, int status)
     return lookup(jit_of(c), c, NULL);
 }
 
+/// Stress: a check pretended to find something. ret  true when translated code is to be left
+static bool forced(struct jit *j, struct cpu *c)
+{
+    if (LIKELY(!j->cfg.attend_every) || (s32)c->jit[JW_ATTEND] >= 0)
+        return false;
+    if (j->cfg.check) {
+        c->jit[JW_ATTEND] = j->cfg.attend_every;
+        return false;
+    }
+    if (j->cfg.irq_every && ++jit_cpu_of(c)->st_forced % j->cfg.irq_every == 0)
+        cpu_take_spurious(c);
+    return true;
+}
+
 const u8 *jit_c_attention(struct cpu *c)
 {
     jit_cpu_of(c)->st_attention++;
+    if (UNLIKELY(forced(jit_of(c), c)))
+        return leave(jit_of(c));
     return lookup(jit_of(c), c, NULL);
 }
 
@@ -140,6 +168,7 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
     }
     if (removals == j->removals && !l->from->is_dead)
         jit_link_to(j, l, b);
+    settle_drops(c);
     return jit_rx(j, b->entry);
 }
 
@@ -177,9 +206,14 @@ int jit_c_exec_word(struct cpu *c, u32 word)
     c->jit[JW_SLOW_EXEC]++;
     c->icount += c->jit[JW_PENDING];
     int status = i->fn(c, i);
-    if (status == EXEC_NEXT)
-        c->icount -= c->jit[JW_PENDING]; // translated code will add them
-    return status;
+    if (status != EXEC_NEXT)
+        return status;
+    if (UNLIKELY(c->tlb_dropped)) { // the rest of the block may rely on what is gone
+        c->pc += 4;
+        return EXEC_BRANCH;
+    }
+    c->icount -= c->jit[JW_PENDING]; // translated code will add them
+    return EXEC_NEXT;
 }
 
 /// The slot of the instruction at this offset of the running page missed often: its blocks are
@@ -215,7 +249,7 @@ bool jit_c_fill(struct cpu *c, gva_t va, u64 key)
     struct mmuctx *t = c->ctx;
     struct tlb_ent *e = &(write ? t->w : t->r)[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
     c->pc = c->jit_page + (key >> 48);
-    if ((va & 0xfff) + (key & 0xffff) > GUEST_PAGE || (e->tag != page && !(mmu_fill(c, va, write) && e->tag == page))) {
+    if ((va & 0xfff) + (key & 0xffff) > GUEST_PAGE || (e->tag != page && !(mmu_fill(c, va, write) && e->tag == page && !c->tlb_dropped))) {
         j->patience[site] -= SITE_FAR;
         if (j->patience[site] < 0)
             jit_c_hot_site(c, (u32)(key >> 48) + SITE_ALONE);
@@ -256,6 +290,7 @@ void jit_run(struct cpu *c)
     if (host == leave(j))
         return;
     c->jit[JW_RESET] = 0;
+    c->jit[JW_ATTEND] = j->cfg.attend_every; // one check at least passes: that at the top was just made
     void (*enter)(struct cpu *, const u8 *) = (void (*)(struct cpu *, const u8 *))(uintptr_t)jit_rx(j, j->t_enter);
     enter(c, host);
     jit_fp_left(c);

@@ -82,11 +82,13 @@ static void continue_soft(struct jit *j, const u8 *cont)
     struct xbuf *b = &j->b;
     x_alu_i(b, ALU_CMP, 0, ENV_JW(JW_RESET), 0);
     x_jcc(b, CC_NE, cont);
+    x_rm(b, XI_MOV | XW, RCTX, ENV(ctx));
     reload(b);
     x_jmp_rm(b, xr(RAX));
 }
 
-/// call: ecx = offset of the instruction in its page; rax = struct insn, or eax = its word.
+/// call: ecx = offset of the instruction in its page; rax = struct insn, or eax = its word. Does not
+/// come back when the body took translations away (cpu.h, "The rule"): the block is left then.
 static u8 *make_exec(struct jit *j, const u8 *cont, bool word)
 {
     struct xbuf *b = &j->b;
@@ -103,9 +105,18 @@ static u8 *make_exec(struct jit *j, const u8 *cont, bool word)
         x_call_rm(b, xm(RSI, (s32)offsetof(struct insn, fn)));
     x_rr(b, XI_TEST, RAX, RAX);
     u8 *other = x_jcc8(b, CC_NE);
+    u8 *dropped = NULL;
+    if (!word) { // jit_c_exec_word has looked
+        x_alu_i(b, ALU_CMP, 0, ENV(tlb_dropped), 0);
+        dropped = x_jcc8(b, CC_NE);
+    }
     x_alu_i(b, ALU_ADD, XW, xr(RSP), 8);
     reload(b);
     x_ret(b);
+    if (dropped) {
+        x_patch8(dropped, b->p);
+        x_alu_i(b, ALU_ADD, XW, ENV(pc), 4);
+    }
     x_patch8(other, b->p);
     env_to_rdi(b);
     x_mov32(b, RSI, RAX);

@@ -344,6 +344,11 @@ void jit_exec(struct jit *j, const struct insn *i)
 void jit_cold_exec(struct jit *j, const struct insn *i)
 {
     jit_vspill(j, &j->cold, j->vdirty_cold);
+    jit_cold_body(j, i);
+}
+
+void jit_cold_body(struct jit *j, const struct insn *i)
+{
     jit_say_pending(j);
     jit_wait_cold(j, RNONE);
     x_mov_ri(&j->cold, RAX, i->word);
@@ -421,7 +426,7 @@ static void link_stub(struct jit *j, struct jit_link *l)
 
 /// A check whether to leave: its jumps.
 struct check {
-    u8 *attention, *spent;
+    u8 *attention, *spent, *forced;
 };
 
 /// Attention is set, or the budget of instructions is used up. Counting clobbers rcx.
@@ -435,6 +440,10 @@ static struct check check(struct jit *j, struct xbuf *b)
     }
     x_alu_i(b, ALU_CMP, 0, ENV(attention), 0);
     k.attention = x_jcc(b, CC_NE, NULL);
+    if (UNLIKELY(j->cfg.attend_every)) {
+        x_alu_i(b, ALU_SUB, 0, ENV_JW(JW_ATTEND), 1);
+        k.forced = x_jcc(b, CC_S, NULL);
+    }
     return k;
 }
 
@@ -445,6 +454,8 @@ static void checked(struct jit *j, struct check k, s64 target)
     x_patch(k.attention, c->p);
     if (k.spent)
         x_patch(k.spent, c->p);
+    if (k.forced)
+        x_patch(k.forced, c->p);
     jit_vspill(j, c, j->vdirty);
     jit_pc(j, c, RAX, target);
     x_jmp(c, j->t_attention);

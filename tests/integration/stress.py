@@ -11,8 +11,10 @@ import time
 
 CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
     os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
-# One slot, small cache, blocks of one instruction, a way out at every exit, random eviction, flushes, no links
-KNOBS = ['SLOTS=1', 'CODE=0x400000', 'BLOCK=1', 'CHECKS=1', 'EVICT=200', 'FLUSH=2000', 'NOLINK=1', 'HOT=2']
+# One slot, small cache, blocks of one instruction, a test at every exit, random eviction, flushes, no links, a TLB of
+# four entries, translations that vanish in slow paths, every check leaves, and is an interrupt now and then
+KNOBS = ['SLOTS=1', 'CODE=0x400000', 'BLOCK=1', 'CHECKS=1', 'EVICT=200', 'FLUSH=2000', 'NOLINK=1', 'HOT=2', 'TLB=4', 'DROP=7',
+         'ATTEND=1', 'ATTEND=1 IRQ=32']
 LIMIT_S = 200
 
 
@@ -26,10 +28,9 @@ def main():
     for knob in KNOBS:
         if o.only and not knob.startswith(o.only):
             continue
-        name, value = knob.split('=')
-        env = {**os.environ, f'BRUIN_JIT_{name}': value}
+        env = {**os.environ, **dict(('BRUIN_JIT_' + k).split('=') for k in knob.split())}
         started = time.monotonic()
-        boot = subprocess.run([o.bruin, 'test', '--accel', 'jit', '--deterministic', '--timeout', '60s', '--expect', 'Run /init',
+        boot = subprocess.run([o.bruin, 'test', '--accel', 'jit', '--deterministic', '--timeout', '150s', '--expect', 'Run /init',
                                '-i', f'{CACHE}/initramfs.cpio.gz', f'{CACHE}/Image-cloud'], env=env, timeout=LIMIT_S,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         pieces = subprocess.run([o.lockstep, '--insns', '30000', '--seed', '5'], env=env, timeout=LIMIT_S,
