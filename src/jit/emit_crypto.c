@@ -86,7 +86,10 @@ static int emit_AESIMC(struct jit *j, const struct insn *i)
 }
 
 /* SHA256. The Arm registers are {a b c d} and {e f g h}, lane 0 first; x86 wants {f e b a} and
- * {h g d c}. The SHA instructions have only their two-operand legacy form, with xmm0 implied. */
+ * {h g d c}: one shuffle of both each way, since they are on the path from round to round. The SHA
+ * instructions have only their two-operand legacy form, with xmm0 implied. */
+
+enum { SHA256_OUTER = 0xbb, SHA256_INNER = 0x11 }; ///< elements 3 2 and 1 0 of either operand
 
 static void sha(struct jit *j, u32 op, int d, int s) { x_rr(&j->b, op, d, s); }
 
@@ -94,11 +97,9 @@ static void sha(struct jit *j, u32 op, int d, int s) { x_rr(&j->b, op, d, s); }
 /// out  X1 {f e b a}, X3 {h g d c}.
 static void sha256_rounds(struct jit *j, int abcd, int efgh, unsigned m)
 {
-    v3(j, XV_PUNPCKHQDQ, X3, efgh, abcd);
-    v3(j, XV_PUNPCKLQDQ, X1, efgh, abcd);
+    v3i(j, XV_SHUFPS, X3, efgh, abcd, SHA256_OUTER);
+    v3i(j, XV_SHUFPS, X1, efgh, abcd, SHA256_INNER);
     int w = jit_vread(j, m, X0);
-    v2i(j, XV_PSHUFD, X3, X3, 0xb1);
-    v2i(j, XV_PSHUFD, X1, X1, 0xb1);
     if (w != X0)
         v2(j, XV_MOVAPS, X0, w);
     sha(j, XS_SHA256RNDS2, X3, X1); /* X3: febA after two rounds; X1: their hgdc */
@@ -108,8 +109,7 @@ static void sha256_rounds(struct jit *j, int abcd, int efgh, unsigned m)
 /// abcd or efgh out of the result of sha256_rounds, into d.
 static void sha256_part(struct jit *j, int d, bool upper)
 {
-    v3(j, upper ? XV_PUNPCKHQDQ : XV_PUNPCKLQDQ, d, X1, X3);
-    v2i(j, XV_PSHUFD, d, d, 0xb1);
+    v3i(j, XV_SHUFPS, d, X1, X3, upper ? SHA256_OUTER : SHA256_INNER);
 }
 
 /// Whether registers t and a hold the same before instruction k, through a MOV (ORR with equal
