@@ -342,6 +342,9 @@ void jit_vclasses(struct jit *j);
 void jit_vload(struct jit *j, struct xbuf *b, int x, unsigned n);
 /// rax <- cpu.nzcv for EFLAGS of kind FL_FCMP, or FL_FCMPX when swapped. EFLAGS are kept.
 void jit_fcmp_nzcv(struct jit *j, struct xbuf *b, bool swapped);
+/// Emits the run of floating-point instructions that begins here, and sets j->k to its last one (fprun.c).
+/// ret  false when there is none
+bool jit_fp_run(struct jit *j);
 /// MRS and MSR of FPSR: moves the flags gathered in MXCSR to cpu.fpsr first. ret  true when that was
 /// the whole instruction (MRS of FPCR and FPSR).
 bool jit_fp_sysreg(struct jit *j, const struct insn *i);

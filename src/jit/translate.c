@@ -805,6 +805,8 @@ static bool emit_one(struct jit *j)
     bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
     jit_emit_fn *fn = trap || no_vec || skip || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     settle_v(j, i);
+    if (fn && i->flags & FPX && jit_fp_run(j))
+        return true;
     if (UNLIKELY(j->cfg.fault != NULL) && !strcmp(j->cfg.fault, insn_rows[i->op].name))
         j->in[j->k].imm ^= 1;
     if (fn && jit_can_wait(j, i)) {

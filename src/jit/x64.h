@@ -245,6 +245,7 @@ enum {
     XE_PTERNLOGQ = XO(1, 3, 0x25) | XW,
     XE_PROLD = XO(1, 1, 0x72), XE_GF2P8AFFINEQB = XO(1, 3, 0xce) | XW,
     XV_LDMXCSR = XO(0, 1, 0xae), ///< /2 load, /3 store
+    XV_KMOVW_R = XO(0, 1, 0x93), ///< general register <- mask register
 };
 /// Vector shifts by an immediate: op is XV_PSHIFT_W/D/Q, kind 2 srl, 4 sra, 6 sll (Q: 3 srldq,
 /// 7 slldq).

@@ -105,6 +105,19 @@ static u64 random_float(u64 *rng, unsigned width)
     return sign | e << frac | f;
 }
 
+/// Numbers of one format, 1 + ulp or 1 - ulp, whose products are often just below the smallest normal number
+/// and rounded to it.
+static void edge_vector(u64 *rng, unsigned width, uint64_t v[2])
+{
+    unsigned frac = width == 64 ? 52 : 23;
+    u64 bias = (1ULL << (width - 2 - frac)) - 1;
+    memset(v, 0, 16);
+    for (unsigned at = 0; at < 128; at += width) {
+        u64 f = (below(rng, 2) ? 1 : ~1ULL) & ((1ULL << frac) - 1), e = bias - bias / 2 - below(rng, 2);
+        v[at / 64] |= (below(rng, 2) << (width - 1) | e << frac | f) << at % 64;
+    }
+}
+
 static void random_vector(u64 *rng, uint64_t v[2])
 {
     unsigned kind = (unsigned)below(rng, 6), width = kind == 0 ? 64 : kind == 1 ? 32 : 16;
@@ -125,8 +138,12 @@ static void random_state(struct gen *g, struct diff_state *s)
     for (unsigned r = 0; r < 31; r++)
         s->x[r] = random_general(rng);
     s->sp = WINDOW_BASE + WINDOW_SIZE / 2;
+    unsigned edges = below(rng, 8) ? 0 : below(rng, 2) ? 64 : 32;
     for (unsigned r = 0; r < 32; r++)
-        random_vector(rng, s->v[r]);
+        if (edges)
+            edge_vector(rng, edges, s->v[r]);
+        else
+            random_vector(rng, s->v[r]);
     s->nzcv = (u32)(rng_next(rng) >> 32) & 0xf0000000u;
     u32 f = (u32)(rng_next(rng) >> 16);
     if (!g->plain_fpcr && below(rng, 4)) {
@@ -331,6 +348,25 @@ static unsigned crypto_sequence(u64 *rng, u32 first, u32 *words, unsigned room)
     return count;
 }
 
+/// Scalar arithmetic in one format on few registers, which a translator may test together. ret  words
+static unsigned fp_sequence(u64 *rng, u32 *words, unsigned room)
+{
+    static const u16 ops[] = {OP_FADD_s, OP_FSUB_s, OP_FMUL_s, OP_FDIV_s, OP_FNMUL_s, OP_FSQRT_s, OP_FMADD_s, OP_FMSUB_s, OP_FNMADD_s,
+                              OP_FNMSUB_s, OP_FMOV_s, OP_FABS_s, OP_FNEG_s, OP_FMUL_s, OP_FMADD_s};
+    unsigned n = 1 + (unsigned)below(rng, room), from = (unsigned)below(rng, 25), is_double = (unsigned)below(rng, 2);
+    for (unsigned k = 0; k < n; k++) {
+        u32 mask, value;
+        insn_row_bits((enum insn_op)ops[below(rng, ARRAY_LEN(ops))], &mask, &value);
+        for (unsigned lo = 0; lo < 20; lo += 5) /* rd, rn, ra, rm */
+            if (!(mask >> (lo == 15 ? 16 : lo) & 31))
+                value = with_field(value, lo == 15 ? 16 : lo, 5, from + below(rng, 7));
+        if (below(rng, 16))
+            value |= is_double << 22;
+        words[k] = value;
+    }
+    return n;
+}
+
 /// A comparison, or CCMPs with a branch behind: what they mean together is decided when they are translated.
 /// ret  the number of words, at most room.
 static unsigned flag_sequence(struct gen *g, unsigned at, u32 *words, unsigned room)
@@ -410,6 +446,9 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
     unsigned length = 2 + (unsigned)below(&g->rng, length_max - 1);
     bool is_narrow = below(&g->rng, 2), is_loop = below(&g->rng, 4) == 0;
     unsigned first = 0;
+    g->has_fp = false;
+    for (unsigned k = 0; k < g->op_count && !g->has_fp; k++)
+        g->has_fp = gen_family((enum insn_op)g->ops[k]) == FAMILY_FP;
     if (is_loop) { /* counted at the top, which no branch of a piece can pass over */
         s->x[LOOP_COUNTER] = 1 + below(&g->rng, below(&g->rng, 3) ? 4 : 20);
         words[first++] = GEN_LOOP_TOP;
@@ -420,6 +459,8 @@ void gen_case(struct gen *g, u32 slot, unsigned length_max, u32 *words, struct d
         u32 w;
         if (at > first && below(&g->rng, 4) && pair_exclusive(&g->rng, words[at - 1], &w))
             words[at++] = w;
+        else if (g->has_fp && below(&g->rng, 12) == 0)
+            at += fp_sequence(&g->rng, &words[at], length - at);
         else if (below(&g->rng, 24) == 0)
             words[at++] = system_word(&g->rng);
         else if (below(&g->rng, 12) == 0)

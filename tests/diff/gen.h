@@ -25,6 +25,7 @@ struct gen {
     const u16 *ops; ///< rows to choose from
     unsigned op_count;
     bool plain_fpcr; ///< FPCR stays 0
+    bool has_fp;     ///< there are rows of floating point among them
 };
 /// One instruction, or a straight piece of up to length_max instructions with forward branches.
 /// in   slot   index in the batch, which decides the address

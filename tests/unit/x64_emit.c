@@ -195,6 +195,9 @@ static void suppressed(void)
         fprintf(text, "vaddss xmm%d,xmm%d,xmm%d,{rn-sae}\n", r, 15 - r, r ^ 5);
         x_ev(&buf, XV_ADDSS | XSAE, r, 15 - r, xr(r ^ 5)), done();
         fprintf(text, "vcvttsd2si %s,xmm%d,{sae}\n", r64[r], r ^ 9), x_ev(&buf, XV_CVTTSD2SI | XW | XSAE, r, 0, xr(r ^ 9)), done();
+        fprintf(text, "vcmppd k1{k2},xmm%d,xmm%d,12\n", r + 16, r ^ 5), x_evex(&buf, XV_CMPPD | XW, 1, r + 16, xr(r ^ 5), 2, 1), x_u8(&buf, 12), done();
+        fprintf(text, "vcmpps k2,xmm%d,xmm%d,7\n", r, r + 16), x_evi(&buf, XV_CMPPS, 2, r, xr(r + 16), 7), done();
+        fprintf(text, "kmovw %s,k%d\n", r32[r], r & 7), x_v(&buf, XV_KMOVW_R, r, 0, xr(r & 7)), done();
         fprintf(text, "vcvttss2usi %s,xmm%d,{sae}\n", r32[r], r ^ 9), x_ev(&buf, XE_CVTTSS2USI | XSAE, r, 0, xr(r ^ 9)), done();
     }
 }
