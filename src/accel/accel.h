@@ -22,6 +22,7 @@ struct accel_stats {
     /// indirect branches to be found, attention and other look-ups.
     u64 slow_memory, bodies, cross_page, indirect, attention, lookups;
     u64 hot_loops, contexts;
+    u64 cold; ///< instructions run in bodies before they were worth translating
     struct accel_hot top[16]; ///< by instructions executed; only while profiling
     unsigned top_count;
     struct {

@@ -41,6 +41,7 @@ static void read_knobs(struct jit_config *cfg)
     cfg->attend_every = (unsigned)knob("BRUIN_JIT_ATTEND");
     cfg->irq_every = (unsigned)knob("BRUIN_JIT_IRQ");
     cfg->precise_flags = knob("BRUIN_JIT_PRECISE");
+    cfg->warm = getenv("BRUIN_JIT_WARM") ? (unsigned)knob("BRUIN_JIT_WARM") : 2;
     cfg->fault = getenv("BRUIN_JIT_FAULT");
     cfg->skip_lo = (unsigned)knob("BRUIN_JIT_SKIP_LO");
     cfg->skip_hi = (unsigned)knob("BRUIN_JIT_SKIP_HI");
@@ -126,7 +127,7 @@ static void stats(const struct cpu *c, struct accel_stats *o)
     *o = (struct accel_stats){
         .slow_memory = c->jit[JW_SLOW_EXEC], .bodies = v->st_after, .cross_page = v->st_cross_calls,
         .indirect = v->st_indirect_calls, .attention = v->st_attention, .lookups = v->st_lookups,
-        .hot_loops = v->st_hot, .contexts = v->st_contexts, .shares_cache = v != j->cpus,
+        .hot_loops = v->st_hot, .cold = v->st_cold, .contexts = v->st_contexts, .shares_cache = v != j->cpus,
     };
     if (o->shares_cache)
         return;

@@ -23,7 +23,11 @@ static void purge_jump_cache(struct jit_cpu *v)
     v->synced_ctx = NULL;
 }
 
-static void code_written(void *ctx, gpa_t gpa, u64 len) { jit_invalidate(ctx, gpa, len); }
+static void code_written(void *ctx, gpa_t gpa, u64 len)
+{
+    jit_invalidate(ctx, gpa, len);
+    jit_forget_run(ctx, gpa, len);
+}
 
 /// The segments lie behind the thunks, hot code in the lower half and cold code in the upper.
 static void make_segments(struct jit *j)
@@ -69,6 +73,7 @@ static struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct e
     j->patience = xcalloc(SITES, sizeof *j->patience);
     j->heat = xcalloc(SITES, sizeof *j->heat);
     jit_hot_init(j);
+    jit_warm_init(j);
     x_detect(&j->cpu);
     x_disable(&j->cpu, j->cfg.cpu_off);
     jit_init_tables();
@@ -104,6 +109,7 @@ static void jit_free(struct jit *j)
     free(j->hot_sites);
     free(j->patience);
     free(j->ways);
+    free(j->warm);
     free(j->heat);
     free(j->decoded);
     free(j);

@@ -30,6 +30,7 @@ void jit_hot_init(struct jit *j)
         j->cfg.hot = 0;
 }
 
+bool jit_is_decided(const struct jit *j, gpa_t pa) { return *way_slot(j, pa) != 0; }
 bool jit_is_taken(const struct jit *j, gpa_t pa) { return *way_slot(j, pa) & WAY_TAKEN; }
 
 /// The first decision stays: code whose habits change is not translated again and again.
@@ -70,13 +71,6 @@ static void note(struct record *r, gpa_t pa, bool taken)
     r->b[k].passed += !taken;
 }
 
-/// Translated code keeps part of FPSR in MXCSR; only it reads and writes that.
-static bool touches_fpsr(const struct insn *i)
-{
-    return (i->op == OP_MRS || i->op == OP_MSR) &&
-           (i->imm == SYSREG_ENC(3, 3, 4, 4, 0) || i->imm == SYSREG_ENC(3, 3, 4, 4, 1));
-}
-
 /// Runs one instruction. ret  false when recording has to end; *status is what the body returned.
 static bool step(struct jit *j, struct cpu *c, struct record *r, int *status)
 {
@@ -88,7 +82,7 @@ static bool step(struct jit *j, struct cpu *c, struct record *r, int *status)
     if (!host)
         return false;
     dbg_decode(c, pa, *host, &i);
-    if (touches_fpsr(&i) || (j->cfg.check && jit_stops_here(c, host)))
+    if (jit_touches_fpsr(&i) || (j->cfg.check && jit_stops_here(c, host)))
         return false;
     u64 pc = c->pc, taken = c->exceptions;
     c->icount++;
@@ -131,6 +125,9 @@ const u8 *jit_c_hot(struct cpu *c, u32 number)
     if (l->to)
         x_patch(l->site, l->to->entry);
     jit_cpu_of(c)->st_hot++;
+    jit_site_set_hot(j, l->from->page + l->off + SITE_HEAD);
+    if (l->to && l->to->is_cut)
+        jit_invalidate(j, l->from->page + l->off, 4);
     int status = EXEC_NEXT;
     if (!(c->mode & MODE_SS) && !c->single && !c->trace)
         status = record(j, c);

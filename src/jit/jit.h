@@ -129,6 +129,7 @@ struct jit_block {
     struct jit_link *links;
     u16 link_count;
     bool is_dead;
+    bool is_cut; ///< ends where another block begins
     u64 runs; ///< counted when asked for
 };
 
@@ -143,6 +144,7 @@ enum { SEGMENTS_MAX = 32, SEGMENT_SIZE = 1 << 20, SEGMENT_MIN = 1 << 17 };
 struct jit_config {
     u64 code_size;      ///< bytes of code cache
     unsigned block_max; ///< instructions a block
+    unsigned warm;      ///< runs in bodies, 0 to 2, before code is translated
     unsigned hot;       ///< rounds after which a loop is hot
     unsigned slots;     ///< site slots in use
     const char *cpu_off; ///< host features not to use, names of struct x_features, commas; or NULL
@@ -184,7 +186,7 @@ struct jit_cpu {
     u64 synced_gen;
     u32 synced_mode;
     /* Counters of --stats. */
-    u64 st_lookups, st_contexts, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot, st_forced;
+    u64 st_lookups, st_contexts, st_cross_calls, st_indirect_calls, st_after, st_attention, st_hot, st_cold, st_forced;
 };
 
 /// The engine of one machine, shared by its CPUs: code cache and translator state.
@@ -222,6 +224,7 @@ struct jit {
     u32 site_next;
     u64 *ways; ///< of conditional branches in hot loops (hot.c), by hash
     unsigned way_count;
+    struct jit_warm *warm;
     s32 *heat;
     u32 heat_next;
 
@@ -440,11 +443,21 @@ void jit_make_room(struct jit *j, struct cpu *c);
 /// A number for a link.
 u32 jit_link_number(struct jit *j);
 /// The set of instructions that look translations up by address instead of by slot; those that must not
-/// check for others have SITE_ALONE added to their address.
-enum { SITE_ALONE = 2 };
+/// check for others have SITE_ALONE added to their address. Heads of hot loops are in it with SITE_HEAD.
+enum { SITE_ALONE = 2, SITE_HEAD = 1 };
 /// Conditional branches that are known to be mostly taken (hot.c).
+bool jit_is_decided(const struct jit *j, gpa_t pa);
 bool jit_is_taken(const struct jit *j, gpa_t pa);
 void jit_hot_init(struct jit *j);
+/// Code that ran less often than cfg.warm says (warm.c). jit_run_cold runs what is at cpu.pc in bodies until it comes to
+/// warm code. READY: cpu.pc is there already; MOVED: look again; EXIT: cpu.exit is set.
+enum jit_warmth { WARM_READY, WARM_MOVED, WARM_EXIT };
+void jit_warm_init(struct jit *j);
+enum jit_warmth jit_run_cold(struct jit *j, struct cpu *c);
+bool jit_has_run(const struct jit *j, gpa_t pa);
+bool jit_is_warm(const struct jit *j, gpa_t pa);
+/// The code there changed.
+void jit_forget_run(struct jit *j, gpa_t pa, u64 len);
 bool jit_site_is_hot(const struct jit *j, gpa_t pa);
 void jit_site_set_hot(struct jit *j, gpa_t pa);
 void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to);

@@ -11,14 +11,19 @@ static bool has_attention(struct cpu *c)
     return UNLIKELY(atomic_load_explicit(&c->attention, memory_order_relaxed));
 }
 
-/// The block at c->pc, translating when needed; NULL when an exception was taken.
+/// The block at c->pc, translating when needed; NULL when c->pc changed: an exception was taken, or code ran
+/// for the first time. c->exit may be set then.
 static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
 {
     gpa_t pa;
     const u32 *host = mmu_fetch(c, c->pc, &pa);
-    if (!host)
+    if (!host) {
+        c->jit[JW_RESET] = 1; // predicted returns belong to another mode
         return NULL;
+    }
     struct jit_block *b = jit_find(j, pa, c->mode);
+    if (!b && jit_run_cold(j, c))
+        return NULL;
     if (!b)
         b = jit_translate(j, c, pa, host, c->mode);
     jit_sync(c);
@@ -93,7 +98,8 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
             settle_drops(c);
             return jit_rx(j, b->entry);
         }
-        c->jit[JW_RESET] = 1; // an exception: predicted returns belong to another mode
+        if (UNLIKELY(c->exit.kind != EXIT_NONE))
+            return leave(j);
     }
 }
 
@@ -151,6 +157,13 @@ const u8 *jit_c_dead(struct cpu *c)
     return lookup(jit_of(c), c, &b);
 }
 
+/// A link is followed for the first time, from `from` to cpu.pc: a transfer, unless the block only ended there.
+static void note_transfer(struct cpu *c, u64 from)
+{
+    if (c->pc != from + 4)
+        cpu_trail(c, from, c->pc);
+}
+
 const u8 *jit_c_link(struct cpu *c, u32 number)
 {
     struct jit *j = jit_of(c);
@@ -158,10 +171,12 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
     gpa_t pa = l->from->page + l->off;
     u64 removals = j->removals;
     c->pc = c->jit_page + l->off;
-    cpu_trail(c, c->jit_page + l->src, c->pc);
+    note_transfer(c, c->jit_page + l->src);
     struct jit_block *b = jit_find(j, pa, l->from->mode);
     if (!b) {
         const u32 *host = mem_host(c->mem, pa, 4);
+        if (!jit_is_warm(j, pa))
+            return lookup(j, c, NULL);
         if (UNLIKELY(j->cfg.check) && jit_stops_here(c, host))
             return leave(j);
         b = jit_translate(j, c, pa, host, c->mode);
@@ -183,7 +198,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     }
     struct jit_link *l = j->link_of[number];
     jit_cpu_of(c)->st_cross_calls++;
-    cpu_trail(c, page + l->src, c->pc);
+    note_transfer(c, page + l->src);
     va = c->pc;
     const u8 *host = lookup(j, c, &b);
     if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&

@@ -102,11 +102,14 @@ bool jit_flags_right_at(struct jit *j, gpa_t pa, const u32 *host)
 static s64 next_off(const struct jit *j, unsigned k) { return j->off[k] + (j->follows[k] ? (s64)j->in[k].imm : 4); }
 static s64 exit_off(const struct jit *j, unsigned k) { return j->off[k] + (j->follows[k] ? 4 : (s64)j->in[k].imm); }
 
-/// True when the block goes on at the target of this conditional branch.
+/// True when the block goes on at the target of this conditional branch: it is known to be mostly taken, or
+/// was never not taken.
 static bool follow(const struct jit *j, const struct insn *i, s64 off)
 {
-    return jit_is_cond_branch(i) && (s64)i->imm > 4 && off + (s64)i->imm < GUEST_PAGE && !j->cfg.no_link &&
-           jit_is_taken(j, j->blk->page + (gpa_t)off);
+    gpa_t pa = j->blk->page + (gpa_t)off;
+    if (!jit_is_cond_branch(i) || (s64)i->imm <= 4 || off + (s64)i->imm >= GUEST_PAGE || j->cfg.no_link)
+        return false;
+    return jit_is_taken(j, pa) || (!jit_is_decided(j, pa) && off + 4 < GUEST_PAGE && !jit_has_run(j, pa + 4) && jit_has_run(j, pa + i->imm));
 }
 
 /// A loop keeps its registers in the host's unless C code runs in the course of it.
@@ -125,12 +128,18 @@ static void find_loop(struct jit *j)
 }
 
 /// Decodes the trace. Follows forward branches within the page, conditional ones when they are known to be
-/// mostly taken; goes on after calls.
+/// mostly taken; goes on after calls. Ends before code that has not run yet, and where another block begins:
+/// a hot loop goes on there.
 static void decode_trace(struct jit *j, const u32 *page)
 {
     s64 off = j->blk->off;
+    bool may_cut = j->warm && !j->cfg.no_link && !jit_site_is_hot(j, j->blk->page + j->blk->off + SITE_HEAD);
     j->n = 0;
     while (off < GUEST_PAGE && j->n < j->cfg.block_max) {
+        if (may_cut && j->n && jit_find(j, j->blk->page + (gpa_t)off, j->mode)) {
+            j->blk->is_cut = true;
+            return;
+        }
         struct insn *i = &j->in[j->n];
         if (LIKELY(j->c->dbg == NULL))
             *i = *decoded(j, page[off / 4]);
@@ -156,6 +165,8 @@ static void decode_trace(struct jit *j, const u32 *page)
             return;
         j->follows[j->n - 1] = follow(j, i, off);
         off = next_off(j, j->n - 1);
+        if (i->flags & BR && off < GUEST_PAGE && !jit_has_run(j, j->blk->page + (gpa_t)off))
+            return;
     }
 }
 

@@ -24,6 +24,8 @@ void jit_exit_to(struct jit *j, struct xbuf *b, s64 target);
 void jit_exit_cc(struct jit *j, unsigned cc, s64 target);
 /// True for a system instruction that does not end the block because it is emitted in line.
 bool jit_sys_is_inline(const struct jit *j, const struct insn *i);
+/// Translated code keeps part of FPSR in MXCSR; only it reads and writes that.
+bool jit_touches_fpsr(const struct insn *i);
 /// True for what reaches beyond CPU and RAM, or depends on the time: not to be run twice.
 bool jit_runs_once(const struct jit *j, const struct insn *i);
 /// Leaves through C for `target` when cpu.attention is set.

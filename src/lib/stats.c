@@ -28,6 +28,7 @@ static void print_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, unsign
         fprintf(f, "  given up: %llu blocks whose code changed, %llu segments, %llu times everything\n", (ull)s->invalidated,
                 (ull)s->evictions, (ull)s->flushes);
     }
+    fprintf(f, "  not translated: %llu instructions that ran seldom\n", (ull)s->cold);
     fprintf(f, "  slow paths: %llu accesses and repairs, %llu bodies that left, %llu links to other pages, %llu indirect branches, "
                "%llu checks, %llu look-ups, %llu hot loops, %llu contexts\n",
             (ull)s->slow_memory, (ull)s->bodies, (ull)s->cross_page, (ull)s->indirect, (ull)s->attention, (ull)s->lookups,
@@ -49,10 +50,10 @@ static void json_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s)
 {
     fprintf(f, "{\"blocks\": %llu, \"instructions\": %llu, \"hot_bytes\": %llu, \"cold_bytes\": %llu, \"links\": %llu, "
                "\"invalidated\": %llu, \"evictions\": %llu, \"flushes\": %llu, \"slow_memory\": %llu, \"bodies\": %llu, "
-               "\"cross_page\": %llu, \"indirect\": %llu, \"attention\": %llu, \"lookups\": %llu, \"hot_loops\": %llu, \"top\": [",
+               "\"cross_page\": %llu, \"indirect\": %llu, \"attention\": %llu, \"lookups\": %llu, \"hot_loops\": %llu, \"cold\": %llu, \"top\": [",
             (ull)s->blocks, (ull)s->insns, (ull)s->hot_bytes, (ull)s->cold_bytes, (ull)s->links, (ull)s->invalidated,
             (ull)s->evictions, (ull)s->flushes, (ull)s->slow_memory, (ull)s->bodies, (ull)s->cross_page, (ull)s->indirect,
-            (ull)s->attention, (ull)s->lookups, (ull)s->hot_loops);
+            (ull)s->attention, (ull)s->lookups, (ull)s->hot_loops, (ull)s->cold);
     for (unsigned k = 0; k < s->top_count; k++) {
         char name[160] = "";
         stats_name(vm, s->top[k].va, name, sizeof name);

@@ -61,6 +61,7 @@ static void build_tables(struct engine *e)
 struct engine *engine_new(const char *accel, struct err *err)
 {
     struct engine *e = xcalloc(1, sizeof *e);
+    setenv("BRUIN_JIT_WARM", "0", 0); /* else what runs once is not translated */
     e->mem = mem_new();
     e->accel = accel_find(accel, err);
     if (e->accel == NULL || !mem_add_ram(e->mem, RAM, RAM_SIZE, "ram", err)) {

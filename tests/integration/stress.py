@@ -12,9 +12,10 @@ import time
 CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
     os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
 # One slot, small cache, blocks of one instruction, a test at every exit, random eviction, flushes, no links, a TLB of
-# four entries, translations that vanish in slow paths, every check leaves, and is an interrupt now and then
+# four entries, translations that vanish in slow paths, every check leaves, and is an interrupt
+# now and then; code translated when it runs for the first time, or the second
 KNOBS = ['SLOTS=1', 'CODE=0x400000', 'BLOCK=1', 'CHECKS=1', 'EVICT=200', 'FLUSH=2000', 'NOLINK=1', 'HOT=2', 'TLB=4', 'DROP=7',
-         'ATTEND=1', 'ATTEND=1 IRQ=32']
+         'ATTEND=1', 'ATTEND=1 IRQ=32', 'WARM=0', 'WARM=1']
 LIMIT_S = 200
 
 
