@@ -283,13 +283,14 @@ static void load(struct jit *j, struct run *r, const struct insn *i)
     jit_mem_done(j, i);
 }
 
-/// A new value that is wider than what the instruction reads of it has no zeros above that.
+/// A new value of another format: a wider one has no zeros above what is read, and of a narrower one that is a
+/// NaN, which the repair would make another number, flags would be raised that the repair cannot take back.
 static bool reads_part(const struct run *r, const struct insn *i)
 {
     const u8 reg[3] = {i->rn, i->rm, i->ra};
     static const u32 is_v[3] = {VN, VM, VA};
     for (unsigned k = 0; k < 3; k++)
-        if (i->flags & is_v[k] && !(i->flags & LD) && r->at[reg[k]] != NO_REG && r->fmt[reg[k]] > i->p)
+        if (i->flags & is_v[k] && !(i->flags & LD) && r->at[reg[k]] != NO_REG && r->fmt[reg[k]] != i->p)
             return true;
     return false;
 }
