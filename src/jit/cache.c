@@ -46,8 +46,8 @@ static void fill_segment(struct jit *j, unsigned k)
 {
     struct jit_segment *s = &j->seg[k];
     j->seg_now = k;
-    j->b = (struct xbuf){s->hot, s->hot + j->seg_size};
-    j->cold = (struct xbuf){s->cold, s->cold + j->seg_size};
+    j->b = (struct xbuf){s->hot, s->hot + j->seg_size, !j->cpu.avx2};
+    j->cold = (struct xbuf){s->cold, s->cold + j->seg_size, !j->cpu.avx2};
 }
 
 static struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct err *e)
@@ -77,7 +77,7 @@ static struct jit *jit_new(struct mem *m, const struct jit_config *cfg, struct e
     x_detect(&j->cpu);
     x_disable(&j->cpu, j->cfg.cpu_off);
     jit_init_tables();
-    j->b = (struct xbuf){j->code.rw, j->code.rw + j->code.size / 2};
+    j->b = (struct xbuf){j->code.rw, j->code.rw + j->code.size / 2, !j->cpu.avx2};
     jit_make_thunks(j);
     make_segments(j);
     fill_segment(j, 0);

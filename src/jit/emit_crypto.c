@@ -285,7 +285,7 @@ static int emit_XAR(struct jit *j, const struct insn *i)
 static int emit_CRC32(struct jit *j, const struct insn *i)
 {
     unsigned width = 8u << i->p;
-    if (!j->cpu.pclmul || !j->cpu.avx2)
+    if (!j->cpu.pclmul || !j->cpu.sse42)
         return 0;
     if (i->rd == REG_SINK)
         return 1;

@@ -188,6 +188,8 @@ bool fp_flush_guard(struct jit *j, const struct insn *i)
     j->fz_zero = false;
     if (!fp_flush(j))
         return true;
+    if (!j->cpu.avx2) // the checks want its predicates
+        return false;
     jit_clobber(j);
     x_test8_i(&j->b, ENV(fpsr), FPSR_IXC);
     j->fz_site[j->fz_count++] = x_jcc(&j->b, CC_E, NULL);

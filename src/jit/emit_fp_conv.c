@@ -73,7 +73,7 @@ static void round_away(struct jit *j, const struct insn *i, int x)
     x_vi(b, round_op(fmt), X2, x, xr(x), RC_ZERO);
     x_v(b, fp_op_scalar(fmt, 0x5c), X3, x, xr(X2)); // exact
     x_v(b, XV_ANDPS, X3, X3, FP_CONST(j, abs1[d]));
-    x_vi(b, fp_op_scalar(fmt, 0xc2), X3, X3, FP_CONST(j, half[d]), 13); // not below
+    x_vi(b, fp_op_scalar(fmt, 0xc2), X3, X3, FP_CONST(j, half[d]), CMP_NLT); // a NaN stays one
     x_v(b, XV_ANDPS, X3, X3, FP_CONST(j, ones[d]));
     x_v(b, XV_ANDPS, X1, x, FP_CONST(j, sign1[d]));
     x_v(b, XV_ORPS, X3, X3, xr(X1));

@@ -36,6 +36,11 @@ static unsigned vcheck(struct jit *j, unsigned fmt, int x, bool tiny)
         x_vi(b, cmp, X1, X3, FP_CONST(j, min_normal[d]), 26);
         x_vi(b, cmp, X3, X3, FP_CONST(j, zero), 4);
         x_v(b, XV_ANDPS, X3, X3, xr(X1));
+    } else if (tiny && !j->cpu.avx2) {
+        x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
+        x_vi(b, cmp, X1, X3, FP_CONST(j, min_normal[d]), CMP_EQ);
+        x_vi(b, cmp, X3, X3, xr(X3), CMP_UNORD);
+        x_v(b, XV_ORPS, X3, X3, xr(X1));
     } else if (tiny) {
         x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
         x_vi(b, cmp, X3, X3, FP_CONST(j, min_normal[d]), 8); // equal or unordered, quiet
@@ -154,7 +159,7 @@ static int emit_fmin_v(struct jit *j, const struct insn *i) { return minmax(j, i
 static int emit_faddp_v(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
-    u32 hadd = i->p == FP_D ? XO(1, 1, 0x7c) : XO(3, 1, 0x7c);
+    u32 hadd = i->p == FP_D ? XV_HADDPD : XV_HADDPS;
     if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
@@ -258,7 +263,7 @@ static int vcompare(struct jit *j, const struct insn *i, unsigned pred, bool zer
     if (zero)
         x_v(b, XV_XORPS, X1, X1, m);
     else
-        m = fp_opnd(j, i->rm);
+        m = scalar && !j->cpu.avx2 ? xr(fp_src(j, i->rm, fmt, X1)) : fp_opnd(j, i->rm);
     if (abs) {
         if (!xrm_is_reg(m))
             m = xr(jit_vread(j, i->rm, X1));
@@ -276,6 +281,14 @@ static int vcompare(struct jit *j, const struct insn *i, unsigned pred, bool zer
     if (fp_flush(j))
         fp_repair_begin(j, i, CC_NEVER);
     int d = jit_vwrite(j, i->rd, X2);
+    if (!j->cpu.avx2 && pred >= CMP_GE) { // the other way round
+        if (!xrm_is_reg(m))
+            m = xr(jit_vread(j, i->rm, X1));
+        int swap = a;
+        a = m.reg;
+        m = xr(swap);
+        pred = pred == CMP_GE ? CMP_LE : CMP_LT;
+    }
     x_vi(b, scalar ? fp_op_scalar(fmt, 0xc2) : fp_op_packed(fmt, 0xc2), d, a, m, pred);
     if (!scalar && !is_q(i))
         x_v(b, XV_MOVQ, d, 0, xr(d));

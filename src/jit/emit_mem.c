@@ -484,7 +484,7 @@ static int finish(struct jit *j, const struct insn *i, struct jit_addr a, bool w
     return 1;
 }
 
-static bool no_vec(const struct jit *j, const struct insn *i) { return i->flags & VD && !j->cpu.avx2; }
+static bool no_vec(const struct jit *j, const struct insn *i) { return i->flags & VD && !j->cpu.sse42; }
 
 static int emit_offset(struct jit *j, const struct insn *i)
 {

@@ -157,7 +157,7 @@ static int emit_SHLL(struct jit *j, const struct insn *i)
 static int emit_USHL(struct jit *j, const struct insn *i)
 {
     unsigned lg = simd_size(i->word);
-    if (lg < 2)
+    if (lg < 2 || !j->cpu.avx2)
         return 0;
     u32 w = lg == 3 ? XW : 0;
     int n = simd_n(j, i), m = simd_m(j, i), d = simd_d(j, i);
@@ -173,7 +173,7 @@ static int emit_USHL(struct jit *j, const struct insn *i)
 }
 static int emit_SSHL(struct jit *j, const struct insn *i)
 {
-    if (simd_size(i->word) != 2)
+    if (simd_size(i->word) != 2 || !j->cpu.avx2)
         return 0;
     int n = simd_n(j, i), m = simd_m(j, i), d = simd_d(j, i);
     x_vshift_i(&j->b, XV_PSHIFT_D, 6, X2, m, 24);

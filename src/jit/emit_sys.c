@@ -274,7 +274,7 @@ static int emit_msr_i(struct jit *j, const struct insn *i)
 static int emit_zva(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
-    if (!(j->mode & MODE_MMU) || j->mode & MODE_TRAP || !j->cpu.avx2)
+    if (!(j->mode & MODE_MMU) || j->mode & MODE_TRAP || !j->cpu.sse42)
         return 0;
     jit_clobber(j);
     x_mov(b, RAX, jit_xread(j, i->rd, RAX));
@@ -286,9 +286,8 @@ static int emit_zva(struct jit *j, const struct insn *i)
     }
     xrm m = jit_mem(j, i, (struct jit_addr){.base = RAX}, 64, true, 0);
     x_v(b, XV_PXOR, X0, X0, xr(X0));
-    x_v(b, XV_MOVUPS_ST | XL, X0, 0, m);
-    m.disp += 32;
-    x_v(b, XV_MOVUPS_ST | XL, X0, 0, m);
+    for (unsigned done = 0, step = j->cpu.avx2 ? 32 : 16; done < 64; done += step, m.disp += (s32)step)
+        x_v(b, XV_MOVUPS_ST | (j->cpu.avx2 ? XL : 0), X0, 0, m);
     jit_mem_done(j, i);
     if (trapped) {
         x_patch(trapped, j->cold.p);

@@ -31,6 +31,9 @@ static inline unsigned fp_di(unsigned fmt) { return fmt == FP_D; }
 static inline u32 fp_op_scalar(unsigned fmt, unsigned byte) { return XO(fmt == FP_D ? 3 : 2, 1, byte); }
 static inline u32 fp_op_packed(unsigned fmt, unsigned byte) { return XO(fmt == FP_D ? 1 : 0, 1, byte); }
 
+/// Predicates of cmpps and the like; the rest are of AVX.
+enum { CMP_EQ, CMP_LT, CMP_LE, CMP_UNORD, CMP_NEQ, CMP_NLT, CMP_GE = 13, CMP_GT = 14 };
+
 /// FPCR fields of the block.
 static inline bool fp_flush(const struct jit *j) { return j->mode >> (MODE_FPCR_SHIFT + 2) & 1; }
 static inline unsigned fp_rmode_of(const struct jit *j) { return j->mode >> MODE_FPCR_SHIFT & 3; }

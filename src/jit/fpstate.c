@@ -51,7 +51,7 @@ static void take_flags(struct jit *j)
 bool jit_fp_sysreg(struct jit *j, const struct insn *i)
 {
     bool is_fpcr = i->imm == SYSREG_ENC(3, 3, 4, 4, 0), is_fpsr = i->imm == SYSREG_ENC(3, 3, 4, 4, 1);
-    if (!(is_fpcr || is_fpsr) || !j->cpu.avx2)
+    if (!(is_fpcr || is_fpsr) || !j->cpu.sse42)
         return false;
     if (is_fpsr) {
         jit_clobber(j);

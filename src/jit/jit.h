@@ -31,7 +31,7 @@
 
 /// rbp = cpu + CPU_BIAS, r15 = cpu->ctx, rsp = return-prediction stack.
 enum { CPU_BIAS = 168, RENV = RBP, RCTX = R15 };
-enum { X0, X1, X2, X3, XV_FIRST = 4, XV_COUNT = 12 }; ///< scratch xmm; cached V registers
+enum { X0, X1, X2, X3, XV_FIRST = 4, XV_COUNT = 12, XV_COUNT_SSE = 10 }; ///< scratch xmm; cached V registers
 
 /// Host register of a guest register that lives in one all the time, else -1.
 #define JIT_PINNED(P) P(0, RSI) P(1, RDI) P(2, RBX) P(3, R8) P(4, R9) P(19, R12) P(20, R13) P(REG_SP, R14)

@@ -27,7 +27,7 @@ static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
     if (!b)
         b = jit_translate(j, c, pa, host, c->mode);
     jit_sync(c);
-    jit_fp_mode(c, !jit_cpu_of(c)->outside && j->cpu.avx2);
+    jit_fp_mode(c, !jit_cpu_of(c)->outside && j->cpu.sse42);
     struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
     e->va = c->pc;
     e->host = jit_rx(j, b->entry);

@@ -44,7 +44,7 @@ static void make_enter(struct jit *j)
     x_rm(b, XI_LEA | XW, RAX, xm(RSP, -RSB_BYTES));
     x_op(b, XI_ST | XW, RAX, ENV_JW(JW_RSP_LIMIT), 0);
     x_mov(b, RAX, RSI);
-    if (j->cpu.avx2) {
+    if (j->cpu.sse42) {
         x_vex(b, XV_LDMXCSR, 3, 0, ENV_JW(JW_HOST_MXCSR), 0);
         x_vex(b, XV_LDMXCSR, 2, 0, ENV_JW(JW_MXCSR), 0);
     }
@@ -53,7 +53,7 @@ static void make_enter(struct jit *j)
     x_jmp_rm(b, xr(RAX));
 
     j->t_exit = b->p;
-    if (j->cpu.avx2) {
+    if (j->cpu.sse42) {
         x_vex(b, XV_LDMXCSR, 3, 0, ENV_JW(JW_MXCSR), 0);
         x_vex(b, XV_LDMXCSR, 2, 0, ENV_JW(JW_HOST_MXCSR), 0);
     }

@@ -245,7 +245,7 @@ static void assign(struct jit *j)
     jit_vclasses(j);
     memset(j->vmap, -1, sizeof j->vmap);
     memset(j->vloaded, 0, sizeof j->vloaded);
-    for (unsigned c = 0; c < XV_COUNT && j->cpu.avx2; c++) {
+    for (unsigned c = 0; c < (j->cpu.avx2 ? XV_COUNT : XV_COUNT_SSE) && j->cpu.sse42; c++) {
         unsigned best = 0;
         for (unsigned n = 1; n < 32; n++)
             if (vuse[n] > vuse[best])
@@ -813,7 +813,7 @@ static bool emit_one(struct jit *j)
     jit_wait_check(j, i);
     if ((i->op == OP_MRS || i->op == OP_MSR) && jit_fp_sysreg(j, i))
         return true;
-    bool no_vec = (i->flags & FP) && !j->cpu.avx2, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
+    bool no_vec = (i->flags & FP) && !j->cpu.sse42, skip = i->op >= j->cfg.skip_lo && i->op < j->cfg.skip_hi;
     jit_emit_fn *fn = trap || no_vec || skip || j->cfg.no_inline ? NULL : jit_emitters[i->op];
     settle_v(j, i);
     if (fn && i->flags & FPX && jit_fp_run(j))

@@ -73,6 +73,8 @@ void x_op(struct xbuf *b, u32 op, int reg, xrm rm, unsigned imm_len)
 
 void x_vex(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned imm_len)
 {
+    if (UNLIKELY(b->sse) && x_sse(b, op, reg, second, rm, imm_len))
+        return;
     unsigned xb = rex_xb(rm), r = reg >> 3 & 1;
     unsigned tail = (unsigned)(~second & 15) << 3 | (op & XL ? 4u : 0) | pp_of(op);
     if (map_of(op) == 1 && !xb && !(op & XW)) {
@@ -89,6 +91,7 @@ void x_vex(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned imm_len
 
 void x_evex(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned k, unsigned imm_len)
 {
+    assert(!b->sse);
     unsigned xb = rex_xb(rm);
     if (rm.reg >= 16)
         xb |= 2; // X extends a vector register in r/m
@@ -242,7 +245,13 @@ u8 *x_jcc8(struct xbuf *b, unsigned cc)
 
 void x_vshift_i(struct xbuf *b, u32 op, unsigned kind, int dst, int src, unsigned n)
 {
-    x_vex(b, op, (int)kind, dst, xr(src), 1);
+    if (UNLIKELY(b->sse)) {
+        if (dst != src)
+            x_rr(b, XV_MOVAPS, dst, src);
+        x_op(b, op, (int)kind, xr(dst), 1);
+    } else {
+        x_vex(b, op, (int)kind, dst, xr(src), 1);
+    }
     x_u8(b, n);
 }
 
@@ -259,6 +268,7 @@ void x_detect(struct x_features *f)
         __asm__("xgetbv" : "=a"(xcr0), "=d"(xcr0_hi) : "c"(0));
     bool ymm = avx && (xcr0 & 6) == 6, zmm = ymm && (xcr0 & 0xe0) == 0xe0;
     f->fma = ymm && bit(c, 12);
+    f->sse42 = bit(c, 0) && bit(c, 9) && bit(c, 19) && bit(c, 20); // and what comes before it
     f->popcnt = bit(c, 23);
     f->movbe = bit(c, 22);
     f->aes = bit(c, 25);
@@ -286,7 +296,7 @@ void x_disable(struct x_features *f, const char *names)
         size_t at;
     } all[] = {
 #define FEATURE(n) {#n, offsetof(struct x_features, n)}
-        FEATURE(avx2), FEATURE(fma), FEATURE(bmi1), FEATURE(bmi2), FEATURE(lzcnt), FEATURE(popcnt),
+        FEATURE(sse42), FEATURE(avx2), FEATURE(fma), FEATURE(bmi1), FEATURE(bmi2), FEATURE(lzcnt), FEATURE(popcnt),
         FEATURE(movbe), FEATURE(aes), FEATURE(pclmul), FEATURE(sha), FEATURE(f16c), FEATURE(avx512vl),
         FEATURE(avx512dq), FEATURE(avx512bw), FEATURE(gfni),
 #undef FEATURE
@@ -298,4 +308,7 @@ void x_disable(struct x_features *f, const char *names)
                 *(bool *)((char *)f + all[k].at) = false;
         names += len + (names[len] != 0);
     }
+    f->avx2 = f->avx2 && f->sse42;
+    if (!f->avx2) // their forms take AVX for granted
+        f->fma = f->f16c = f->gfni = f->avx512vl = f->avx512dq = f->avx512bw = false;
 }

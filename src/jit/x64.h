@@ -6,6 +6,8 @@
 
 #include "base/base.h"
 
+#include <assert.h>
+
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, RNONE = -1 };
 
 /// Where code goes. Positions are addresses in the writable mapping; relative operands come out
@@ -13,6 +15,7 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 struct xbuf {
     u8 *p;
     u8 *end;
+    bool sse; ///< the host has no AVX: x_vex and what builds on it emit SSE instead (x64_sse.c)
 };
 
 /// A register-or-memory operand.
@@ -83,10 +86,15 @@ enum {
 
 /// Any legacy form: reg field, r/m; imm_len bytes of immediate follow (written by the caller).
 void x_op(struct xbuf *b, u32 op, int reg, xrm rm, unsigned imm_len);
-/// VEX and EVEX forms. For two-operand forms pass second = 0.
+/// VEX and EVEX forms. For two-operand forms pass second = 0. Without AVX the former come out as SSE
+/// instructions, of which dst = second op rm takes up to three. xmm14 and xmm15 are theirs then.
 void x_vex(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned imm_len);
 /// EVEX, 128-bit (256 with XL); xmm16..31 allowed; k is the mask register, 0 none.
 void x_evex(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned k, unsigned imm_len);
+
+/// Of x_vex and x_vi. ret  false: the form has no other than the VEX encoding, or is no blend
+bool x_sse(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned imm_len);
+bool x_sse_blend(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned imm8);
 
 static inline void x_u8(struct xbuf *b, unsigned v) { *b->p++ = (u8)v; }
 static inline void x_u16(struct xbuf *b, unsigned v) { st16(b->p, (u16)v); b->p += 2; }
@@ -99,6 +107,8 @@ static inline void x_rr(struct xbuf *b, u32 op, int reg, int rm) { x_op(b, op, r
 static inline void x_v(struct xbuf *b, u32 op, int reg, int second, xrm rm) { x_vex(b, op, reg, second, rm, 0); }
 static inline void x_vi(struct xbuf *b, u32 op, int reg, int second, xrm rm, unsigned imm8)
 {
+    if (UNLIKELY(b->sse) && x_sse_blend(b, op, reg, second, rm, imm8))
+        return;
     x_vex(b, op, reg, second, rm, 1);
     x_u8(b, imm8);
 }
@@ -161,7 +171,11 @@ static inline void x_call_rm(struct xbuf *b, xrm rm) { x_op(b, XO(0, 0, 0xff), 2
 static inline void x_push_rm(struct xbuf *b, xrm rm) { x_op(b, XO(0, 0, 0xff), 6, rm, 0); }
 /// Makes the jump whose displacement is at `at` go to target.
 static inline void x_patch(u8 *at, const u8 *target) { st32(at, (u32)(target - (at + 4))); }
-static inline void x_patch8(u8 *at, const u8 *target) { *at = (u8)(target - (at + 1)); }
+static inline void x_patch8(u8 *at, const u8 *target)
+{
+    assert(target - (at + 1) <= 127);
+    *at = (u8)(target - (at + 1));
+}
 
 /* Vector opcodes, for x_v / x_vi (VEX) and x_ev / x_evi (EVEX). */
 enum {
@@ -177,6 +191,7 @@ enum {
     XV_SUBPS = XO(0, 1, 0x5c), XV_SUBPD = XO(1, 1, 0x5c), XV_SUBSS = XO(2, 1, 0x5c), XV_SUBSD = XO(3, 1, 0x5c),
     XV_DIVPS = XO(0, 1, 0x5e), XV_DIVPD = XO(1, 1, 0x5e), XV_DIVSS = XO(2, 1, 0x5e), XV_DIVSD = XO(3, 1, 0x5e),
     XV_MINPS = XO(0, 1, 0x5d), XV_MINPD = XO(1, 1, 0x5d), XV_MINSS = XO(2, 1, 0x5d), XV_MINSD = XO(3, 1, 0x5d),
+    XV_HADDPS = XO(3, 1, 0x7c), XV_HADDPD = XO(1, 1, 0x7c),
     XV_MAXPS = XO(0, 1, 0x5f), XV_MAXPD = XO(1, 1, 0x5f), XV_MAXSS = XO(2, 1, 0x5f), XV_MAXSD = XO(3, 1, 0x5f),
     XV_SQRTPS = XO(0, 1, 0x51), XV_SQRTPD = XO(1, 1, 0x51), XV_SQRTSS = XO(2, 1, 0x51), XV_SQRTSD = XO(3, 1, 0x51),
     XV_UCOMISS = XO(0, 1, 0x2e), XV_UCOMISD = XO(1, 1, 0x2e), XV_COMISS = XO(0, 1, 0x2f), XV_COMISD = XO(1, 1, 0x2f),
@@ -253,7 +268,7 @@ void x_vshift_i(struct xbuf *b, u32 op, unsigned kind, int dst, int src, unsigne
 
 /// What this host's CPUID offers; the translator uses what is set.
 struct x_features {
-    bool avx2, fma, bmi1, bmi2, lzcnt, popcnt, movbe, aes, pclmul, sha, f16c;
+    bool sse42, avx2, fma, bmi1, bmi2, lzcnt, popcnt, movbe, aes, pclmul, sha, f16c;
     bool avx512vl, avx512dq, avx512bw, gfni;
 };
 void x_detect(struct x_features *f);

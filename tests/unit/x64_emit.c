@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CODE_MAX = 4 << 20, LINES_MAX = 400000 };
+enum { CODE_MAX = 4 << 20, LINES_MAX = 400000 }; // a line: what one call emitted, an instruction or several
 static struct xbuf buf;
 static u8 *code;
 static u32 *line_at;
@@ -181,6 +181,109 @@ static const struct form vexes[] = {
     V3("vaesenc", XV_AESENC), V3("vaesenclast", XV_AESENCLAST), V3("vaesdeclast", XV_AESDECLAST), V2("vaesimc", XV_AESIMC), V3I("vpclmulqdq", XV_PCLMULQDQ),
 };
 
+/* The same without AVX. */
+
+static bool named(const char *name, const char *const *list)
+{
+    for (; *list; list++)
+        if (!strcmp(name, *list))
+            return true;
+    return false;
+}
+
+static void say_move(int to, int from)
+{
+    if (to != from)
+        fprintf(text, "movaps xmm%d,xmm%d\n", to, from);
+}
+
+/// Form f as SSE has it: dst = second op rm is a move and dst op= rm, with xmm15 where they overlap or
+/// where memory may be unaligned.
+static void one_sse(const struct form *f, int reg, int second, xrm rm)
+{
+    static const char *const commute[] = {"andps", "orps", "xorps", "paddb", "paddq", "pand", "por", "pxor", "pcmpeqq", "pminud",
+        "pmaxsb", "pmulld", "pmuludq", "psadbw", "pavgb", NULL};
+    static const char *const scalar[] = {"insertps", "roundsd", "sqrtsd", "cvtss2sd", "cvtsd2ss", "addss", "addsd", "mulsd", "subsd",
+        "divsd", "minsd", "maxss", NULL};
+    const char *name = f->name + 1;
+    bool takes_any = named(name, scalar) || (rm.reg < 0 && rm.base == RBP && rm.index == RNONE);
+    if (f->order == 'V') {
+        if (rm.reg < 0) {
+            if (!takes_any) {
+                fprintf(text, "movups xmm15,%s\n", rm_text(rm, 16, false));
+                rm = xr(15);
+            }
+            say_move(reg, second);
+        } else if (rm.reg == reg && named(name, commute)) {
+            rm = xr(second);
+        } else if (rm.reg == reg && second != reg) {
+            say_move(15, reg);
+            say_move(reg, second);
+            rm = xr(15);
+        } else {
+            say_move(reg, second);
+        }
+    }
+    const char *r = reg_name(f->reg_kind, reg), *m = rm_text(rm, f->rm_kind, false);
+    fprintf(text, f->order == 's' ? "{store} %s %s,%s" : "{load} %s %s,%s", name, f->order == 's' ? m : r, f->order == 's' ? r : m);
+    if (f->imm >= 0)
+        fprintf(text, ",%d", f->imm);
+    fputc('\n', text);
+}
+
+static bool has_sse(const struct form *f)
+{
+    static const char *const avx[] = {"vcvtph2ps", "vpsllvd", "vpsrlvq", "vpbroadcastb", "vpbroadcastd", NULL};
+    return f->name[0] == 'v' && strncmp(f->name, "vf", 2) && !named(f->name, avx);
+}
+
+static void run_sse(const struct form *f)
+{
+    for (int reg = 0; reg < 14; reg++)
+        for (int k = 0; k < 14 + (int)ARRAY_LEN(mems); k++) {
+            xrm rm = k < 14 ? xr(k) : mems[k - 14];
+            int second = f->order == 'V' ? (reg * 5 + k) % 14 : 0;
+            if ((k < 14 && f->mem_only) || (k >= 14 && f->reg_only))
+                continue;
+            one_sse(f, reg, second, rm);
+            x_vex(&buf, f->op, reg, second, rm, f->imm >= 0);
+            if (f->imm >= 0)
+                x_u8(&buf, (unsigned)f->imm);
+            done();
+        }
+}
+
+/// What is made of several instructions.
+static void sse_singles(void)
+{
+    for (int r = 0; r < 14; r++) {
+        int s = (r + 5) % 14, mask = (r * 3) % 14;
+        say_move(14, s);
+        if (mask) {
+            fprintf(text, "movaps xmm15,xmm0\n");
+            say_move(0, mask);
+        }
+        fprintf(text, "pblendvb xmm14,xmm%d\n", mask && r == 0 ? 15 : r);
+        if (mask)
+            fprintf(text, "movaps xmm0,xmm15\n");
+        say_move(r, 14);
+        x_vi(&buf, XV_PBLENDVB, r, s, xr(r), (unsigned)mask << 4), done();
+        fprintf(text, "pxor xmm15,xmm15\n"), say_move(15, 15), fprintf(text, "pshufb xmm%d,xmm15\n", r);
+        x_v(&buf, XV_PBROADCASTB, r, 0, xr(r)), done();
+        fprintf(text, "pinsrb xmm%d,[rcx+7],0\npxor xmm15,xmm15\npshufb xmm%d,xmm15\n", r, r);
+        x_v(&buf, XV_PBROADCASTB, r, 0, xm(RCX, 7)), done();
+        fprintf(text, "pshuflw xmm%d,xmm%d,0\npunpcklqdq xmm%d,xmm%d\n", r, s, r, r), x_v(&buf, XV_PBROADCASTW, r, 0, xr(s)), done();
+        fprintf(text, "pshufd xmm%d,xmm%d,0\n", r, s), x_v(&buf, XV_PBROADCASTD, r, 0, xr(s)), done();
+        fprintf(text, "movd xmm%d,[rcx+7]\npshufd xmm%d,xmm%d,0\n", r, r, r), x_v(&buf, XV_PBROADCASTD, r, 0, xm(RCX, 7)), done();
+        fprintf(text, "movddup xmm%d,xmm%d\n", r, s), x_v(&buf, XV_PBROADCASTQ, r, 0, xr(s)), done();
+        say_move(r, s), fprintf(text, "psrad xmm%d,5\n", r), x_vshift_i(&buf, XV_PSHIFT_D, 4, r, s, 5), done();
+        say_move(r, s), fprintf(text, "pinsrd xmm%d,%s,2\n", r, r32[r]), x_vi(&buf, XV_PINSRD, r, s, xr(r), 2), done();
+        say_move(r, s), fprintf(text, "cvtsi2sd xmm%d,%s\n", r, r64[r]), x_v(&buf, XV_CVTSI2SD | XW, r, s, xr(r)), done();
+        fprintf(text, "stmxcsr [rbp+16]\n"), x_vex(&buf, XV_LDMXCSR, 3, 0, xm(RBP, 16), 0), done();
+        fprintf(text, "andn %s,%s,%s\n", r64[r], r64[s], r64[mask]), x_v(&buf, XB_ANDN | XW, r, s, xr(mask)), done();
+    }
+}
+
 static const struct form evexes[] = {
     V3("vpaddd", XV_PADDD), V3("vaddpd", XV_ADDPD | XW), V3I("vpternlogd", XE_PTERNLOGD), V3I("vpternlogq", XE_PTERNLOGQ), V3I("vrangepd", XE_RANGEPD), V3("vpmullq", XE_PMULLQ),
     V3("vpmaxsq", XE_PMAXSQ), V3("vpsravw", XE_PSRAVW), V2("vpopcntb", XE_POPCNTB), V2("vplzcntd", XE_LZCNTD),
@@ -287,7 +390,7 @@ int main(void)
         return 77;
     code = malloc(CODE_MAX);
     line_at = calloc(LINES_MAX, sizeof *line_at);
-    buf = (struct xbuf){code, code + CODE_MAX};
+    buf = (struct xbuf){code, code + CODE_MAX, false};
     char path[128], cmd[320];
     if (!mkdtemp(dir))
         return 1;
@@ -302,6 +405,11 @@ int main(void)
         run_form(&evexes[i], 2);
     singles();
     suppressed();
+    buf.sse = true;
+    for (size_t i = 0; i < ARRAY_LEN(vexes); i++)
+        if (has_sse(&vexes[i]))
+            run_sse(&vexes[i]);
+    sse_singles();
     fclose(text);
     snprintf(cmd, sizeof cmd, "as -O0 -o %s/t.o %s/t.s && objcopy -O binary -j .text %s/t.o %s/t.bin", dir, dir, dir, dir);
     if (system(cmd))
