@@ -313,6 +313,10 @@ struct cpu {
     } s2_fault; ///< the translation that failed last failed in stage 2
     u32 tlb_dropped; ///< DROPPED_*: translations were taken away since translated code was entered
     struct tlb_stress *tlb_stress; ///< tests: drops translations in slow paths, or NULL
+    struct {
+        gva_t page; ///< 0: none
+        gpa_t pa;
+    } op_page; ///< of cache maintenance: where mmu_op_pa found it last
     u64 erets, eret_pc; ///< exception returns so far, and where the last one went
     u64 eret_spsr;      ///< ... and with what state
     u64 eret_irq;       ///< value of erets at the last one that found an interrupt wire up
@@ -578,6 +582,9 @@ bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags,
 /// Enters the translation of va for loads or stores into the soft TLB, if that is all an access needs.
 /// ret  false when it has to be made the slow way; nothing happened then.
 bool mmu_fill(struct cpu *c, gva_t va, bool write) NOINLINE;
+/// Where cache maintenance by kernel addresses takes place, without a walk for every line of a page.
+/// ret  false: not such an address, or it does not translate; mmu_translate says more
+bool mmu_op_pa(struct cpu *c, gva_t va, gpa_t *pa);
 /// Host address for an atomic read-modify-write of RAM: naturally aligned, writable (the caller
 /// calls mmu_rmw_done after a store). NULL when an exception was taken.
 void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write);

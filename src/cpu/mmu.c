@@ -142,6 +142,28 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
     return true;
 }
 
+bool mmu_op_pa(struct cpu *c, gva_t va, gpa_t *pa)
+{
+    const gva_t page = va & ~0xfffULL;
+    const unsigned k = va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
+    struct xlat x;
+    u8 fsc;
+    if (c->el != 1 || c->stage2 || !(c->mode & MODE_MMU) || !bit(va, 55))
+        return false;
+    if (c->ctx->r[k].tag == page) {
+        *pa = c->ctx->ri[k].pa | (va & 0xfff);
+        return true;
+    }
+    if (c->op_page.page != page) {
+        if (!mmu_translate(c, va, ACC_LOAD, 0, &x, &fsc))
+            return false;
+        c->op_page.page = page;
+        c->op_page.pa = x.pa & ~0xfffULL;
+    }
+    *pa = c->op_page.pa | (va & 0xfff);
+    return true;
+}
+
 bool mmu_fill(struct cpu *c, gva_t va, bool write)
 {
     struct xlat x;

@@ -38,6 +38,7 @@ static int dc_zva(struct cpu *c, gva_t va)
 static int cache_by_va(struct cpu *c, u32 enc, gva_t va, bool ivau)
 {
     struct xlat x;
+    gpa_t pa;
     u8 fsc;
     bool to_pou = (enc >> 3 & 15) == 5 || (enc >> 3 & 15) == 11;
     if (c->el == 0 && !bit(cpu_sctlr(c), 26))
@@ -46,21 +47,25 @@ static int cache_by_va(struct cpu *c, u32 enc, gva_t va, bool ivau)
         return sysreg_trap(c, 2, enc, false);
     if (c->hooks.cache_op)
         c->hooks.cache_op(c->hooks.ctx, c, enc, va);
-    if (!mmu_translate(c, va, ACC_LOAD, 0, &x, &fsc)) {
-        /* Permission faults apply to DC at EL0 only; translation faults always. */
-        if (c->el && fsc >= 0x0c && fsc <= 0x0f && !c->s2_fault.is_set)
-            return EXEC_NEXT;
-        return mmu_abort(c, false, fsc | 1u << 8 | 1u << 6, va);
+    if (!mmu_op_pa(c, va, &pa)) {
+        if (!mmu_translate(c, va, ACC_LOAD, 0, &x, &fsc))
+            goto fault;
+        pa = x.pa;
     }
     if (ivau) {
         /* Another vCPU's store may have bypassed the tracking: every engine forgets the line. */
         u64 line = 4ULL << (c->sr[SYSREG_CTR_EL0] & 15);
         line = line < 64 ? 64 : line;
-        if (mem_page_has_code(c->mem, x.pa))
-            mem_written(c->mem, align_down(x.pa, line), line);
-        mem_clear_stale(c->mem, align_down(x.pa, line), line);
+        if (mem_page_has_code(c->mem, pa))
+            mem_written(c->mem, align_down(pa, line), line);
+        mem_clear_stale(c->mem, align_down(pa, line), line);
     }
     return EXEC_NEXT;
+fault:
+    /* Permission faults apply to DC at EL0 only; translation faults always. */
+    if (c->el && fsc >= 0x0c && fsc <= 0x0f && !c->s2_fault.is_set)
+        return EXEC_NEXT;
+    return mmu_abort(c, false, fsc | 1u << 8 | 1u << 6, va);
 }
 
 /// AT: op1 0 names EL1's regime (in the host's hands its own) or, with 4, EL2's, or both stages. The

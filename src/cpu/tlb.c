@@ -117,6 +117,13 @@ static u64 space_key(const struct cpu *c)
     return (c->sr[r->ttbr0] & 0xfffffffffffeULL) | asid << 48;
 }
 
+/// Translations went: translated code and what remembers one must look again.
+static void dropped_all(struct cpu *c)
+{
+    c->tlb_dropped = DROPPED_ALL;
+    c->op_page.page = 0;
+}
+
 struct mmuctx *tlb_user_ctx(struct cpu *c)
 {
     u64 key = space_key(c);
@@ -139,7 +146,7 @@ struct mmuctx *tlb_user_ctx(struct cpu *c)
 
 void tlb_address_space_changed(struct cpu *c, enum tlb_class k)
 {
-    c->tlb_dropped = DROPPED_ALL;
+    dropped_all(c);
     c->ctx_user = NULL;
     if (LIKELY(k == TLB_EL10)) {
         flush_nonglobal(c->ctx_el1);
@@ -192,7 +199,7 @@ static bool is_of(const struct mmuctx *t, enum tlb_class k) { return (t->vm == V
 void tlb_flush_class(struct cpu *c, enum tlb_class k)
 {
     c->tlb_flushes++;
-    c->tlb_dropped = DROPPED_ALL;
+    dropped_all(c);
     /* Emptied when selected again: tlb_select, tlb_user_ctx. */
     if (LIKELY(k == TLB_EL10))
         c->ctx_el1->stale = c->ctx_el1_pan->stale = true;
@@ -272,7 +279,7 @@ void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_
 {
     gva_t page = va & ~0xfffULL;
     c->tlb_flushes++;
-    c->tlb_dropped = DROPPED_ALL;
+    dropped_all(c);
     if (LIKELY(k == TLB_EL10)) {
         flush_page(c->ctx_el1, page);
         flush_page(c->ctx_el1_pan, page);
@@ -289,7 +296,7 @@ void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_
 void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid)
 {
     c->tlb_flushes++;
-    c->tlb_dropped = DROPPED_ALL;
+    dropped_all(c);
     if (LIKELY(k == TLB_EL10)) {
         flush_nonglobal(c->ctx_el1);
         flush_nonglobal(c->ctx_el1_pan);

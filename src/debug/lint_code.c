@@ -163,15 +163,19 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
     case SYSREG_ENC(1, 0, 7, 6, 2): return;
     default: break;
     }
-    if (!mmu_walk(c, va, &w))
-        return;
-    struct code_page **p = find(x, w.pa);
+    gpa_t pa;
+    if (!mmu_op_pa(c, va, &pa)) {
+        if (!mmu_walk(c, va, &w))
+            return;
+        pa = w.pa;
+    }
+    struct code_page **p = find(x, pa);
     bool ic = enc == SYSREG_ENC(1, 3, 7, 5, 1);
     u64 ctr = c->sr[SYSREG_CTR_EL0], line = 4ULL << (ic ? ctr & 15 : ctr >> 16 & 15);
-    if (ic && align_down(x->code_pending.line, line) == align_down(w.pa, line))
+    if (ic && align_down(x->code_pending.line, line) == align_down(pa, line))
         x->code_pending.line = 0;
     if (p && *p)
-        refresh(x, *p, align_down(w.pa % GUEST_PAGE, line), line, ic, !ic);
+        refresh(x, *p, align_down(pa % GUEST_PAGE, line), line, ic, !ic);
 }
 
 static bool line_was_code(struct explain *x, gpa_t pa)

@@ -208,6 +208,7 @@ void jit_publish(struct jit *j, struct jit_block *b)
     struct jit_block **h = &j->hash[block_slot(b->page + b->off, b->mode)];
     b->hash_next = *h;
     *h = b;
+    jit_note_head(j, b->page + b->off);
     struct jit_block **p = &j->page_hash[page_slot(b->page)];
     b->page_next = *p;
     *p = b;

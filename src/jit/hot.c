@@ -81,7 +81,10 @@ static bool step(struct jit *j, struct cpu *c, struct record *r, int *status)
     const u32 *host = mmu_fetch(c, c->pc, &pa);
     if (!host)
         return false;
-    dbg_decode(c, pa, *host, &i);
+    if (LIKELY(c->dbg == NULL))
+        i = *jit_insn(c, *host);
+    else
+        dbg_decode(c, pa, *host, &i);
     if (jit_touches_fpsr(&i) || (j->cfg.check && jit_stops_here(c, host)))
         return false;
     u64 pc = c->pc, taken = c->exceptions;

@@ -456,6 +456,9 @@ void jit_warm_init(struct jit *j);
 enum jit_warmth jit_run_cold(struct jit *j, struct cpu *c);
 bool jit_has_run(const struct jit *j, gpa_t pa);
 bool jit_is_warm(const struct jit *j, gpa_t pa);
+/// A block begins at pa; false: none does, nor ever did (quicker than jit_find).
+void jit_note_head(struct jit *j, gpa_t pa);
+bool jit_may_be_head(const struct jit *j, gpa_t pa);
 /// The code there changed.
 void jit_forget_run(struct jit *j, gpa_t pa, u64 len);
 bool jit_site_is_hot(const struct jit *j, gpa_t pa);
@@ -490,7 +493,15 @@ const u8 *jit_c_attention(struct cpu *c);
 const u8 *jit_c_dead(struct cpu *c);
 const u8 *jit_c_hot(struct cpu *c, u32 number);
 int jit_c_exec_word(struct cpu *c, u32 word);
-enum { DECODED = 1 << 11 };
+enum { DECODED = 1 << 13 };
+/// An instruction by its word, decoded before or now; per CPU.
+static inline const struct insn *jit_insn(struct cpu *c, u32 word)
+{
+    struct insn *i = &jit_cpu_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
+    if (UNLIKELY(i->word != word || !i->fn))
+        insn_decode(word, i);
+    return i;
+}
 void jit_c_hot_site(struct cpu *c, u32 off);
 bool jit_c_fill(struct cpu *c, gva_t va, u64 key);
 

@@ -215,9 +215,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
 /// Runs the body of an instruction from a slow path. ret  exec_status.
 int jit_c_exec_word(struct cpu *c, u32 word)
 {
-    struct insn *i = &jit_cpu_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
-    if (UNLIKELY(i->word != word || !i->fn))
-        insn_decode(word, i);
+    const struct insn *i = jit_insn(c, word);
     c->jit[JW_SLOW_EXEC]++;
     c->icount += c->jit[JW_PENDING];
     int status = i->fn(c, i);

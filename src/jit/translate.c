@@ -136,7 +136,7 @@ static void decode_trace(struct jit *j, const u32 *page)
     bool may_cut = j->warm && !j->cfg.no_link && !jit_site_is_hot(j, j->blk->page + j->blk->off + SITE_HEAD);
     j->n = 0;
     while (off < GUEST_PAGE && j->n < j->cfg.block_max) {
-        if (may_cut && j->n && jit_find(j, j->blk->page + (gpa_t)off, j->mode)) {
+        if (may_cut && j->n && jit_may_be_head(j, j->blk->page + (gpa_t)off) && jit_find(j, j->blk->page + (gpa_t)off, j->mode)) {
             j->blk->is_cut = true;
             return;
         }

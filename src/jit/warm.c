@@ -14,6 +14,7 @@ enum { WARM_PAGES = 1 << 13, WARM_STEPS = 1000, WARM_WORDS = GUEST_PAGE / 4 / 64
 struct jit_warm {
     gpa_t page; ///< plus 1: 0 is empty
     u64 once[WARM_WORDS], twice[WARM_WORDS];
+    u64 head[WARM_WORDS]; ///< a block begins there, or did
 };
 
 void jit_warm_init(struct jit *j)
@@ -32,6 +33,7 @@ static struct jit_warm *page_of(const struct jit *j, gpa_t pa)
         int all = w->page ? 0xff : 0;
         memset(w->once, all, sizeof w->once);
         memset(w->twice, all, sizeof w->twice);
+        memset(w->head, all, sizeof w->head);
         w->page = page + 1;
     }
     return w;
@@ -47,6 +49,16 @@ bool jit_has_run(const struct jit *j, gpa_t pa)
 bool jit_is_warm(const struct jit *j, gpa_t pa)
 {
     return !j->warm || page_of(j, pa)->twice[word_of(pa)] & bit_of(pa);
+}
+
+void jit_note_head(struct jit *j, gpa_t pa)
+{
+    if (j->warm)
+        page_of(j, pa)->head[word_of(pa)] |= bit_of(pa);
+}
+bool jit_may_be_head(const struct jit *j, gpa_t pa)
+{
+    return j->warm && page_of(j, pa)->head[word_of(pa)] & bit_of(pa);
 }
 
 void jit_forget_run(struct jit *j, gpa_t pa, u64 len)
@@ -66,7 +78,6 @@ void jit_forget_run(struct jit *j, gpa_t pa, u64 len)
 /// The instruction at pa, about to run in its body: stores to it will be noticed.
 static const struct insn *decode(struct cpu *c, gpa_t pa, u32 word, struct insn *own)
 {
-    struct insn *i = &jit_cpu_of(c)->decoded[(word * 0x9e3779b1u >> 16) & (DECODED - 1)];
     if (!mem_page_has_code(c->mem, pa))
         tlb_protect_page(c, pa);
     if (c->hooks.stale_code && mem_is_stale(c->mem, pa))
@@ -76,9 +87,7 @@ static const struct insn *decode(struct cpu *c, gpa_t pa, u32 word, struct insn 
         dbg_decode(c, pa, word, own);
         return own;
     }
-    if (UNLIKELY(i->word != word || !i->fn))
-        insn_decode(word, i);
-    return i;
+    return jit_insn(c, word);
 }
 
 /// Translated code keeps part of FPSR in MXCSR; only it reads and writes that.
