@@ -179,6 +179,8 @@ struct boot_lint_in {
     bool has_disk; ///< a block device is present
     bool is_strict; ///< --lint=strict: guesses are told, too
 };
+/// A kernel of the size of Linux; smaller Images are other kernels. Old ones have 0 in image_size.
+bool boot_is_linux_sized(const struct boot_plan *p);
 void boot_lint(const struct boot_lint_in *in, void (*say)(void *ctx, const char *id, const char *msg),
                void *ctx);
 

@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#define UART_BASE 0x09000000u
 
 struct out {
     void (*say)(void *ctx, const char *id, const char *msg);
@@ -39,6 +42,11 @@ static bool next_word(const char **at, char *word, size_t size)
     return true;
 }
 
+bool boot_is_linux_sized(const struct boot_plan *p)
+{
+    return p->image.image_size_field > 4 * MIB || (p->seg_count && p->seg[0].file_len > 4 * MIB);
+}
+
 static bool starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 
 /// Consoles that exist on this board, and those that other boards have.
@@ -62,24 +70,55 @@ static void lint_console(const struct out *o, const char *value)
         }
 }
 
+/// earlycon= of another board makes the kernel touch an address where nothing answers before it can speak.
+static void lint_earlycon(const struct out *o, const char *word)
+{
+    const char *spec = word + strlen("earlycon=");
+    unsigned long long addr = 0;
+    for (const char *at = strchr(spec, ','); at && addr == 0; at = strchr(at + 1, ',')) /* the first number; options may follow */
+        addr = strtoull(at + 1, NULL, 0);
+    if (addr >= 4096 && addr != UART_BASE)
+        warn(o, "F19", "%s: no UART is at 0x%llx here; the PL011 is at 0x%x (earlycon=pl011,0x%x; plain earlycon takes it from the device tree)",
+             word, addr, UART_BASE, UART_BASE);
+    else if (addr == UART_BASE && !starts(spec, "pl011"))
+        warn(o, "F19", "%s: the UART at 0x%x is a PL011: earlycon=pl011,0x%x", word, UART_BASE, UART_BASE);
+}
+
+static bool names_disk(const char *root)
+{
+    static const char *const kinds[] = {"/dev/vd", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="};
+    for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+        if (starts(root, kinds[i]))
+            return true;
+    return false;
+}
+
 static void lint_cmdline(const struct boot_lint_in *in, const struct out *o)
 {
     const char *at = in->cmdline ? in->cmdline : "";
     char word[256];
     bool has_root = false, has_rdinit_only = in->plan->initrd_len != 0;
+    char last_console[64] = "";
     while (next_word(&at, word, sizeof word)) {
-        if (starts(word, "console="))
+        if (starts(word, "console=")) {
             lint_console(o, word + 8);
+            snprintf(last_console, sizeof last_console, "%.60s", word + 8);
+        }
+        if (starts(word, "earlycon="))
+            lint_earlycon(o, word);
         if (starts(word, "root="))
             has_root = true;
         if (starts(word, "initrd=") && !has_rdinit_only)
             warn(o, "F19", "%s: that option is for EFI boot; pass the file with -i", word);
-        if (starts(word, "root=/dev/vd") && !in->has_disk)
+        if (starts(word, "root=") && names_disk(word + 5) && !in->has_disk)
             warn(o, "F19", "%s: there is no disk; add one with -d FILE", word);
         if (starts(word, "root=/dev/sd") || starts(word, "root=/dev/mmcblk") || starts(word, "root=/dev/hd"))
             warn(o, "F19", "%s: disks of this board are virtio: /dev/vda is the first", word);
     }
-    bool linux_sized = in->plan->image.image_size_field > 4 * MIB; /* other kernels come as small Images */
+    if (starts(last_console, "tty") && last_console[3] >= '0' && last_console[3] <= '9')
+        warn(o, "F19", "console=%s comes last, so init and its shell talk to a screen, which this board does not have; put console=ttyAMA0 last",
+             last_console);
+    bool linux_sized = boot_is_linux_sized(in->plan); /* other kernels come as small Images */
     if (in->plan->kind == BOOT_KIND_IMAGE && linux_sized && !has_root && !has_rdinit_only)
         warn(o, "F19",
              "no initrd (-i FILE) and no root= on the command line: a Linux kernel will panic with "
@@ -141,12 +180,28 @@ static void lint_link_address(const struct boot_lint_in *in, const struct out *o
         warn(o, "F10", "entry 0x%llx: nothing was loaded there", (unsigned long long)p->entry);
 }
 
+/// Fields of the Image header that do not fit the file: a header written by hand.
+static void lint_header(const struct boot_lint_in *in, const struct out *o)
+{
+    const struct boot_image *im = &in->plan->image;
+    u64 len = in->plan->seg_count ? in->plan->seg[0].file_len : 0;
+    if (in->plan->kind != BOOT_KIND_IMAGE || in->plan->seg_count != 1)
+        return;
+    if (im->image_size_field && im->image_size_field < len - len / 4) /* a signature may follow the kernel */
+        warn(o, "F07", "Image header: image_size 0x%llx is less than the file has (0x%llx): what lies behind it, and the bss, are not kept free",
+             (unsigned long long)im->image_size_field, (unsigned long long)len);
+    if (im->text_offset & 0xfff)
+        warn(o, "F07", "Image header: text_offset 0x%llx is not a multiple of 4 KiB, so adrp in the kernel misses what it means; use 0",
+             (unsigned long long)im->text_offset);
+}
+
 void boot_lint(const struct boot_lint_in *in, void (*say)(void *ctx, const char *id, const char *msg),
                void *ctx)
 {
     struct out o = {say, ctx};
     lint_link_address(in, &o);
     lint_page_size(in, &o);
+    lint_header(in, &o);
     lint_cmdline(in, &o);
     lint_initrd(in, &o);
 }

@@ -74,7 +74,7 @@ void help_verb(FILE *out, const struct verb *v)
         options(out);
     if (strcmp(v->name, "run") == 0)
         fprintf(out, "\nexit codes: 0-111 the guest's own, 112 guest panic, 113 reset with --no-reboot,\n"
-                     "114 deadlock, 115 fatal fault, 116 lint, 124 timeout, 125 usage, 126 not bootable,\n"
+                     "114 deadlock, 115 fatal fault, 116 lint, 124 timeout or out of input, 125 usage, 126 not bootable,\n"
                      "127 file not found\n");
 }
 
@@ -139,7 +139,7 @@ int verb_man(struct cli *cli)
         putchar('\n');
     }
     printf(".SH EXIT STATUS\n0\\-111 the guest's own; 112 guest panic; 113 reset with \\-\\-no\\-reboot; 114 "
-           "deadlock; 115 fatal fault; 116 lint at error level; 117 expectation failed; 124 timeout; 125 usage "
+           "deadlock; 115 fatal fault; 116 lint at error level; 117 expectation failed; 124 timeout, or waiting for input that has ended; 125 usage "
            "or failure of the host; 126 not bootable; 127 file not found.\n");
     return 0;
 }

@@ -57,7 +57,7 @@ void explain_doom(struct explain *x, struct cpu *c, enum verdict v)
     x->doomed = true;
     x->verdict = v;
     x->verdict_cpu = c->index;
-    c->exit.value = v == V_LINT ? 116 : v == V_STUCK ? 114 : v == V_PANIC ? 112 : 115;
+    c->exit.value = v == V_LINT ? 116 : v == V_INPUT ? 124 : v == V_STUCK ? 114 : v == V_PANIC ? 112 : 115;
     atomic_fetch_or(&c->attention, ATT_DOOM);
 }
 
@@ -180,6 +180,7 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
             explain_doom(x, c, V_LOOP);
     }
     bool returned = c->erets != w->erets_seen;
+    w->extra_erets += !sync && same_el && !x->is_linux && c->erets - w->erets_seen > 1;
     w->erets_seen = c->erets;
     w->bad.valid = false;
     if (!sync && is_strict(x))
@@ -452,7 +453,7 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     memset(x->dtb_head, 0, sizeof x->dtb_head);
     if (plan)
         (void)!mem_read(machine_mem(x->m), plan->dtb, x->dtb_head, sizeof x->dtb_head);
-    x->is_linux = plan && plan->kind == BOOT_KIND_IMAGE && plan->image.image_size_field > 4 * MIB;
+    x->is_linux = plan && plan->kind == BOOT_KIND_IMAGE && boot_is_linux_sized(plan);
     x->console_len = 0;
     x->console[0] = 0;
     find_stack(x);
@@ -520,7 +521,7 @@ const char *verdict_name(enum verdict v)
         [V_NONE] = "none", [V_OFF] = "off", [V_RESET] = "reset", [V_PANIC] = "panic",
         [V_DEADLOCK] = "deadlock", [V_STUCK] = "stuck", [V_LOOP] = "exception-loop",
         [V_FAULT] = "fatal-fault", [V_LINT] = "lint", [V_TIMEOUT] = "timeout", [V_STOPPED] = "stopped",
-        [V_OTHER] = "other", [V_STORM] = "interrupt-storm",
+        [V_OTHER] = "other", [V_STORM] = "interrupt-storm", [V_INPUT] = "input-end",
     };
     return name[v];
 }
@@ -581,6 +582,7 @@ static int status_of(const struct explain *x, const struct machine_exit *e)
     case V_STORM:
     case V_FAULT: return 115;
     case V_LINT: return 116;
+    case V_INPUT: return 124;
     default: return machine_exit_status(e);
     }
 }
@@ -613,7 +615,7 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
     x->verdict = verdict_of(x, e);
     if (!x->doomed)
         x->verdict_cpu = e->cpu < x->cpus ? e->cpu : 0;
-    bool explains = x->verdict != V_OFF && x->verdict != V_STOPPED && x->verdict != V_OTHER;
+    bool explains = x->verdict != V_OFF && x->verdict != V_STOPPED && x->verdict != V_OTHER && x->verdict != V_INPUT;
     if (x->cfg.symbols)
         symbols_allow_search(x->cfg.symbols, explains);
     f = decide_fault(x);

@@ -14,6 +14,7 @@ struct code_page {
     u64 writer_pc; ///< of the last store seen, or 0
     bool uncached; ///< was written with the MMU off: what the caches hold is not known
     u8 icache[GUEST_PAGE], clean[GUEST_PAGE];
+    u8 loaded[GUEST_PAGE]; ///< before the first store
 };
 
 static unsigned slot_of(gpa_t page) { return (unsigned)((page >> GUEST_PAGE_SHIFT) * 2654435761u >> 8) % TABLE_SIZE; }
@@ -44,6 +45,7 @@ static struct code_page *watch_page(struct explain *x, gpa_t pa)
     p->pa = align_down(pa, GUEST_PAGE);
     memcpy(p->icache, host, GUEST_PAGE);
     memcpy(p->clean, host, GUEST_PAGE);
+    memcpy(p->loaded, host, GUEST_PAGE);
     *slot = p;
     x->code_pages++;
     mem_suspect_code(machine_mem(x->m), pa, true);
@@ -176,6 +178,17 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
         x->code_pending.line = 0;
     if (p && *p)
         refresh(x, *p, align_down(pa % GUEST_PAGE, line), line, ic, !ic);
+}
+
+bool lint_code_was(struct explain *x, gpa_t pa, u32 *old, u64 *writer)
+{
+    struct code_page **slot = find(x, pa);
+    u32 now;
+    if (slot == NULL || *slot == NULL || !mem_read(machine_mem(x->m), pa, &now, sizeof now))
+        return false;
+    *old = ld32((*slot)->loaded + (pa % GUEST_PAGE & ~3ULL));
+    *writer = (*slot)->writer_pc;
+    return *old != now;
 }
 
 static bool line_was_code(struct explain *x, gpa_t pa)

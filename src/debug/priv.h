@@ -50,7 +50,7 @@ struct cpu_watch {
     u64 mmu_on_ttbr0, mmu_on_old_sctlr;
     u64 smc_fn;        ///< function of the last SMC, when smc_pc
     gva_t smc_pc;
-    u64 ticks, samples, stuck_samples;
+    u64 ticks, samples, stuck_samples, input_samples;
     u64 sample_pc;
     unsigned long_proofs;
     unsigned patience;  ///< how long the next proof may take, in steps; 0: the usual
@@ -74,6 +74,7 @@ struct cpu_watch {
     u32 storm_intid;
     bool checked_entry; ///< boot protocol was checked
     bool checked_waker;
+    unsigned extra_erets; ///< times that more than one ERET came between two interrupts of EL1
 };
 
 struct note {
@@ -87,6 +88,7 @@ struct code_page;
 enum verdict {
     V_NONE, V_OFF, V_RESET, V_PANIC, V_DEADLOCK, V_STUCK, V_LOOP, V_FAULT, V_LINT, V_TIMEOUT, V_STOPPED,
     V_OTHER, V_STORM,
+    V_INPUT, ///< waits for input, and the host's has ended: nothing is wrong
 };
 
 struct explain {
@@ -270,6 +272,9 @@ void lint_code_load(struct explain *x, struct cpu *c, gpa_t pa, unsigned size); 
 void lint_code_host_write(struct explain *x, gpa_t pa, u64 len);                            ///< L1
 void lint_code_sample(struct explain *x, struct cpu *c);
 void lint_code_free(struct explain *x);
+/// What an instruction was before it was overwritten without cache maintenance, and by whom (0: not known).
+/// ret  false when it was not
+bool lint_code_was(struct explain *x, gpa_t pa, u32 *old, u64 *writer);
 
 /* ---- handoff.c, lint_handoff.c ---- */
 
@@ -294,6 +299,8 @@ struct why {
 };
 void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault *f, struct why *out);
 void why_idle(struct explain *x, struct why *out); ///< deadlock and stuck without a fault
+/// Group 0 is on in this CPU's interface: interrupts may come as FIQ.
+bool fiq_may_come(struct explain *x, struct cpu *c);
 /// " (INTID 27, the virtual timer)" of what is pending or active; "" when that is not known.
 const char *pending_interrupt(struct explain *x, struct cpu *c, char *buf, size_t size);
 void idle_state(struct explain *x, struct cpu *c, char *buf, size_t size);

@@ -385,6 +385,8 @@ void report_write(struct explain *x, const struct machine_exit *e, int status, c
         if (id[0])
             line(&o, "more", "bruin explain %s", id);
     } else {
+        if (x->verdict == V_INPUT)
+            snprintf(x->line, sizeof x->line, "waits for input, and the host's input has ended");
         put_notes(&o, "");
     }
     cJSON_AddStringToObject(o.root, "line", x->line);

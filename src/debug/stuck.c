@@ -3,6 +3,7 @@
 /// could print.
 #include "debug/priv.h"
 
+enum { STUCK_SAMPLES = 2, INPUT_SAMPLES = 5 };
 enum { TRAIL_SAMPLES = 30 }; ///< how long every block is written down: 3 s of a CPU's time
 
 /// Something besides the vCPUs could write to RAM: a virtio device that was ever touched.
@@ -19,12 +20,12 @@ static bool has_dma(struct explain *x)
 }
 
 /// What goes to EL2 cannot be masked below it; what goes to EL1 is not taken at EL2.
-static bool interrupts_masked(const struct cpu *c)
+static bool interrupts_masked(struct explain *x, struct cpu *c)
 {
     u64 hcr = c->has_el2 && c->el < 2 ? c->sr[SYSREG_HCR_EL2] : 0;
     if (c->el == 2 && !(c->sr[SYSREG_HCR_EL2] & (HCR_TGE | HCR_IMO | HCR_FMO)))
         return true;
-    return (c->daif & DAIF_I) && (c->daif & DAIF_F) && !(hcr & (HCR_TGE | HCR_IMO | HCR_FMO));
+    return (c->daif & DAIF_I) && ((c->daif & DAIF_F) || !fiq_may_come(x, c)) && !(hcr & (HCR_TGE | HCR_IMO | HCR_FMO));
 }
 
 /// No other vCPU will ever do something.
@@ -81,13 +82,15 @@ void stuck_sample(struct explain *x, struct cpu *c)
     lint_code_sample(x, c);
     if (x->is_linux)
         look_for_panic(x, c);
-    if (c->el == 0 || c->stage2)
+    if ((c->el == 0 && x->is_linux) || c->stage2)
         return;
-    if (!interrupts_masked(c) && (cpu_irq_wire(c) || machine_cpu_can_act(x->m, c->index)))
+    if (!interrupts_masked(x, c) && (cpu_irq_wire(c) || machine_cpu_can_act(x->m, c->index)))
         return;
-    if (!is_endless(x, c, w))
+    bool endless = is_endless(x, c, w);
+    w->input_samples = endless && x->waits_input ? w->input_samples + 1 : 0;
+    if (!endless)
         return;
     w->is_stuck = true;
-    if (++w->stuck_samples >= 2 && others_are_dead(x, c->index))
-        explain_doom(x, c, V_STUCK);
+    if (++w->stuck_samples >= STUCK_SAMPLES && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) && others_are_dead(x, c->index))
+        explain_doom(x, c, x->waits_input ? V_INPUT : V_STUCK);
 }

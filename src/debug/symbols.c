@@ -178,7 +178,7 @@ static void find_slide(struct symbols *s)
 {
     const struct sym *v = NULL;
     u64 vbar = machine_cpu(s->m, 0)->sr[SYSREG_VBAR_EL1];
-    bool kernel = s->has_plan && s->plan.image.image_size_field > IMAGE_MIN;
+    bool kernel = s->has_plan && (s->plan.image.image_size_field > IMAGE_MIN || (s->plan.seg_count && s->plan.seg[0].file_len > IMAGE_MIN));
     if (s->slide_known || !kernel || !bit(vbar, 63))
         return;
     for (unsigned i = 0; i < s->files && v == NULL; i++)

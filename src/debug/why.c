@@ -14,6 +14,9 @@ void why_add(struct scene *s, const char *fmt, ...)
     va_end(ap);
 }
 
+/// Where a raw binary goes above the start of RAM.
+#define RAW_OFFSET 0x80000
+
 /// The code at pc is no longer what was loaded, or never was code.
 static bool is_zero_word(const struct scene *s) { return s->have_word && s->word == 0; }
 
@@ -78,6 +81,31 @@ static bool f10_virtual(struct scene *s)
     return name_it(s, "F10", "link address used while the MMU is off");
 }
 
+/// The same where RAM is too, at 0 (a position-independent program whose pointers were not relocated) and in the file.
+static bool link_near(struct scene *s, u64 at)
+{
+    const struct boot_plan *p = &s->x->plan;
+    u64 ram = machine_config(s->x->m)->ram_base, base[] = {0, ram, ram + 0x10000, ram + RAW_OFFSET, ram + 0x100000, ram + 0x200000,
+                  ram + 0x400000, ram + 0x800000, ram + 0x1000000, ram + 0x2000000, ram + 0x4000000, ram + 0x8000000, ram + 0x10000000};
+    u32 word, there = 0;
+    bool jump = !is_dabt(s);
+    for (unsigned i = 0; jump && i < ARRAY_LEN(base); i++) {
+        if (base[i] == p->seg[0].gpa || at - base[i] >= p->seg[0].mem_len || at - p->seg[0].gpa < p->seg[0].mem_len || (at & 3))
+            continue;
+        if (!mem_read(machine_mem(s->x->m), p->seg[0].gpa + (at - base[i]), &word, 4) || word == 0 ||
+            (mem_read(machine_mem(s->x->m), at, &there, 4) && there != 0))
+            continue;
+        SAY(cause, "0x%llx is 0x%llx above 0x%llx: the program was linked for 0x%llx and uses absolute addresses, but it was loaded at 0x%llx%s.",
+            (ull)at, (ull)(at - base[i]), (ull)base[i], (ull)base[i], (ull)p->seg[0].gpa,
+            base[i] ? "" : "; pointers in its data need relocations that nobody applied");
+        SAY(fix, "Link it for 0x%llx (-Ttext=0x%llx), pass the ELF file, or say where it belongs (--load FILE@0x%llx)%s.",
+            (ull)p->seg[0].gpa, (ull)p->seg[0].gpa, (ull)(base[i] ? base[i] : p->seg[0].gpa),
+            base[i] ? "" : "; a position-independent program applies its .rela.dyn itself before it uses pointers");
+        return name_it(s, "F10", "linked for another address");
+    }
+    return false;
+}
+
 /// An address that would be inside the program had it been put where it was linked.
 static bool f10_link(struct scene *s)
 {
@@ -85,11 +113,14 @@ static bool f10_link(struct scene *s)
                                 0xffff000000080000, 0xffffff8000000000, 0xffffff8000080000, 0xffff800000000000};
     const struct boot_plan *p = &s->x->plan;
     u64 at = is_iabt(s) ? s->f->pc : s->f->far, size = 0;
-    if (!s->x->has_plan || p->kind != BOOT_KIND_FLAT || p->seg_count == 0 || s->mmu || !(is_iabt(s) || is_dabt(s)))
+    bool zeros = s->ec == EC_UNKNOWN && is_zero_word(s);
+    if (zeros)
+        at = s->f->pc;
+    if (!s->x->has_plan || p->kind != BOOT_KIND_FLAT || p->seg_count == 0 || s->mmu || !(is_iabt(s) || is_dabt(s) || zeros))
         return false;
+    if (is_ram(s->x, at) || (at && at < 4096))
+        return link_near(s, at);
     size = p->seg[0].mem_len + 64 * KIB; /* bss is not in the file */
-    if (is_ram(s->x, at))
-        return false;
     for (unsigned i = 0; i < ARRAY_LEN(bases); i++)
         if (at - bases[i] < size || (by_sp(s) && bases[i] - at <= 4096)) { /* a stack that grows down from the start */
             SAY(cause, "0x%llx is 0x%llx %s 0x%llx: the program was linked for 0x%llx and uses absolute addresses, but it was "
@@ -179,6 +210,25 @@ static bool is_text(struct scene *s, char *text, size_t size)
     return true;
 }
 
+/// Code was here when the program was loaded.
+static bool was_overwritten(struct scene *s, u64 src)
+{
+    struct xlat w;
+    u32 old;
+    u64 writer;
+    char by[96], dis[80], from[96];
+    if (!s->have_word || !mmu_walk(s->c, s->f->pc, &w) || !lint_code_was(s->x, w.pa, &old, &writer) || old == 0 || s->x->is_linux)
+        return false;
+    insn_disas(old, s->f->pc, dis, sizeof dis);
+    SAY(cause, "The code at %s was overwritten%s%s: there was `%s`, and now there is 0x%08x.", s->at, writer ? ", last by pc=" : "",
+        writer ? name_full(s->x, writer, by, sizeof by) : "", dis, s->word);
+    if (src)
+        why_add(s, " Control came from %s.", name_full(s->x, src, from, sizeof from));
+    SAY(fix, "Check the bounds of what writes there: a .bss cleared by wrong symbols, a copy with a wrong size or destination, an array, a stack "
+             "(F14); map code read-only to be told at once.");
+    return name_it(s, "F01", "code that was overwritten");
+}
+
 /// Control came here one instruction after the other: off the end of the program.
 static bool ran_off_the_end(struct scene *s, bool zeros)
 {
@@ -209,6 +259,8 @@ static bool f01_jump(struct scene *s)
         return false;
     if (ran_off_the_end(s, zeros))
         return true;
+    if (was_overwritten(s, src))
+        return true;
     if (src)
         name_full(s->x, src, from, sizeof from);
     else
@@ -223,7 +275,10 @@ static bool f01_jump(struct scene *s)
         SAY(cause, "ERET at %s went to ELR_EL%u=0x%llx, where there is %s%s.", from, f->el == 2 ? 2 : returned_from(s), (ull)f->pc,
             s->mmu && s->fsc >= 4 ? "no executable mapping" : zeros ? "memory of zeros (udf #0)" : place,
             f->pc ? bit(f->pc, 63) && !s->mmu ? ": a virtual address, while the MMU is off" : "" : ": it was never set");
-    else if (is_return_at(s, src) && f->pc != s->c->eret_pc)
+    else if (is_return_at(s, src) && f->pc == 0)
+        SAY(cause, "The return (ret) at %s went to 0x0: there is no caller, because the function was entered by a branch (b) and not by a "
+                   "call, or x30 was lost.", from);
+    else if (is_return_at(s, src))
         SAY(cause, "The return (ret) at %s went to 0x%llx, where there is %s: the return address on the stack was overwritten, or never "
                    "saved.", from, (ull)f->pc, s->ec == EC_PC_ALIGN ? "no code (it is not even a multiple of 4)" : run_text ? "text" : zeros ?
             "memory of zeros" : s->mmu && s->fsc >= 4 ? "no executable mapping" : place);
@@ -417,13 +472,42 @@ static void add_retry(struct scene *s)
                                            : " The handler returns to the same instruction each time without having removed the cause.");
 }
 
+/// At EL2, and what was set belongs to EL1.
+static void add_wrong_level(struct scene *s)
+{
+    const u64 *sr = s->c->sr;
+    if (bits(s->f->spsr, 3, 2) != 2)
+        return;
+    if (!s->mmu && bit(sr[SYSREG_SCTLR_EL1], 0))
+        why_add(s, " SCTLR_EL1.M was set, but this CPU is at EL2, where SCTLR_EL2 turns the MMU on: drop to EL1 first, or use the registers of EL2.");
+    else if (s->f->sr_vbar == 0 && sr[SYSREG_VBAR_EL1])
+        why_add(s, " VBAR_EL1 was set (0x%llx), but this CPU is at EL2, which uses VBAR_EL2.", (ull)sr[SYSREG_VBAR_EL1]);
+}
+
+/// What EL1 does is translated once more, by tables that EL2 did not make.
+static bool f08_stage2(struct scene *s)
+{
+    u64 hcr = s->c->sr[SYSREG_HCR_EL2];
+    bool abort = s->ec == EC_IABT_LOW || s->ec == EC_DABT_LOW;
+    char fsc[80];
+    if (s->f->el != 2 || !abort || !(hcr & 1) || s->c->stage2)
+        return false;
+    SAY(cause, "%s at 0x%llx by EL%llu is stopped by stage 2: HCR_EL2.VM=1, and the tables at VTTBR_EL2=0x%llx do not let IPA 0x%llx through "
+               "(%s).", s->ec == EC_IABT_LOW ? "The fetch" : "The access", (ull)s->f->far, (ull)bits(s->f->spsr, 3, 2),
+        (ull)s->c->sr[SYSREG_VTTBR_EL2], (ull)(bits(s->c->sr[SYSREG_HPFAR_EL2], 43, 4) << 12 | (s->f->far & 0xfff)),
+        fsc_name(s->fsc, fsc, sizeof fsc));
+    SAY(fix, "Clear HCR_EL2.VM (write all of HCR_EL2, its reset value is unknown on silicon: 1 << 31 for a kernel at EL1), or build stage 2 tables "
+             "and set VTCR_EL2 and VTTBR_EL2.");
+    return name_it(s, "F08", "stage 2 does not map what EL1 uses");
+}
+
 void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault *f, struct why *out)
 {
     struct cpu *c = machine_cpu(x->m, f->cpu);
     struct scene sc = {.x = x, .c = c, .w = w, .f = f, .out = out}, *s = &sc;
     static bool (*const entry[])(struct scene *) = {
-        f05_unsynced, interrupt, f12_conduit, f11_level, f14_stack, f10_link, bad_stack, f01_text, f04_fp_trap, f03_alignment, f15_exclusive,
-        f08_turned_off, f08_moved, f08_tables, f10_virtual, f09_device, f01_jump, data_abort, f02_trapped, f02_vectors,
+        f05_unsynced, interrupt, f08_stage2, f12_conduit, f11_level, f14_stack, f10_link, f08_moved, bad_stack, f01_text, f04_fp_trap, f03_alignment, f15_exclusive,
+        f08_turned_off, f08_tables, f10_virtual, f09_device, f01_jump, data_abort, f02_trapped, f02_vectors,
     };
     s->ec = (u32)bits(f->esr, 31, 26);
     s->fsc = (u32)bits(f->esr, 5, 0);
@@ -438,11 +522,12 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     for (unsigned i = 0; i < ARRAY_LEN(entry); i++)
         if (entry[i](s))
             break;
-    size_t own = strcmp(out->id, "F11") && strcmp(out->id, "F12") && s->ec != EC_SYSREG ? 0 : strlen(out->cause); /* they name levels themselves */
+    size_t own = strcmp(out->id, "F11") && strcmp(out->id, "F12") && s->ec != EC_SYSREG && s->ec != EC_IABT_LOW && s->ec != EC_DABT_LOW ? 0 : strlen(out->cause); /* they name levels themselves */
     add_handler(s);
     add_retry(s);
     if (f->el == 2) {
         name_for_el2(out->cause + own);
         name_for_el2(own ? out->fix + strlen(out->fix) : out->fix);
+        add_wrong_level(s);
     }
 }

@@ -10,6 +10,7 @@
 #define GICC 0x08010000ULL
 enum { GICR_STRIDE = 0x20000, GICR_SGI = 0x10000, IGROUPR = 0x80, ISENABLER = 0x100, ISPENDR = 0x200,
        ISACTIVER = 0x300, IPRIORITYR = 0x400, GICR_WAKER = 0x14 };
+enum { EXTRA_ERETS = 8 };
 #define YEAR_S (365ULL * 24 * 3600)
 typedef unsigned long long ull;
 
@@ -54,6 +55,13 @@ static void read_chain(struct explain *x, struct cpu *c, struct chain *k)
     k->enabled = io(x, k->bank + ISENABLER);
     k->pending = io(x, k->bank + ISPENDR);
     k->active = io(x, k->bank + ISACTIVER);
+}
+
+bool fiq_may_come(struct explain *x, struct cpu *c)
+{
+    struct chain k;
+    read_chain(x, c, &k);
+    return k.group0 != 0;
 }
 
 static u64 priority(struct explain *x, const struct chain *k, unsigned intid)
@@ -113,27 +121,62 @@ static void PRINTF_LIKE(2, 3) broken(struct links *l, const char *fmt, ...)
 
 static void gic_links(struct explain *x, const struct chain *k, unsigned intid, struct links *l)
 {
-    bool group1 = bit(k->group, intid), v3 = machine_config(x->m)->gic == 3;
+    unsigned n = intid % 32;
+    bool group1 = bit(k->group, n), v3 = machine_config(x->m)->gic == 3;
     u64 prio = priority(x, k, intid);
-    if (!bit(k->enabled, intid))
-        broken(l, "INTID %u is not enabled in the GIC (%s=0x%llx)", intid, v3 ? "GICR_ISENABLER0" : "GICD_ISENABLER0", (ull)k->enabled);
+    if (!bit(k->enabled, n))
+        broken(l, "INTID %u is not enabled in the GIC (%s_ISENABLER%u=0x%llx)", intid, v3 && intid < 32 ? "GICR" : "GICD", intid / 32,
+               (ull)k->enabled);
     if (k->asleep)
         broken(l, "the redistributor sleeps (GICR_WAKER.ProcessorSleep=1): clear it first");
     if (!(k->gicd_ctlr & 3))
         broken(l, "the distributor is off (GICD_CTLR=0x%llx)", (ull)k->gicd_ctlr);
-    if (bit(k->active, intid))
+    if (bit(k->active, n))
         broken(l, "INTID %u is still active: its handler acknowledged it (IAR) and never ended it (EOIR), so it cannot come again", intid);
     if (!k->group1 && !k->group0)
         broken(l, "the CPU interface takes no interrupts (group enable is 0: %s)", v3 ? "ICC_IGRPEN1_EL1" : "GICC_CTLR");
     else if (!(group1 ? k->group1 : k->group0))
-        broken(l, "INTID %u is in group %d (IGROUPR0=0x%llx), which is not enabled in the CPU interface", intid, group1, (ull)k->group);
+        broken(l, "INTID %u is in group %d (IGROUPR%u=0x%llx), which is not enabled in the CPU interface", intid, group1, intid / 32,
+               (ull)k->group);
     else if ((k->gicd_ctlr & 3) && !bit(k->gicd_ctlr, group1))
-        broken(l, "INTID %u is in group %d (IGROUPR0=0x%llx), which is not enabled in GICD_CTLR", intid, group1, (ull)k->group);
+        broken(l, "INTID %u is in group %d (IGROUPR%u=0x%llx), which is not enabled in GICD_CTLR", intid, group1, intid / 32, (ull)k->group);
     if (k->pmr == 0)
         broken(l, "the priority mask (PMR) is 0 and blocks every interrupt");
     else if (prio >= k->pmr)
         broken(l, "INTID %u has priority 0x%llx, and the priority mask (PMR=0x%llx) lets only lower values through", intid, (ull)prio,
                (ull)k->pmr);
+}
+
+/// An interrupt that is pending and cannot reach the CPU it is for. ret  NULL when there is none
+static const char *blocked_link(struct explain *x, char *buf, size_t size)
+{
+    struct chain k;
+    struct links l = {.buf = buf, .size = size};
+    for (unsigned i = 0; i < x->cpus; i++) {
+        struct cpu *c = machine_cpu(x->m, i);
+        if (!machine_cpu_is_on(x->m, i))
+            continue;
+        read_chain(x, c, &k);
+        for (unsigned n = 0; k.has_gic && n <= 8; n++) { /* banks: private ones, then SPIs */
+            if (n) {
+                k.bank = GICD;
+                k.group = io(x, GICD + IGROUPR + 4 * n);
+                k.enabled = io(x, GICD + ISENABLER + 4 * n);
+                k.pending = io(x, GICD + ISPENDR + 4 * n);
+                k.active = io(x, GICD + ISACTIVER + 4 * n);
+            }
+            if ((k.pending & ~k.active) == 0 || (n && i != x->verdict_cpu))
+                continue;
+            unsigned bit_no = (unsigned)__builtin_ctzll(k.pending & ~k.active), intid = 32 * n + bit_no;
+            l.len = (size_t)snprintf(buf, size, "INTID %u (%s) is pending for cpu%u, but ", intid, intid_name(intid), i);
+            gic_links(x, &k, intid, &l);
+            if (l.count && l.len + 1 < size) {
+                snprintf(buf + l.len, size - l.len, ".");
+                return buf;
+            }
+        }
+    }
+    return NULL;
 }
 
 /// ret  NULL when no timer is enabled
@@ -232,14 +275,6 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
         snprintf(out->fix, sizeof out->fix, "Release the lock on every way out, do not take it twice (also not in a handler that interrupted its "
                                             "holder), and clear it before its first use; on silicon a lock also needs cacheable memory.");
     size_t n = strlen(out->cause);
-    if (x->waits_input) {
-        snprintf(out->title, sizeof out->title, "waiting for input that cannot come");
-        snprintf(out->cause, sizeof out->cause, "cpu%u polls the UART for input at %s, and the host's input is at its end (%s).", c->index, at,
-                 machine_config(x->m)->serial ? "end of file, or a serial port without input" : "no serial port");
-        snprintf(out->fix, sizeof out->fix, "Give it input (a terminal, a pipe that stays open, --serial pty or unix:PATH), or do not wait for a "
-                                            "key in an unattended run.");
-        return;
-    }
     if (x->polls_uart) {
         snprintf(out->title, sizeof out->title, "waiting for a UART flag that never changes");
         snprintf(out->cause + n, sizeof out->cause - n, " It reads a register of the PL011 and waits for a bit that this UART never shows "
@@ -262,7 +297,7 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
         return;
     }
     read_chain(x, c, &k);
-    if (!x->polls_uart && timer_link(x, c, &k, link, sizeof link) && !strstr(link, "active one of")) {
+    if (!x->polls_uart && ((timer_link(x, c, &k, link, sizeof link) && !strstr(link, "active one of")) || blocked_link(x, link, sizeof link))) {
         snprintf(out->cause + n, sizeof out->cause - n, " %s", link);
         snprintf(out->fix, sizeof out->fix, "If the loop waits for the timer's interrupt, mend that link of the chain: timer, INTID enabled in the "
                                             "GIC, group, priority below PMR, CPU interface on, DAIF.I=0, and EOI after each one.");
@@ -298,7 +333,7 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
     bool wfe = i.op == OP_WFE;
     read_chain(x, c, &k);
     snprintf(out->title, sizeof out->title, "WFI or WFE with nothing that can wake it");
-    if (!wfe && timer_link(x, c, &k, link, sizeof link))
+    if (!wfe && (timer_link(x, c, &k, link, sizeof link) || blocked_link(x, link, sizeof link)))
         snprintf(out->cause, sizeof out->cause, "Every CPU sleeps at %s and nothing can wake one. %s", at, link);
     else if (wfe)
         snprintf(out->cause, sizeof out->cause,
@@ -308,7 +343,11 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
         snprintf(out->cause, sizeof out->cause,
                  "Every CPU sleeps at %s and nothing can wake one: no timer is enabled, no device interrupt is enabled in the "
                  "GIC, and no host input can arrive.", at);
-    if (wfe)
+    if (strstr(out->cause, " but "))
+        snprintf(out->fix, sizeof out->fix, "Mend that link of the chain: the source (CNT*_CTL=1, or the device's mask), INTID enabled in the GIC, "
+                                            "its group on in GICD_CTLR and in the CPU interface, priority below PMR (0xff), EOI after each one. If the "
+                                            "program is finished, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0).", c->has_el2 ? "smc" : "hvc");
+    else if (wfe)
         snprintf(out->fix, sizeof out->fix, "If a lock is waited for, find who took it and did not release it; if another CPU, whether it "
                                             "was started (PSCI CPU_ON); if the program is finished, end with PSCI SYSTEM_OFF.");
     else
@@ -326,8 +365,12 @@ void why_idle(struct explain *x, struct why *out)
     if (x->verdict == V_TIMEOUT) {
         out->id[0] = 0;
         snprintf(out->title, sizeof out->title, "the time given was used up");
-        snprintf(out->cause, sizeof out->cause, "Still running when the time was over; cpu%u was at %s, EL%u.", c->index, at,
-                 c->el);
+        int n = snprintf(out->cause, sizeof out->cause, "Still running when the time was over; cpu%u was at %s, EL%u.", c->index, at,
+                         c->el);
+        if (watch_of(x, c)->extra_erets >= EXTRA_ERETS)
+            snprintf(out->cause + n, sizeof out->cause - (size_t)n,
+                     " %u times more than one ERET came between two interrupts: code ran into an exception return that no exception led to, as "
+                     "when a handler calls functions (bl) and does not save and restore x30.", watch_of(x, c)->extra_erets);
         snprintf(out->fix, sizeof out->fix, "Give it more --timeout, or see what it waits for: where it is, and its last "
                                             "transfers, are above.");
         return;

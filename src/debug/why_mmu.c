@@ -53,6 +53,18 @@ static void try_tcr(struct scene *s, gva_t va)
     }
 }
 
+/// The low bits of TTBR are ignored: the walk reads another table than meant.
+static bool table_misaligned(struct scene *s, bool high, u64 ttbr)
+{
+    unsigned kib = granule_kib(s, high);
+    u64 base = bits(ttbr, 47, 1) << 1, read = s->walk.desc_pa[s->walk.desc_first & 3] & ~(kib * KIB - 1);
+    if (kib == 0 || !(base & 0xffe) || !is_ram(s->x, base) || s->walk.desc_first > 3)
+        return false;
+    why_add(s, " TTBR%d_EL1=0x%llx is not a multiple of the table's size: its low bits are ignored and the table is read from 0x%llx; align it.",
+            high, (ull)ttbr, (ull)(read ? read : base & ~0xfffULL));
+    return true;
+}
+
 /// What the walk of FAR met. ret  false when nothing can be added
 static void explain_walk(struct scene *s)
 {
@@ -66,6 +78,8 @@ static void explain_walk(struct scene *s)
     u64 ttbr = high ? s->f->sr_ttbr1 : s->f->sr_ttbr0;
     char place[80];
     gpa_t pa;
+    if (table_misaligned(s, high, ttbr))
+        return;
     if (bit(s->f->sr_tcr, high ? 23 : 7))
         why_add(s, " TCR_EL1.EPD%d=1 turns translation by TTBR%d_EL1 off.", high, high);
     else if (top)
@@ -241,7 +255,7 @@ bool f08_moved(struct scene *s)
     const struct fault *f = s->f;
     char at[96];
     struct xlat w;
-    if (!s->mmu || s->ec != EC_UNKNOWN || bit(f->pc, 55) || !s->w->mmu_on_pc || f->pc - s->w->mmu_on_pc > 256 || !mmu_walk(s->c, f->pc, &w) ||
+    if (!s->mmu || is_iabt(s) || bit(f->pc, 55) || !s->w->mmu_on_pc || f->pc - s->w->mmu_on_pc > 256 || !mmu_walk(s->c, f->pc, &w) ||
         w.pa == f->pc)
         return false;
     SAY(cause, "The MMU was turned on at %s, and the new tables lead the code behind it to PA 0x%llx instead of 0x%llx: other bytes (`%s`) run.",

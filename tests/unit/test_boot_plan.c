@@ -284,6 +284,18 @@ static void lints_speak_when_there_is_reason_and_only_then(void **state)
     assert_non_null(strstr(lints_of(&r, "console=ttyS0,115200", all, false), "F19 console=ttyS0,115200"));
     assert_non_null(strstr(lints_of(&r, "root=/dev/vda1", all, false), "no disk"));
     assert_non_null(strstr(lints_of(&r, "root=/dev/sda1", all, true), "/dev/vda"));
+    assert_non_null(strstr(lints_of(&r, "root=PARTUUID=12-3 rootwait", all, false), "no disk"));
+    assert_string_equal(lints_of(&r, "earlycon=pl011,0x9000000,115200 earlycon=pl011,mmio32,0x09000000", all, false), "");
+    assert_non_null(strstr(lints_of(&r, "earlycon=pl011,0xfe201000", all, false), "no UART is at 0xfe201000"));
+    assert_non_null(strstr(lints_of(&r, "earlycon=uart8250,mmio32,0x9000000", all, false), "is a PL011"));
+    assert_string_equal(lints_of(&r, "console=tty0 console=ttyAMA0", all, false), "");
+    assert_non_null(strstr(lints_of(&r, "console=ttyAMA0 console=tty0", all, false), "comes last"));
+    st64(im + 16, 1024);
+    assert_non_null(strstr(lints_of(&r, "", all, false), "F07 Image header: image_size 0x400"));
+    st64(im + 16, 8192);
+    st64(im + 8, 0x1230);
+    assert_non_null(strstr(lints_of(&r, "", all, false), "F07 Image header: text_offset 0x1230"));
+    st64(im + 8, 0);
     st64(im + 24, 2 << 1);
     assert_string_equal(lints_of(&r, "", all, false), "");
     assert_non_null(strstr(lints_of(&r, "", no_16k, false), "F18"));

@@ -5,11 +5,12 @@ usage: run.py BRUIN ENGINE [NAME...]
 
 Each source starts with comments `// bad: ...` and `// good: ...`: the sibling with -DGOOD, one
 instruction different, must stay silent. Words: id=F03 (of the report), say=F05 (a warning), exit=N,
-verdict=V, args=A,B, cflags=..., ldflags=..., format=flat|stripped (else ELF), trail=same (both engines show the
-same last transfers).
+verdict=V, args=A,B, cflags=..., ldflags=..., format=flat|stripped (else ELF), cause=REGEX (of the report, _ stands for
+a blank), trail=same (both engines show the same last transfers).
 """
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,8 @@ def check(kind, want, status, err, seconds, report):
         yield f'id {result.get("id")}, wanted {want["id"]}'
     if 'verdict' in want and report.get('verdict') != want['verdict']:
         yield f'verdict {report.get("verdict")}, wanted {want["verdict"]}'
+    if 'cause' in want and not re.search(want['cause'].replace('_', '[ _]'), result.get('cause') or ''):
+        yield f'the cause does not match {want["cause"]}'
     if 'say' in want and want['say'] not in said:
         yield f'{want["say"]} was not said, only {sorted(said)}'
     if kind == 'good' and said:
