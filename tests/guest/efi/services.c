@@ -116,8 +116,9 @@ static void events(void)
     u64 index = 9;
     bool ok = st->bs->create_event(TIMER_SIGNAL, 8, (void *)tick, NULL, &e) == EFI_SUCCESS &&
               st->bs->set_timer(e, PERIODIC, 10000) == EFI_SUCCESS;
-    ok = ok && st->bs->create_event(TIMER, 8, NULL, NULL, &once) == EFI_SUCCESS &&
-         st->bs->set_timer(once, RELATIVE, 100000) == EFI_SUCCESS && st->bs->wait_for_event(1, &once, &index) == EFI_SUCCESS;
+    ok = ok && st->bs->create_event(TIMER, 8, NULL, NULL, &once) == EFI_SUCCESS;
+    for (u32 k = 0; ok && (k == 0 || ticks < 2) && k < 100; k++) /* a host that is busy makes both fire at once */
+        ok = st->bs->set_timer(once, RELATIVE, 100000) == EFI_SUCCESS && st->bs->wait_for_event(1, &once, &index) == EFI_SUCCESS;
     check(ok && index == 0 && ticks >= 2, u"events: timers fire while one is waited for");
     st->bs->close_event(e);
     st->bs->close_event(once);
