@@ -154,8 +154,8 @@ static bool check_config(const struct machine_config *c, struct err *e)
     if (c->el != 1 && c->el != 2)
         return err_set(e, ERR_USAGE, "exception level %u: guests start at 1 or 2", c->el);
     if (!c->ram_size || c->ram_size > 1024 * GIB)
-        return err_set(e, ERR_USAGE, "%llu bytes of RAM: 4 KiB to 1 TiB are possible",
-                       (unsigned long long)c->ram_size);
+        return err_set(e, ERR_USAGE, "%llu GiB of RAM: 4 KiB to 1 TiB are possible",
+                       (unsigned long long)(c->ram_size / GIB));
     if (!range_ok(c->ram_base, c->ram_size, 1ULL << PA_BITS))
         return err_set(e, ERR_USAGE, "RAM at 0x%llx: physical addresses have %d bits, it would end beyond them",
                        (unsigned long long)c->ram_base, PA_BITS);

@@ -67,8 +67,8 @@ void help_verb(FILE *out, const struct verb *v)
     fprintf(out, "bruin %s: %s\n\nusage: bruin %s %s%s\n", v->name, v->summary, v->name,
             v->takes_options ? "[options] " : "", v->operands);
     if (strcmp(v->name, "run") == 0)
-        fprintf(out, "\nBOOT is an arm64 Image, plain or packed (gzip, zstd, lz4, xz, EFI zboot), an ELF file\n"
-                     "such as vmlinux, or a flat binary. Its content decides, not its name.\n"
+        fprintf(out, "\nBOOT is an arm64 Image, plain or packed (gzip, bzip2, lzma, xz, lz4, zstd, EFI zboot),\n"
+                     "an ELF file such as vmlinux, a flat binary, or a disk. Its content decides, not its name.\n"
                      "Ctrl-A x leaves, Ctrl-A h lists the other keys.\n");
     if (v->takes_options)
         options(out);

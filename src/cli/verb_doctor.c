@@ -38,8 +38,6 @@ int verb_doctor(struct cli *cli)
     if (vm)
         printf("ok    accelerator: %s\n", bruin_accel_name(vm));
     bruin_vm_free(vm);
-    if (uname(&u) == 0 && strcmp(u.machine, "aarch64") == 0)
-        line(access("/dev/kvm", R_OK | W_OK) == 0, "/dev/kvm", "load kvm, or join the group kvm");
     line(isatty(0) && isatty(1), "stdin and stdout are a terminal", "no Ctrl-A keys");
     line(has_program("dtc"), "dtc", "reads `bruin dtb dump` (package device-tree-compiler)");
     line(has_program("gdb-multiarch") || has_program("aarch64-linux-gnu-gdb"), "gdb for AArch64",

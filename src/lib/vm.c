@@ -1,6 +1,7 @@
 /// Machines behind opaque handles: creation, devices, console, running.
 #include "lib/lib.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,10 +30,8 @@ static bool add_disk(bruin_vm *vm, const char *spec, struct err *e)
     }
     if (!*path)
         return err_set(e, ERR_USAGE, "disk: \"%s\": wanted FILE[,ro]", spec);
-    FILE *f = fopen(path, "rb");
-    if (f == NULL)
-        return err_set(e, ERR_NOT_FOUND, "%s: no such disk image, or not readable", path);
-    fclose(f);
+    if (access(path, R_OK) != 0)
+        return err_set(e, ERR_NOT_FOUND, "disk %s: %s", path, strerror(errno));
     d->read_only = d->read_only || (vm->boots_disk && mc->disk_count == 0 && access(path, W_OK) != 0);
     d->path = path;
     mc->disk_count++;

@@ -177,7 +177,7 @@ def missing_kernel_and_initrd():
     refused(127, 'nowhere/Image', args=['run', 'nowhere/Image'])
     refused(127, 'no-initrd', args=['run', write('Image', image()), '-i', 'no-initrd'])
     refused(127, 'no.dtb', args=['run', 'Image', '--dtb', 'no.dtb'])
-    refused(127, 'no-disk', args=['run', 'Image', '-d', 'no-disk'])
+    refused(127, 'disk no-disk: No such file', args=['run', 'Image', '-d', 'no-disk'])
 
 
 @test
@@ -189,6 +189,11 @@ def consoles():
     for option in ('--serial', '--virtio-console'):
         r = Run('run', kernel, option, 'pty', '--timeout', '200ms')
         r.want(f'{option[2:]}: /dev/pts/' in r.err, 'where the terminal is')
+
+
+@test
+def accelerators_that_there_are():
+    refused(125, 'accel: "kvm" is not one of auto|jit|interp', args=['run', write('Image', image()), '--accel', 'kvm'])
 
 
 @test
