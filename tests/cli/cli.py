@@ -17,6 +17,7 @@ import tempfile
 import time
 import zlib
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BRUIN = os.path.abspath(sys.argv[1])
 BUSY = sys.argv[2] and os.path.abspath(sys.argv[2])
 RESET = sys.argv[3] and os.path.abspath(sys.argv[3])
@@ -399,6 +400,22 @@ def help_at_the_door():
     r.want(r.code == 125 and 'usage: bruin' in r.err and not r.out, 'without words')
     r = Run('--version')
     r.want(r.code == 0 and re.fullmatch(r'bruin \d+\.\d+\.\d+\n', r.out), 'version')
+
+
+@test
+def the_readme_shows_what_is_seen():
+    """Every line of its sessions comes, in order; `...` stands for some, and times differ."""
+    with open(f'{TOP}/README.md', encoding='utf-8') as f:
+        sessions = re.findall(r'\$ build/bruin (demo \w+)\n(.*?)```', f.read(), re.S)
+    assert len(sessions) == 2, sessions
+    for words, text in sessions:
+        p = subprocess.run([BRUIN, *words.split()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           timeout=20 * SLOW, check=False)
+        out = p.stdout.decode().replace('\r', '')
+        seen = iter(re.sub(r'after [0-9.]+ s', 'after N s', out).split('\n'))
+        for line in text.rstrip('\n').split('\n'):
+            line = re.sub(r'after [0-9.]+ s', 'after N s', line)
+            assert line.strip() == '...' or any(line == s for s in seen), f'README.md: {line!r}\n{out}'
 
 
 @test
