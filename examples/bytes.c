@@ -28,7 +28,8 @@ int main(int argc, char **argv)
     expect("address of the device tree", x0, bruin_dtb_address(vm));
     expect("magic", magic, 0xd00dfeed);
     expect("size is plausible", size >= dtb_len && size < dtb_len + 65536, 1);
-    expect("random bytes load", bruin_load_kernel_bytes(vm, "\xff\xff\xff\xff", 4, "bytes", BRUIN_AUTO, &err), 0);
+    expect("random bytes load",
+           bruin_load_kernel_bytes(vm, "\xff\xff\xff\xff", 4, "bytes", BRUIN_AUTO, &err), 0);
     printf("  %s\n", err.message);
     bruin_vm_free(vm);
     return 0;

@@ -37,7 +37,8 @@ int main(int argc, char **argv)
     bruin_vm *vm = bruin_vm_create(0x40000000, 1 << 20, &err);
     need(argc == 2 && vm, &err);
     need(bruin_mmio_add(vm, 0x0b000000, 0x1000, "numbers", &ops, &s, &err), &err);
-    expect("a second device at the same place", bruin_mmio_add(vm, 0x0b000800, 16, "other", &ops, &s, &err), 0);
+    expect("a second device at the same place",
+           bruin_mmio_add(vm, 0x0b000800, 16, "other", &ops, &s, &err), 0);
     printf("  %s\n", err.message);
     need(bruin_load_kernel(vm, argv[1], 0x40080000, &err), &err);
     bruin_exit_on_brk(vm, true);

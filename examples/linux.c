@@ -18,7 +18,8 @@ static void on_console(void *ctx, const char *data, size_t len)
         w->line[w->len] = 0;
         if (data[i] == '\n') {
             fputs(w->line, stdout);
-            if (strstr(w->line, "Detected PIPT I-cache") || strstr(w->line, "Dentry cache hash table"))
+            if (strstr(w->line, "Detected PIPT I-cache") ||
+                strstr(w->line, "Dentry cache hash table"))
                 bruin_stop(w->vm, 5);
             w->len = 0;
         }
@@ -39,7 +40,8 @@ int main(int argc, char **argv)
     need(vm, &err);
     struct watch w = {.vm = vm};
     bruin_on_console(vm, on_console, &w);
-    need(bruin_boot_linux(vm, argv[1], "earlycon console=ttyAMA0 root=/dev/vda", 0x48000000, &err), &err);
+    need(bruin_boot_linux(vm, argv[1], "earlycon console=ttyAMA0 root=/dev/vda", 0x48000000, &err),
+         &err);
     expect("device tree", bruin_dtb_address(vm), 0x48000000);
     need(bruin_run(vm, &x, &err), &err);
     expect("stopped by the callback", x.reason == BRUIN_STOPPED && x.status == 5, 1);

@@ -8,7 +8,7 @@ here=$(dirname "$(realpath "$0")")
 build='gcc libc6-dev meson ninja-build pkgconf python3 libfdt-dev zlib1g-dev libzstd-dev liblz4-dev
  liblzma-dev libbz2-dev libcjson-dev gcc-aarch64-linux-gnu'
 tests='libcmocka-dev libc6-dev-arm64-cross binutils-aarch64-linux-gnu qemu-user
- device-tree-compiler git binutils cpio passt gdb-multiarch qemu-system-arm qemu-efi-aarch64 u-boot-qemu'
+ device-tree-compiler git binutils cpio clang-format passt gdb-multiarch qemu-system-arm qemu-efi-aarch64 u-boot-qemu'
 guest='clang lld llvm mtools dosfstools'
 case ${1:-run} in
 run) want=$build ;;

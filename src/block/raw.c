@@ -42,7 +42,8 @@ static bool raw_rw(struct block *b, u64 off, const struct iovec *iov, unsigned n
     u64 want = 0;
     for (unsigned i = 0; i < n; i++)
         want += iov[i].iov_len;
-    ssize_t done = is_write ? pwritev(fd, iov, (int)n, (off_t)off) : preadv(fd, iov, (int)n, (off_t)off);
+    ssize_t done = is_write ? pwritev(fd, iov, (int)n, (off_t)off)
+                            : preadv(fd, iov, (int)n, (off_t)off);
     return done >= 0 && (u64)done == want ? true : transfer(fd, off, iov, n, is_write);
 }
 

@@ -17,8 +17,8 @@
 enum {
     IN_CAP = 4096,
     OUT_CAP = 64 * 1024,
-    CHUNK = 4096,        ///< a pipe that polls writable takes this much without blocking
-    FLUSH_AT = 2048,     ///< queued bytes that are written at once
+    CHUNK = 4096,    ///< a pipe that polls writable takes this much without blocking
+    FLUSH_AT = 2048, ///< queued bytes that are written at once
     CTRL_A = 1,
 };
 #define FLUSH_DELAY_NS 3000000ULL
@@ -316,7 +316,8 @@ static bool take_in(struct chr *c)
     bool tty = c->is_tty;
     if (fd < 0 || c->is_eof || (!room && !tty)) {
         if (!room && c->poll && c->polled_fd >= 0)
-            os_poll_set(c->poll, c->polled_fd, c->out.len && c->out_fd == c->polled_fd ? OS_POLL_OUT : 0);
+            os_poll_set(c->poll, c->polled_fd,
+                        c->out.len && c->out_fd == c->polled_fd ? OS_POLL_OUT : 0);
         os_mutex_unlock(&c->lock);
         return false;
     }
@@ -400,8 +401,7 @@ static void timer_flush(void *ctx)
     tell(c, false);
 }
 
-bool chr_attach(struct chr *c, struct os_poll *poll, void (*ready)(void *ctx), void *ctx,
-                struct err *e)
+bool chr_attach(struct chr *c, struct os_poll *poll, void (*ready)(void *ctx), void *ctx, struct err *e)
 {
     chr_detach(c);
     os_mutex_lock(&c->lock);

@@ -130,8 +130,7 @@ static void events(void *ctx, unsigned ev)
 }
 
 /// One forward, "[IP:]HOST:GUEST[/udp]", as an argument of passt: "IP/HOST:GUEST".
-static bool parse_forward(const char *s, size_t len, char *out, size_t cap, bool *is_udp,
-                          struct err *e)
+static bool parse_forward(const char *s, size_t len, char *out, size_t cap, bool *is_udp, struct err *e)
 {
     char buf[128], ip[64] = "";
     unsigned host, guest;

@@ -223,7 +223,8 @@ bool os_file_open(struct os_file *f, const char *path, u64 max, struct err *e)
 bool os_file_is_stream(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode));
+    return stat(path, &st) == 0 &&
+           (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
 void os_file_close(struct os_file *f)

@@ -20,13 +20,15 @@ bool os_code_alloc(struct os_code *code, u64 size, struct err *e)
     u8 *both = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     bool ok = both != MAP_FAILED &&
               mmap(both, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED &&
-              mmap(both + size, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+              mmap(both + size, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) !=
+                  MAP_FAILED;
     int saved = errno;
     close(fd);
     if (!ok) {
         if (both != MAP_FAILED)
             munmap(both, 2 * size);
-        return err_set(e, ERR_USAGE, "code memory: mapping %llu bytes: %s (is executable memory forbidden here?)",
+        return err_set(e, ERR_USAGE,
+                       "code memory: mapping %llu bytes: %s (is executable memory forbidden here?)",
                        (unsigned long long)size, strerror(saved));
     }
     u8 *rw = both, *rx = both + size;

@@ -16,8 +16,8 @@ static int listen_unix(const char *path, struct err *e)
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct stat st;
     if (strlen(path) >= sizeof a.sun_path) {
-        err_set(e, ERR_USAGE, "socket %s: the path has %zu characters, at most %zu are possible", path, strlen(path),
-                sizeof a.sun_path - 1);
+        err_set(e, ERR_USAGE, "socket %s: the path has %zu characters, at most %zu are possible",
+                path, strlen(path), sizeof a.sun_path - 1);
         return -1;
     }
     memcpy(a.sun_path, path, strlen(path));
@@ -36,7 +36,9 @@ int os_listen(const char *path, unsigned *port, struct err *e)
 {
     if (path)
         return listen_unix(path, e);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((u16)*port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((u16)*port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
     int one = 1, fd = *port > 65535 ? -1 : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0)
@@ -46,7 +48,8 @@ int os_listen(const char *path, unsigned *port, struct err *e)
         *port = ntohs(a.sin_port);
         return fd;
     }
-    err_set(e, ERR_USAGE, "port %u on 127.0.0.1: %s", *port, *port > 65535 ? "ports end at 65535" : strerror(errno));
+    err_set(e, ERR_USAGE, "port %u on 127.0.0.1: %s", *port,
+            *port > 65535 ? "ports end at 65535" : strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;

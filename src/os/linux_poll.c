@@ -137,8 +137,10 @@ void os_poll_wait(struct os_poll *p, u64 deadline_ns)
     for (unsigned i = 0; i < p->count; i++) {
         const struct watch *w = &p->watch[i];
         if (w->events)
-            pf[n++] = (struct pollfd){w->fd, (short)((w->events & OS_POLL_IN ? POLLIN : 0) |
-                                                     (w->events & OS_POLL_OUT ? POLLOUT : 0)), 0};
+            pf[n++] = (struct pollfd){w->fd,
+                                      (short)((w->events & OS_POLL_IN ? POLLIN : 0) |
+                                              (w->events & OS_POLL_OUT ? POLLOUT : 0)),
+                                      0};
     }
     os_mutex_unlock(&p->lock);
     if (poll(pf, n, -1) <= 0)
@@ -252,8 +254,8 @@ static void tty_signal(int sig)
 
 void os_tty_raw(int fd)
 {
-    static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGSEGV, SIGBUS,
-                               SIGFPE, SIGILL,  SIGABRT};
+    static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGSEGV,
+                               SIGBUS, SIGFPE,  SIGILL, SIGABRT};
     static bool is_hooked;
     if (tty_fd >= 0 || tcgetattr(fd, &tty_saved))
         return;
@@ -269,10 +271,10 @@ void os_tty_raw(int fd)
     }
     tty_fd = fd;
     struct termios t = tty_saved;
-    t.c_iflag &= (tcflag_t)~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+    t.c_iflag &= (tcflag_t) ~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
     t.c_oflag |= OPOST;
-    t.c_lflag &= (tcflag_t)~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
-    t.c_cflag = (t.c_cflag & (tcflag_t)~(CSIZE | PARENB)) | CS8;
+    t.c_lflag &= (tcflag_t) ~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+    t.c_cflag = (t.c_cflag & (tcflag_t) ~(CSIZE | PARENB)) | CS8;
     t.c_cc[VMIN] = 1;
     t.c_cc[VTIME] = 0;
     tcsetattr(fd, TCSADRAIN, &t);

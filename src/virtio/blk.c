@@ -31,12 +31,12 @@ static void blk_config_read(void *dev, u32 off, void *dst, u32 len)
     st64(c + 0, b->block->size / SECTOR);
     st32(c + 12, VIRTQ_SIZE_MAX - 2); /* seg_max: head and status take two */
     st32(c + 20, SECTOR);
-    st32(c + 36, ZERO_SECTORS_MAX);   /* max_discard_sectors */
+    st32(c + 36, ZERO_SECTORS_MAX); /* max_discard_sectors */
     st32(c + 40, RANGES_MAX);
-    st32(c + 44, 1);                  /* discard_sector_alignment */
-    st32(c + 48, ZERO_SECTORS_MAX);   /* max_write_zeroes_sectors */
+    st32(c + 44, 1);                /* discard_sector_alignment */
+    st32(c + 48, ZERO_SECTORS_MAX); /* max_write_zeroes_sectors */
     st32(c + 52, RANGES_MAX);
-    c[56] = 1;                        /* write_zeroes_may_unmap */
+    c[56] = 1; /* write_zeroes_may_unmap */
     memcpy(dst, c + off, len);
 }
 

@@ -9,7 +9,7 @@ struct console {
     struct virtio_core core;
     struct chr *chr;
     struct chain chain, tx;
-    bool is_sending; ///< tx has more than the host took so far
+    bool is_sending;        ///< tx has more than the host took so far
     struct os_timer *timer; ///< ends the silence after output; NULL: there is none
     bool is_silent;
     void (*tap)(void *ctx, u8 byte);
@@ -61,7 +61,8 @@ static void transmit(struct console *k)
             return;
         k->is_sending = true;
         for (;;) {
-            u64 room = chr_room(k->chr), len = chain_read(&k->tx, buf, room < sizeof buf ? room : sizeof buf);
+            u64 room = chr_room(k->chr),
+                len = chain_read(&k->tx, buf, room < sizeof buf ? room : sizeof buf);
             if (!room)
                 return; /* virtio_console_ready goes on */
             if (!len)

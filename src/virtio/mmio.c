@@ -103,7 +103,8 @@ static u32 reg_read(struct virtio *v, u64 off)
     case VENDOR_ID: return VENDOR;
     case DEVICE_FEATURES: return v->device_sel < 2 ? (u32)(offered(v) >> v->device_sel * 32) : 0;
     case QUEUE_NUM_MAX: return q ? VIRTQ_SIZE_MAX : 0;
-    case QUEUE_PFN: return q && v->is_legacy && q->is_ready ? (u32)(q->desc / v->guest_page_size) : 0;
+    case QUEUE_PFN:
+        return q && v->is_legacy && q->is_ready ? (u32)(q->desc / v->guest_page_size) : 0;
     case QUEUE_READY: return q && !v->is_legacy && q->is_ready;
     case INTERRUPT_STATUS: return v->isr;
     case STATUS: return v->status;
@@ -290,8 +291,8 @@ static void virtq_state(struct state *s, struct virtq *q)
 static void virtio_state(void *dev, struct state *s)
 {
     struct virtio *v = dev;
-    u32 *words[] = {&v->device_sel, &v->driver_sel, &v->queue_sel, &v->status, &v->isr,
-                    &v->generation, &v->guest_page_size, &v->queue_align};
+    u32 *words[] = {&v->device_sel, &v->driver_sel, &v->queue_sel,       &v->status,
+                    &v->isr,        &v->generation, &v->guest_page_size, &v->queue_align};
     for (unsigned i = 0; i < ARRAY_LEN(words); i++)
         state_u32(s, words[i]);
     if (!power_of_two(v->guest_page_size) || !power_of_two(v->queue_align)) {

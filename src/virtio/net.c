@@ -67,8 +67,8 @@ static void transmit(struct card *n)
         u64 got = chain_read(&n->chain, hdr, hlen);
         u32 len = (u32)chain_read(&n->chain, n->tx, sizeof n->tx);
         bool fits = got == hlen && len && n->chain.out_pos == n->chain.out_len;
-        if (fits && (!(hdr[0] & HDR_NEEDS_CSUM) ||
-                     finish_checksum(n->tx, len, ld16(hdr + 6), ld16(hdr + 8))))
+        if (fits &&
+            (!(hdr[0] & HDR_NEEDS_CSUM) || finish_checksum(n->tx, len, ld16(hdr + 6), ld16(hdr + 8))))
             n->net->ops->send(n->net, n->tx, len);
         virtio_push(n->core.v, Q_TX, &n->chain);
     }

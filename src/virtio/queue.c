@@ -134,8 +134,8 @@ bool virtq_wants_interrupt(struct virtq *q, struct mem *m)
     atomic_thread_fence(memory_order_seq_cst); /* used.idx before the driver's wish is read */
     if (!get16(q, m, q->has_event_idx ? used_event(q) : q->avail, &v))
         return false;
-    bool wanted = q->has_event_idx ? !q->has_signalled ||
-                                         (u16)(q->next_used - v - 1) < (u16)(q->next_used - q->signalled)
+    bool wanted = q->has_event_idx ? !q->has_signalled || (u16)(q->next_used - v - 1) <
+                                                              (u16)(q->next_used - q->signalled)
                                    : !(v & AVAIL_NO_INTERRUPT);
     q->signalled = q->next_used;
     q->has_signalled = true;

@@ -30,8 +30,8 @@ struct chain {
         gpa_t gpa;
         u32 len;
     } seg[CHAIN_SEGS_MAX];
-    u64 out_len, in_len;  ///< bytes in all
-    u64 out_pos, in_pos;  ///< consumed, written
+    u64 out_len, in_len; ///< bytes in all
+    u64 out_pos, in_pos; ///< consumed, written
 };
 
 /// Takes the next request. ret  false when there is none (or the queue broke: q->is_broken)

@@ -14,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t room = 1 + take(&in, 1) % sizeof text;
         insn_decode(word, &i);
         size_t len = insn_disas(word, take(&in, 8), text, room);
-        if (len >= room || text[len] != 0 || i.fn == NULL || i.rd >= REG_COUNT || i.rn >= REG_COUNT || i.rm >= REG_COUNT ||
-            i.ra >= REG_COUNT)
+        if (len >= room || text[len] != 0 || i.fn == NULL || i.rd >= REG_COUNT ||
+            i.rn >= REG_COUNT || i.rm >= REG_COUNT || i.ra >= REG_COUNT)
             abort();
     }
     return 0;

@@ -62,8 +62,11 @@ static void gic_state(void *dev, struct state *s)
 
 static void run_gic(struct input *in, struct world *w, bool v3)
 {
-    struct irqchip_config cfg = {.cpus = CPUS, .mpidr = w->mpidr, .wire = (const struct irq_line(*)[IRQ_WIRES])w->wire,
-                                 .current_cpu = current_cpu, .current_ctx = w};
+    struct irqchip_config cfg = {.cpus = CPUS,
+                                 .mpidr = w->mpidr,
+                                 .wire = (const struct irq_line(*)[IRQ_WIRES])w->wire,
+                                 .current_cpu = current_cpu,
+                                 .current_ctx = w};
     struct irqchip *c = v3 ? gicv3_new(&cfg) : gicv2_new(&cfg);
     for (int k = 0; k < ACCESSES_MAX && in->len; k++) {
         unsigned what = (unsigned)take(in, 1);
@@ -73,7 +76,8 @@ static void run_gic(struct input *in, struct world *w, bool v3)
         if (what % 8 == 0)
             c->ops->set_line(c, 16 + (unsigned)take(in, 2) % (IRQ_INTIDS - 16), w->now & 1, what & 64);
         else if (what % 8 == 1 && v3 && what & 64)
-            gicv3_icc_write(gicv3_icc(c, w->now & 1), 0xc000 | (u32)(take(in, 3) & 0x33fff), take(in, 8));
+            gicv3_icc_write(gicv3_icc(c, w->now & 1), 0xc000 | (u32)(take(in, 3) & 0x33fff),
+                            take(in, 8));
         else if (what % 8 == 1 && v3)
             gicv3_icc_read(gicv3_icc(c, w->now & 1), 0xc000 | (u32)(take(in, 3) & 0x33fff), &v);
         else {
@@ -85,7 +89,8 @@ static void run_gic(struct input *in, struct world *w, bool v3)
     c->ops->free(c);
 }
 
-static void run_device(struct input *in, const struct device_ops *ops, void *dev, struct dev_host *host, struct chr *chr)
+static void run_device(struct input *in, const struct device_ops *ops, void *dev,
+                       struct dev_host *host, struct chr *chr)
 {
     struct world *w = host->ctx;
     ops->reset(dev);
@@ -113,7 +118,8 @@ static void run_fw_cfg(struct input *in, struct dev_host *host)
     u8 request[64];
     struct mem *m = mem_new();
     struct fw_cfg *f = fw_cfg_new(m);
-    FUZZ_CHECK(mem_add_ram(m, 0x40000000, 64 * KIB, "ram", &e) && fw_cfg_add_file(f, "opt/a", "content", 7));
+    FUZZ_CHECK(mem_add_ram(m, 0x40000000, 64 * KIB, "ram", &e) &&
+               fw_cfg_add_file(f, "opt/a", "content", 7));
     for (size_t k = 0; k < sizeof request; k++)
         request[k] = (u8)take(in, 1);
     FUZZ_CHECK(mem_load(m, 0x40000000, request, sizeof request));

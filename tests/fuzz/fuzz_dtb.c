@@ -29,7 +29,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     u64 room = len + 8192, size = 0;
     u8 *buf = calloc(1, room);
     memcpy(buf, data, len);
-    struct machine_chosen chosen = {.bootargs = "console=ttyAMA0", .initrd = 0x44000000, .initrd_size = 4096};
+    struct machine_chosen chosen = {.bootargs = "console=ttyAMA0",
+                                    .initrd = 0x44000000,
+                                    .initrd_size = 4096};
     if (machine_fdt_fixup(m, &chosen, buf, room, &size, &e))
         FUZZ_CHECK(size <= room && fdt_check_full(buf, room) == 0);
     free(buf);

@@ -17,8 +17,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     u64 so, sl, to, tl;
     (void)br_elf_symbols(&elf, &so, &sl, &to, &tl);
-    struct bbp_env env = {.arch = elf.arch, .granules = 7, .pa_range = 5, .levels = 4, .at_el2 = true,
-                          .has_vhe = true, .has_dtb = true, .has_acpi = true, .kaslr = true,
+    struct bbp_env env = {.arch = elf.arch,
+                          .granules = 7,
+                          .pa_range = 5,
+                          .levels = 4,
+                          .at_el2 = true,
+                          .has_vhe = true,
+                          .has_dtb = true,
+                          .has_acpi = true,
+                          .kaslr = true,
                           .random = size * 0x9E3779B97F4A7C15ULL};
     struct limine l;
     struct bbp_want want;
@@ -32,13 +39,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     static _Alignas(4096) u8 answers[16384];
     struct limine_facts facts = {.cmdline = "x", .kernel_path = "/k", .rsdp = 4096, .memmap_entries = 32};
-    if (env.want && limine_answer(&l, image, &p, &facts, (struct br_area){answers, 4096, sizeof answers}, &why))
+    if (env.want &&
+        limine_answer(&l, image, &p, &facts, (struct br_area){answers, 4096, sizeof answers}, &why))
         (void)!limine_memmap(&l, &map, 0);
     memset(answers, 0, sizeof answers);
     (void)!br_memmap_retype(&map, img.phys, p.image_len, BBP_MEM_KERNEL);
     struct bbp_places at = {.stack = {stack, (1ULL << 30) + (64 << 20), sizeof stack},
                             .info_phys = (1ULL << 30) + (80 << 20),
-                            .trampoline = (1ULL << 30) + (81 << 20), .device = {0x9000000}};
+                            .trampoline = (1ULL << 30) + (81 << 20),
+                            .device = {0x9000000}};
     struct br_pt pt;
     struct bbp_entry entry;
     struct br_walk w;

@@ -6,9 +6,24 @@
 #include <stdlib.h>
 
 enum { DISK_BYTES = 64 * 512, STEPS_MAX = 512, QSIZE = 8, FRAME_LEN_MAX = 2000 };
-enum { FEATURES = 0x10, FEATURES_SEL = 0x14, DRIVER_FEATURES = 0x20, DRIVER_SEL = 0x24, GUEST_PAGE_SIZE = 0x28, QUEUE_SEL = 0x30,
-       QUEUE_NUM = 0x38, QUEUE_ALIGN = 0x3c, QUEUE_PFN = 0x40, QUEUE_READY = 0x44, NOTIFY = 0x50, STATUS = 0x70, DESC = 0x80,
-       AVAIL = 0x90, USED = 0xa0, FRAME_SIZE = 0x200 };
+enum {
+    FEATURES = 0x10,
+    FEATURES_SEL = 0x14,
+    DRIVER_FEATURES = 0x20,
+    DRIVER_SEL = 0x24,
+    GUEST_PAGE_SIZE = 0x28,
+    QUEUE_SEL = 0x30,
+    QUEUE_NUM = 0x38,
+    QUEUE_ALIGN = 0x3c,
+    QUEUE_PFN = 0x40,
+    QUEUE_READY = 0x44,
+    NOTIFY = 0x50,
+    STATUS = 0x70,
+    DESC = 0x80,
+    AVAIL = 0x90,
+    USED = 0xa0,
+    FRAME_SIZE = 0x200
+};
 #define RAM 0x40000000ULL
 /// Rings of queue q; the legacy layout has all three in a row.
 #define RING(q) (RAM + 0x4000 * (q))
@@ -130,7 +145,10 @@ static void start(struct world *w, bool legacy, unsigned queues)
     put(w, STATUS, 15);
 }
 
-static void poke(struct world *w, gpa_t at, u64 v, u64 size) { (void)!mem_write(w->mem, at, &v, size); }
+static void poke(struct world *w, gpa_t at, u64 v, u64 size)
+{
+    (void)!mem_write(w->mem, at, &v, size);
+}
 
 /// A descriptor in the table of queue q; addresses mostly in RAM.
 static void descriptor(struct world *w, struct input *in, unsigned q)
@@ -171,9 +189,15 @@ static void step(struct world *w, struct input *in, bool legacy)
     unsigned what = (unsigned)take(in, 1), q = what >> 4 & 1;
     u64 v;
     switch (what & 15) {
-    case 0: virtio_mmio_ops.io.write(w->v, take(in, 1) % (FRAME_SIZE / 4) * 4, 4, take(in, 4)); break;
-    case 1: virtio_mmio_ops.io.read(w->v, take(in, 2) % FRAME_SIZE, 1u << (what >> 5 & 3), &v); break;
-    case 2: virtio_mmio_ops.io.write(w->v, take(in, 2) % FRAME_SIZE, 1u << (what >> 5 & 3), take(in, 8)); break;
+    case 0:
+        virtio_mmio_ops.io.write(w->v, take(in, 1) % (FRAME_SIZE / 4) * 4, 4, take(in, 4));
+        break;
+    case 1:
+        virtio_mmio_ops.io.read(w->v, take(in, 2) % FRAME_SIZE, 1u << (what >> 5 & 3), &v);
+        break;
+    case 2:
+        virtio_mmio_ops.io.write(w->v, take(in, 2) % FRAME_SIZE, 1u << (what >> 5 & 3), take(in, 8));
+        break;
     case 3: start(w, legacy, 2); break;
     case 4: from_host(w, in); break;
     case 5: poke(w, RAM + take(in, 2) * 8, take(in, 8), 8); break;

@@ -13,8 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SECTOR = 512, ENTRIES = 128, ENTRY_SIZE = 128, FIRST_USABLE = 34, ALIGN_SECTORS = 2048,
-       DEPTH_MAX = 16, FILES_MAX = 20000, FILE_MAX_MIB = 2048 };
+enum {
+    SECTOR = 512,
+    ENTRIES = 128,
+    ENTRY_SIZE = 128,
+    FIRST_USABLE = 34,
+    ALIGN_SECTORS = 2048,
+    DEPTH_MAX = 16,
+    FILES_MAX = 20000,
+    FILE_MAX_MIB = 2048
+};
 
 struct scan {
     char *err;
@@ -230,15 +238,15 @@ static bool check_label(struct scan *s, const char *label, char out[12])
     return true;
 }
 
-static bool write_image(struct scan *s, int fd, struct fat_node *root,
-                        const struct espimg_options *o)
+static bool write_image(struct scan *s, int fd, struct fat_node *root, const struct espimg_options *o)
 {
     uint64_t need = fat_size_for(root) * 5 / 4 + (4u << 20);
     uint64_t size = o->size ? o->size : need < 16u << 20 ? 16u << 20 : need;
     size = (size + (1u << 20) - 1) & ~((1ULL << 20) - 1);
     uint64_t sectors = size / SECTOR, first = o->bare ? 0 : ALIGN_SECTORS;
     uint64_t last = o->bare ? sectors - 1 : (sectors - ALIGN_SECTORS) - 1;
-    struct fat_volume v = {.root = root, .sectors = (uint32_t)(last - first + 1),
+    struct fat_volume v = {.root = root,
+                           .sectors = (uint32_t)(last - first + 1),
                            .hidden = (uint32_t)first};
     if (sectors < 8 * ALIGN_SECTORS || last - first >= UINT32_MAX)
         return fail(s, "size", "wanted 8 MiB to 2 TiB");
@@ -251,8 +259,8 @@ static bool write_image(struct scan *s, int fd, struct fat_node *root,
            fat_write(&v, fd, first * SECTOR, s->err, s->err_len);
 }
 
-bool espimg_create(const char *dir, const char *out, const struct espimg_options *options, char *err,
-                   size_t err_len)
+bool espimg_create(const char *dir, const char *out, const struct espimg_options *options,
+                   char *err, size_t err_len)
 {
     static const struct espimg_options defaults;
     struct scan s = {.err = err, .err_len = err_len};

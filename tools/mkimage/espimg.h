@@ -17,7 +17,7 @@ struct espimg_options {
 /// in   options  NULL for the defaults
 /// out  err      why it failed, at least 1 byte
 /// ret  false with the reason in err; no file is left behind then
-bool espimg_create(const char *dir, const char *out, const struct espimg_options *options, char *err,
-                   size_t err_len);
+bool espimg_create(const char *dir, const char *out, const struct espimg_options *options,
+                   char *err, size_t err_len);
 
 #endif

@@ -11,8 +11,17 @@
 #include <unistd.h>
 
 enum {
-    SECTOR = 512, ENTRY = 32, LFN_CHARS = 13, FAT16_MAX = 65524, FAT16_MIN = 4085, ROOT16 = 512,
-    ATTR_DIR = 0x10, ATTR_ARCHIVE = 0x20, ATTR_LABEL = 8, ATTR_LFN = 15, DATE_1980 = 0x21,
+    SECTOR = 512,
+    ENTRY = 32,
+    LFN_CHARS = 13,
+    FAT16_MAX = 65524,
+    FAT16_MIN = 4085,
+    ROOT16 = 512,
+    ATTR_DIR = 0x10,
+    ATTR_ARCHIVE = 0x20,
+    ATTR_LABEL = 8,
+    ATTR_LFN = 15,
+    DATE_1980 = 0x21,
     NAME_MAX_UTF16 = 255,
 };
 
@@ -186,8 +195,7 @@ static bool choose_layout(struct writer *w)
     if (meta >= total)
         return fail(w, "the volume is too small", w->v->label);
     w->clusters = (total - meta) / w->per_cluster;
-    if (w->is_fat32 ? w->clusters <= FAT16_MAX
-                    : w->clusters < FAT16_MIN || w->clusters > FAT16_MAX)
+    if (w->is_fat32 ? w->clusters <= FAT16_MAX : w->clusters < FAT16_MIN || w->clusters > FAT16_MAX)
         return fail(w, "this size gives no valid cluster count; choose at least 8 MiB", w->v->label);
     return true;
 }
@@ -251,8 +259,7 @@ static bool name_tree(struct writer *w, struct fat_node *n)
 
 /// --- directories and files
 
-static void put_entry(uint8_t *e, const uint8_t name[11], uint8_t attr, uint32_t cluster,
-                      uint32_t size)
+static void put_entry(uint8_t *e, const uint8_t name[11], uint8_t attr, uint32_t cluster, uint32_t size)
 {
     memset(e, 0, ENTRY);
     memcpy(e, name, 11);
@@ -352,7 +359,8 @@ static bool write_tree(struct writer *w, struct fat_node *n)
 
 static bool write_boot_sectors(struct writer *w)
 {
-    uint8_t b[SECTOR] = {0xEB, w->is_fat32 ? 0x58 : 0x3C, 0x90, 'B', 'R', 'U', 'I', 'N', ' ', ' ', ' '};
+    uint8_t b[SECTOR] = {0xEB, w->is_fat32 ? 0x58 : 0x3C, 0x90, 'B', 'R', 'U', 'I', 'N', ' ', ' ',
+                         ' '};
     struct fat_volume *v = w->v;
     uint8_t *tail = b + (w->is_fat32 ? 64 : 36);
     st16(b + 11, SECTOR);

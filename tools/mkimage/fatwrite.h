@@ -20,8 +20,8 @@ struct fat_node {
 
 struct fat_volume {
     struct fat_node *root;
-    uint32_t sectors;   ///< of 512 bytes
-    uint32_t hidden;    ///< sectors before the volume
+    uint32_t sectors; ///< of 512 bytes
+    uint32_t hidden;  ///< sectors before the volume
     uint32_t volume_id;
     char label[12];
 };

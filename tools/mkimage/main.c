@@ -118,8 +118,16 @@ static int check_kernel(const char *path, const char *data, size_t len)
         printf("%s: error: %s\n", path, why.msg);
         return 1;
     }
-    struct bbp_env env = {.arch = elf.arch, .granules = 7, .pa_range = 5, .levels = 4, .levels_other = 5, .at_el2 = true,
-                          .has_vhe = true, .has_dtb = true, .has_acpi = true, .has_fb = true};
+    struct bbp_env env = {.arch = elf.arch,
+                          .granules = 7,
+                          .pa_range = 5,
+                          .levels = 4,
+                          .levels_other = 5,
+                          .at_el2 = true,
+                          .has_vhe = true,
+                          .has_dtb = true,
+                          .has_acpi = true,
+                          .has_fb = true};
     if (!bbp_plan_make(&plan, data, len, &env, &why)) {
         printf("%s: error: %s\n", path, why.msg);
         return 1;

@@ -7,7 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHAIN_MAX = 64, LENGTH_MAX = 400, LENGTH_ENOUGH = 48, PASSES = 4, HASH = 65536, PRICE_UNIT = 16 };
+enum {
+    CHAIN_MAX = 64,
+    LENGTH_MAX = 400,
+    LENGTH_ENOUGH = 48,
+    PASSES = 4,
+    HASH = 65536,
+    PRICE_UNIT = 16
+};
 
 /// The cheapest known way to a position.
 struct node {
@@ -45,7 +52,10 @@ static void make_prices(struct packer *k)
     }
     k->log2[0] = k->log2[1];
 }
-static u32 price_bit(const struct packer *k, u16 p, u32 bit) { return k->log2[(bit ? PROB_ONE - p : p) / 16]; }
+static u32 price_bit(const struct packer *k, u16 p, u32 bit)
+{
+    return k->log2[(bit ? PROB_ONE - p : p) / 16];
+}
 static u32 price_tree(const struct packer *k, const u16 *p, u32 bits, u32 value)
 {
     u32 price = 0, v = 1;
@@ -60,7 +70,8 @@ static u32 log2_of(u32 v) { return 31 - (u32)__builtin_clz(v); }
 static u32 price_number(const struct packer *k, const struct pack_number *n, u32 kind, u32 v)
 {
     u32 low = log2_of(v), high = low < 2 ? low : 2;
-    return price_tree(k, n->bits[kind], 5, low) + price_tree(k, n->high[low], high, v >> (low - high) & ((1u << high) - 1)) +
+    return price_tree(k, n->bits[kind], 5, low) +
+           price_tree(k, n->high[low], high, v >> (low - high) & ((1u << high) - 1)) +
            (low - high) * PRICE_UNIT;
 }
 
@@ -140,15 +151,21 @@ static void try_matches(struct packer *k, u32 at)
 {
     const struct pack_model *m = &k->model;
     const struct node *here = &k->node[at];
-    u32 base = here->price + price_bit(k, m->match[here->last][at & 3], 1), last = here->last, best = 1;
-    u32 again = base + price_bit(k, m->again[last], 1), fresh = base + price_bit(k, m->again[last], 0), kept = here->kept;
+    u32 base = here->price + price_bit(k, m->match[here->last][at & 3], 1), last = here->last,
+        best = 1;
+    u32 again = base + price_bit(k, m->again[last], 1),
+        fresh = base + price_bit(k, m->again[last], 0), kept = here->kept;
     for (u32 n = 2, max = match_length(k, at, kept); n <= max; n++)
-        reach(k, at + n, again + price_number(k, &m->length[1], 0, n - 1), (struct node){0, n, kept, 1, kept, 1});
+        reach(k, at + n, again + price_number(k, &m->length[1], 0, n - 1),
+              (struct node){0, n, kept, 1, kept, 1});
     u32 tries = 0;
-    for (u32 from = k->chain[at]; from != UINT32_MAX && tries < CHAIN_MAX && best < LENGTH_ENOUGH; from = k->chain[from], tries++) {
+    for (u32 from = k->chain[at]; from != UINT32_MAX && tries < CHAIN_MAX && best < LENGTH_ENOUGH;
+         from = k->chain[from], tries++) {
         u32 d = at - from, max = match_length(k, at, d);
         for (u32 n = best + 1; n <= max; n++)
-            reach(k, at + n, fresh + price_number(k, &m->length[0], 0, n - 1) + price_number(k, &m->distance, n > 2, d),
+            reach(k, at + n,
+                  fresh + price_number(k, &m->length[0], 0, n - 1) +
+                      price_number(k, &m->distance, n > 2, d),
                   (struct node){0, n, d, 0, d, 1});
         best = max > best ? max : best;
     }
@@ -272,11 +289,14 @@ int main(int argc, char **argv)
         return fprintf(stderr, "usage: pack IN OUT\n"), 2;
     u8 *in = read_file(argv[1], &size);
     if (!size || size == PACK_OUT_MAX)
-        return fprintf(stderr, "pack: %s: empty, not readable, or %d bytes and more\n", argv[1], PACK_OUT_MAX), 1;
+        return fprintf(stderr, "pack: %s: empty, not readable, or %d bytes and more\n", argv[1],
+                       PACK_OUT_MAX),
+               1;
     u8 *out = malloc(size * 2 + 64), *check = malloc(size);
     struct pack_model *model = malloc(sizeof *model);
     u32 packed = pack(in, size, out);
-    if (br_packed_size(out, packed) != size || !br_unpack(out, packed, check, model) || memcmp(in, check, size))
+    if (br_packed_size(out, packed) != size || !br_unpack(out, packed, check, model) ||
+        memcmp(in, check, size))
         return fprintf(stderr, "pack: %s: does not unpack to what it was\n", argv[1]), 1;
     FILE *f = fopen(argv[2], "wb");
     if (!f || fwrite(out, 1, packed, f) != packed || fclose(f))

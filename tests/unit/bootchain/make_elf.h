@@ -10,7 +10,10 @@
 enum { ELF_LEN = 0x4000, PH_TEXT = 64, PH_DATA = 64 + 56, PH_NOTE = 64 + 112, PH_DYN = 64 + 168 };
 #define ELF_BASE 0xFFFFFFFF80000000ULL
 
-static void put16(unsigned char *p, unsigned v) { p[0] = (unsigned char)v, p[1] = (unsigned char)(v >> 8); }
+static void put16(unsigned char *p, unsigned v)
+{
+    p[0] = (unsigned char)v, p[1] = (unsigned char)(v >> 8);
+}
 static void put32(unsigned char *p, unsigned v) { put16(p, v & 0xFFFF), put16(p + 2, v >> 16); }
 static void put64(unsigned char *p, unsigned long long v)
 {
@@ -52,8 +55,7 @@ static void make_elf(unsigned char *f, unsigned arch, unsigned want_flags)
     put32(n + 4, sizeof(struct bbp_want));
     put32(n + 8, BBP_NOTE_TYPE);
     memcpy(n + 12, "BBP", 4);
-    struct bbp_want w = {.major = 1, .size = sizeof w, .arch = (unsigned short)arch,
-                         .flags = want_flags};
+    struct bbp_want w = {.major = 1, .size = sizeof w, .arch = (unsigned short)arch, .flags = want_flags};
     memcpy(n + 16, &w, sizeof w);
     for (int i = 0; i < 0x1000; i++)
         f[0x1000 + i] = (unsigned char)i;

@@ -36,7 +36,8 @@ static bool build(struct built *b, u16 arch, u64 random)
     struct bbp_env e = env(arch);
     struct br_area img = {image, RAM + 0x200000, sizeof image};
     struct bbp_places at = {.stack = {stack, RAM + 0x300000, sizeof stack},
-                            .info_phys = RAM + 0x400000, .trampoline = RAM + 0x500000,
+                            .info_phys = RAM + 0x400000,
+                            .trampoline = RAM + 0x500000,
                             .device = {0x9000000}};
     e.random = random;
     if (!br_memmap_set(&map, RAM, 256 << 20, BBP_MEM_USABLE, BR_NO_EFI_TYPE, 8) ||
@@ -100,8 +101,11 @@ static void tags_out_of_bounds_are_named(void)
     written_block_checks();
     struct bbp_tag *t = (void *)(block + h->tag_off);
     struct bbp_tag keep = t[1];
-    static const struct bbp_tag bad[] = {{6, 0, 8, 16}, {6, 0, 0x7FFFFFF8, 16}, {6, 0, 801, 16},
-                                         {6, 0, 800, 0xFFFFFFFF}, {6, 0, 800, 8}};
+    static const struct bbp_tag bad[] = {{6, 0, 8, 16},
+                                         {6, 0, 0x7FFFFFF8, 16},
+                                         {6, 0, 801, 16},
+                                         {6, 0, 800, 0xFFFFFFFF},
+                                         {6, 0, 800, 8}};
     for (u32 i = 0; i < ARRAY_LEN(bad); i++) {
         t[1] = bad[i];
         h->crc32c = 0;

@@ -76,7 +76,8 @@ static void paths_and_hashes(void)
     CHECK(conf_path_parse("boot:///a", &p, &why) && is(p.path, "/a"));
     CHECK(conf_path_parse("/k#"
                           "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF",
-                          &p, &why) && p.hash_len == 32 && p.hash[1] == 0x11 && p.hash[31] == 0xFF);
+                          &p, &why) &&
+          p.hash_len == 32 && p.hash[1] == 0x11 && p.hash[31] == 0xFF);
     CHECK(!conf_path_parse("/k#12", &p, &why) && strstr(why.msg, "2 digits"));
     CHECK(!conf_path_parse("hdd(1:1):/k", &p, &why) && strstr(why.msg, "not"));
 }

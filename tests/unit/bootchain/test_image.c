@@ -52,7 +52,8 @@ struct disk {
 static bool read_sector(void *context, u64 sector, u64 count, void *buf)
 {
     struct disk *d = context;
-    return !fseek(d->f, (long)(d->base + sector * 512), SEEK_SET) && fread(buf, 512, count, d->f) == count;
+    return !fseek(d->f, (long)(d->base + sector * 512), SEEK_SET) &&
+           fread(buf, 512, count, d->f) == count;
 }
 static bool file_is(struct fat_reader *v, const char *path, size_t len, unsigned seed)
 {
@@ -140,7 +141,8 @@ static void second_table_stands_in_for_the_first(void)
 {
     struct br_part part[PART_MAX];
     CHECK(create("gpt.img", NULL));
-    CHECK(partitions("gpt.img", part) == 1 && part[0].is_gpt && part[0].is_esp && part[0].first == 2048 && part[0].number == 1);
+    CHECK(partitions("gpt.img", part) == 1 && part[0].is_gpt && part[0].is_esp &&
+          part[0].first == 2048 && part[0].number == 1);
     damage("gpt.img", 512 + 40); /* the header */
     CHECK(partitions("gpt.img", part) == 1 && part[0].is_gpt && part[0].first == 2048);
     CHECK(create("gpt.img", NULL));

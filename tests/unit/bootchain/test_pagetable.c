@@ -8,8 +8,8 @@ struct geometry {
     u16 arch;
     u8 shift, levels;
 };
-static const struct geometry all[] = {{183, 12, 4}, {183, 12, 3}, {183, 14, 4}, {183, 16, 3},
-                                      {62, 12, 4},  {62, 12, 5}};
+static const struct geometry all[] = {{183, 12, 4}, {183, 12, 3}, {183, 14, 4},
+                                      {183, 16, 3}, {62, 12, 4},  {62, 12, 5}};
 
 static bool start(const struct geometry *g)
 {
