@@ -130,7 +130,7 @@ static void shrink(struct engine *e, struct oracle *q, u32 slot, u32 *words, con
         again = false;
         for (int k = CASE_WORDS - 1; k >= 0; k--) {
             u32 old = words[k];
-            if (old == INSN_BRK || old == INSN_NOP || old == GEN_LOOP_TOP)
+            if (old == (u32)INSN_BRK || old == (u32)INSN_NOP || old == (u32)GEN_LOOP_TOP)
                 continue;
             words[k] = INSN_NOP;
             if (run_one(e, q, slot, words, in, want, got))
