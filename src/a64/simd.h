@@ -4,10 +4,10 @@
 #define BRUIN_A64_SIMD_H
 
 #include "a64/insn.h"
+#include "cpu/softfp.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-enum { FPSR_QC = 1 << 27 };
 
 static inline unsigned simd_size(u32 w) { return w >> 22 & 3; }
 static inline bool simd_q(u32 w) { return bit(w, 30); }

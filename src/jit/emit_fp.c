@@ -196,8 +196,9 @@ bool fp_flush_guard(struct jit *j, const struct insn *i)
     const u8 regs[4] = {i->rn, i->rm, i->ra, i->rd};
     const bool used[4] = {i->flags & VN, i->flags & VM, i->flags & VA, i->flags & DR};
     bool scalar = i->word >> 28 & 1, elem = insn_rows[i->op].fmt == FMT_ELEM;
+    bool is_pair = i->word >> 30 & 1 && (i->word >> 17 & 31) == 0x18 && (i->word >> 10 & 3) == 2;
     for (unsigned k = 0; k < 4; k++) {
-        bool whole = !scalar || (k == 1 && elem) || i->op == OP_FADDP_s || i->op == OP_FADDP_d, seen = !used[k];
+        bool whole = !scalar || (k == 1 && elem) || is_pair, seen = !used[k];
         for (unsigned e = 0; e < k && !(whole && scalar); e++)
             seen = seen || (used[e] && regs[e] == regs[k]);
         if (seen)
@@ -576,4 +577,6 @@ void jit_init_fp(jit_emit_fn **t)
 #undef SD
     jit_init_fp_conv(t);
     jit_init_fp_vec(t);
+    jit_init_fpv_conv(t);
+    jit_init_fpv_more(t);
 }

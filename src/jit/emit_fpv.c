@@ -487,3 +487,8 @@ void jit_init_fp_vec(jit_emit_fn **t)
 #undef VSD
 #undef BOTH
 }
+
+int fpv_src(struct jit *j, const struct insn *i, unsigned n, int scratch) { return vsrc(j, i, n, scratch); }
+unsigned fpv_any_lane(struct jit *j, unsigned fmt, int x) { return any_lane(j, fmt, x); }
+unsigned fpv_check(struct jit *j, unsigned fmt, int x, bool tiny) { return vcheck(j, fmt, x, tiny); }
+int fpv_finish(struct jit *j, const struct insn *i, int x, unsigned cc) { return vfinish(j, i, x, cc); }

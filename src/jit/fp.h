@@ -46,6 +46,8 @@ void fp_repair_end(struct jit *j, const struct insn *i);
 
 void jit_init_fp_conv(jit_emit_fn **t);
 void jit_init_fp_vec(jit_emit_fn **t);
+void jit_init_fpv_conv(jit_emit_fn **t);
+void jit_init_fpv_more(jit_emit_fn **t);
 
 /// With FPCR.FZ: emits the tests that leave an instruction to its body when an operand is to be
 /// flushed, or when Inexact is not recorded yet (x86 records it for a result that is flushed, the
@@ -68,5 +70,20 @@ void fp_done(struct jit *j, unsigned n, int x);
 /// EFLAGS <- the check of result x; ret  the condition for repair. tiny: also when x is the smallest
 /// normal number (which may have been tiny before rounding). Clobbers xmm3.
 unsigned fp_check(struct jit *j, unsigned fmt, int x, bool tiny);
+
+/* Vectors (emit_fpv.c). */
+
+static inline bool fpv_is_q(const struct insn *i) { return i->word >> 30 & 1; }
+static inline bool fpv_is_scalar(const struct insn *i) { return (i->word >> 28 & 0xd) == 5; }
+/// A source with zeros above its 64 bits when Q = 0.
+int fpv_src(struct jit *j, const struct insn *i, unsigned n, int scratch);
+/// EFLAGS <- any lane of x has its sign bit set; ret  the condition. Clobbers rax.
+unsigned fpv_any_lane(struct jit *j, unsigned fmt, int x);
+/// As fp_check, for all lanes.
+unsigned fpv_check(struct jit *j, unsigned fmt, int x, bool tiny);
+/// Ends an instruction whose result is in x, unless cc holds.
+int fpv_finish(struct jit *j, const struct insn *i, int x, unsigned cc);
+/// Leaves the instruction to its body when cc holds; the next repair includes this.
+static inline void fp_leave_if(struct jit *j, unsigned cc) { j->fz_site[j->fz_count++] = x_jcc(&j->b, cc, NULL); }
 
 #endif
