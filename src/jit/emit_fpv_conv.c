@@ -5,7 +5,7 @@
 #include "jit/fp.h"
 
 enum { ROUND_NEAREST = 8, ROUND_DOWN = 9, ROUND_UP = 10, ROUND_ZERO = 11, ROUND_AWAY = 16 };
-enum { LESS_QUIET = 17, NOT_LESS_QUIET = 21, NOT_BELOW = 13 };
+enum { LESS_QUIET = 17, NOT_LESS_QUIET = 21, NOT_BELOW = 13 }; ///< predicates of AVX
 
 static bool has_dq(const struct jit *j) { return j->cpu.avx512dq && j->cpu.avx512vl; }
 
@@ -43,7 +43,7 @@ static void round_away(struct jit *j, unsigned fmt, int x)
 
 static int emit_frinta_v(struct jit *j, const struct insn *i)
 {
-    if (!fp_flush_guard(j, i))
+    if (!j->cpu.avx2 || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     round_away(j, i->p, source(j, i));
@@ -80,7 +80,7 @@ static unsigned misfit(struct jit *j, unsigned fmt, bool is_unsigned, int x)
 static int to_int(struct jit *j, const struct insn *i, unsigned mode, bool is_unsigned)
 {
     unsigned fmt = i->p;
-    if (((fmt == FP_D || is_unsigned) && !has_dq(j)) || !fp_flush_guard(j, i))
+    if (((fmt == FP_D || is_unsigned) && !has_dq(j)) || (mode == ROUND_AWAY && !j->cpu.avx2) || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = source(j, i);
@@ -170,7 +170,7 @@ static int fixed_to_v(struct jit *j, const struct insn *i, bool is_unsigned)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p, d = fp_di(fmt);
-    if (((d || is_unsigned) && !has_dq(j)) || !fp_flush_guard(j, i))
+    if (((d || is_unsigned) && !has_dq(j)) || !j->cpu.avx2 || !fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int a = source(j, i);

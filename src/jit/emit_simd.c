@@ -221,6 +221,8 @@ void jit_init_simd(jit_emit_fn **t)
     simd_init_same(t);
     simd_init_misc(t);
     simd_init_shift(t);
+    simd_init_vshift(t);
+    simd_init_sha512(t);
     simd_init_diff(t);
     simd_init_perm(t);
     simd_init_sat(t);

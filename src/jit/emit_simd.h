@@ -86,7 +86,15 @@ void simd_qc_if(struct jit *j, const struct insn *i, int x);
 /// The same for all of x. Changes EFLAGS.
 void simd_qc_any(struct jit *j, int x);
 
+/// X2 <- n + m (n - m) in signed lanes of 4 or 8 bytes, saturated; the sign bits of X3 say where.
+/// n and m are not X2 or X3; X0 and X1 change.
+void simd_add_signed(struct jit *j, unsigned lg, bool subtract, int n, int m);
+/// SSHL and USHL where the host has counts for every lane (emit_simd_vshift.c).
+int simd_shift_by_register(struct jit *j, const struct insn *i);
+
 void simd_init_same(jit_emit_fn **t);
+void simd_init_vshift(jit_emit_fn **t);
+void simd_init_sha512(jit_emit_fn **t);
 void simd_init_misc(jit_emit_fn **t);
 void simd_init_shift(jit_emit_fn **t);
 void simd_init_diff(jit_emit_fn **t);

@@ -67,7 +67,8 @@ static void doubled(struct jit *j, const struct insn *i, int m)
     v3m(j, simd_pcmpeq[lg + 1], X3, X2, simd_k(j, lg == 1 ? SK_S80 : SK_D80));
     v3(j, XV_PXOR, X2, X2, X3);
 }
-static int finish_doubled(struct jit *j, const struct insn *i)
+/// Sets QC where X3 says so; of X2 and X3 counts what the instruction writes.
+static void test_doubled(struct jit *j, const struct insn *i)
 {
     unsigned lg = simd_size(i->word);
     if (simd_is_scalar(i->word)) {
@@ -75,7 +76,20 @@ static int finish_doubled(struct jit *j, const struct insn *i)
         v3m(j, XV_PAND, X2, X2, lg == 1 ? simd_k(j, SK_LOW_S) : simd_const128(j, ~0ULL, 0));
     }
     simd_qc_any(j, X3);
+}
+static int finish_doubled(struct jit *j, const struct insn *i)
+{
+    test_doubled(j, i);
     return simd_finish_clean(j, i, X2);
+}
+/// The products in X2 are added to Vd or subtracted, which may saturate again.
+static int accumulate_doubled(struct jit *j, const struct insn *i, bool subtract)
+{
+    test_doubled(j, i);
+    int old = jit_vread(j, i->rd, X0);
+    v2(j, XV_MOVAPS, X1, X2);
+    simd_add_signed(j, simd_size(i->word) + 1, subtract, old, X1);
+    return finish_doubled(j, i);
 }
 static int emit_SQDMULL(struct jit *j, const struct insn *i)
 {
@@ -87,6 +101,28 @@ static int emit_SQDMULL_e(struct jit *j, const struct insn *i)
     simd_broadcast(j, simd_size(i->word), X1, simd_m(j, i), (unsigned)i->imm);
     doubled(j, i, X1);
     return finish_doubled(j, i);
+}
+static int emit_SQDMLAL(struct jit *j, const struct insn *i)
+{
+    doubled(j, i, simd_m(j, i));
+    return accumulate_doubled(j, i, false);
+}
+static int emit_SQDMLSL(struct jit *j, const struct insn *i)
+{
+    doubled(j, i, simd_m(j, i));
+    return accumulate_doubled(j, i, true);
+}
+static int emit_SQDMLAL_e(struct jit *j, const struct insn *i)
+{
+    simd_broadcast(j, simd_size(i->word), X1, simd_m(j, i), (unsigned)i->imm);
+    doubled(j, i, X1);
+    return accumulate_doubled(j, i, false);
+}
+static int emit_SQDMLSL_e(struct jit *j, const struct insn *i)
+{
+    simd_broadcast(j, simd_size(i->word), X1, simd_m(j, i), (unsigned)i->imm);
+    doubled(j, i, X1);
+    return accumulate_doubled(j, i, true);
 }
 static int wide(struct jit *j, const struct insn *i, const u32 *op)
 {
@@ -143,6 +179,10 @@ void simd_init_diff(jit_emit_fn **t)
     t[OP_SABDL_v] = t[OP_UABDL_v] = emit_ABDL;
     t[OP_SABAL_v] = t[OP_UABAL_v] = emit_ABAL;
     t[OP_PMULL_v] = emit_PMULL;
+    t[OP_SQDMLAL_v] = t[OP_SQDMLAL_s] = emit_SQDMLAL;
+    t[OP_SQDMLSL_v] = t[OP_SQDMLSL_s] = emit_SQDMLSL;
+    t[OP_SQDMLAL_ve] = t[OP_SQDMLAL_se] = emit_SQDMLAL_e;
+    t[OP_SQDMLSL_ve] = t[OP_SQDMLSL_se] = emit_SQDMLSL_e;
     t[OP_SQDMULL_v] = t[OP_SQDMULL_s] = emit_SQDMULL;
     t[OP_SQDMULL_ve] = t[OP_SQDMULL_se] = emit_SQDMULL_e;
 }

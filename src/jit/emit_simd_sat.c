@@ -34,6 +34,34 @@ static int finish_signed_words(struct jit *j, const struct insn *i, int n)
     x_vi(&j->b, XV_BLENDVPS, X2, X2, xr(X0), X3 << 4);
     return finish_qc(j, i, X2, X3);
 }
+void simd_add_signed(struct jit *j, unsigned lg, bool subtract, int n, int m)
+{
+    v3(j, subtract ? simd_psub[lg] : simd_padd[lg], X2, n, m);
+    v3(j, XV_PXOR, X3, n, m);
+    v3(j, XV_PXOR, X1, n, X2);
+    v3(j, subtract ? XV_PAND : XV_PANDN, X3, X3, X1); /* the sign of the sum is neither one's (with -m) */
+    v3m(j, XV_PAND, X3, X3, simd_k(j, sign_bit[lg]));
+    v3(j, XV_PXOR, X1, X1, X1);
+    v3(j, simd_pcmpgt[lg], X0, X1, n);
+    v3m(j, XV_PXOR, X0, X0, simd_const_lanes(j, lg, lane_ones(lg) >> 1));
+    x_vi(&j->b, lg == 3 ? XV_BLENDVPD : XV_BLENDVPS, X2, X2, xr(X0), X3 << 4);
+}
+static int doubles_signed(struct jit *j, const struct insn *i, bool subtract)
+{
+    simd_add_signed(j, 3, subtract, simd_n(j, i), simd_m(j, i));
+    return finish_qc(j, i, X2, X3);
+}
+/// X2 <- n + m or n - m, X3 <- lanes that carried or borrowed.
+static int doubles_unsigned(struct jit *j, const struct insn *i, bool subtract)
+{
+    int n = simd_n(j, i), m = simd_m(j, i);
+    v3(j, subtract ? XV_PSUBQ : XV_PADDQ, X2, n, m);
+    v3m(j, XV_PXOR, X3, subtract ? m : n, simd_k(j, SK_D80));
+    v3m(j, XV_PXOR, X1, subtract ? n : X2, simd_k(j, SK_D80));
+    v3(j, XV_PCMPGTQ, X3, X3, X1);
+    v3(j, subtract ? XV_PANDN : XV_POR, X2, X3, X2);
+    return finish_qc(j, i, X2, X3);
+}
 static int emit_SQADD(struct jit *j, const struct insn *i)
 {
     static const u32 sat[2] = {XV_PADDSB, XV_PADDSW};
@@ -41,7 +69,7 @@ static int emit_SQADD(struct jit *j, const struct insn *i)
     if (lg < 2)
         return add_small(j, i, sat, simd_padd);
     if (lg == 3)
-        return 0;
+        return doubles_signed(j, i, false);
     int n = simd_n(j, i), m = simd_m(j, i);
     v3(j, XV_PADDD, X2, n, m);
     v3(j, XV_PXOR, X3, n, m);
@@ -56,7 +84,7 @@ static int emit_SQSUB(struct jit *j, const struct insn *i)
     if (lg < 2)
         return add_small(j, i, sat, simd_psub);
     if (lg == 3)
-        return 0;
+        return doubles_signed(j, i, true);
     int n = simd_n(j, i), m = simd_m(j, i);
     v3(j, XV_PSUBD, X2, n, m);
     v3(j, XV_PXOR, X3, n, m);
@@ -71,7 +99,7 @@ static int emit_UQADD(struct jit *j, const struct insn *i)
     if (lg < 2)
         return add_small(j, i, sat, simd_padd);
     if (lg == 3)
-        return 0;
+        return doubles_unsigned(j, i, false);
     int n = simd_n(j, i), m = simd_m(j, i);
     v_not(j, X2, n);
     v3(j, XV_PMINUD, X2, X2, m);
@@ -87,7 +115,7 @@ static int emit_UQSUB(struct jit *j, const struct insn *i)
     if (lg < 2)
         return add_small(j, i, sat, simd_psub);
     if (lg == 3)
-        return 0;
+        return doubles_unsigned(j, i, true);
     int n = simd_n(j, i), m = simd_m(j, i);
     v3(j, XV_PMAXUD, X2, n, m);
     v3(j, XV_PSUBD, X2, X2, m);

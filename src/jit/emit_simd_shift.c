@@ -158,7 +158,7 @@ static int emit_USHL(struct jit *j, const struct insn *i)
 {
     unsigned lg = simd_size(i->word);
     if (lg < 2 || !j->cpu.avx2)
-        return 0;
+        return simd_shift_by_register(j, i);
     u32 w = lg == 3 ? XW : 0;
     int n = simd_n(j, i), m = simd_m(j, i), d = simd_d(j, i);
     xrm low = lg == 3 ? simd_const64(j, 0xff) : simd_const_lanes(j, 2, 0xff);
@@ -174,7 +174,7 @@ static int emit_USHL(struct jit *j, const struct insn *i)
 static int emit_SSHL(struct jit *j, const struct insn *i)
 {
     if (simd_size(i->word) != 2 || !j->cpu.avx2)
-        return 0;
+        return simd_shift_by_register(j, i);
     int n = simd_n(j, i), m = simd_m(j, i), d = simd_d(j, i);
     x_vshift_i(&j->b, XV_PSHIFT_D, 6, X2, m, 24);
     x_vshift_i(&j->b, XV_PSHIFT_D, 4, X2, X2, 24);

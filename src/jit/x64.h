@@ -258,9 +258,11 @@ enum {
     XE_POPCNTB = XO(1, 2, 0x54), XE_LZCNTD = XO(1, 2, 0x44),
     XE_CVTUSI2SD = XO(3, 1, 0x7b), XE_CVTUSI2SS = XO(2, 1, 0x7b), XE_CVTTSD2USI = XO(3, 1, 0x78), XE_CVTTSS2USI = XO(2, 1, 0x78),
     XE_PTERNLOGQ = XO(1, 3, 0x25) | XW,
-    XE_PROLD = XO(1, 1, 0x72), XE_GF2P8AFFINEQB = XO(1, 3, 0xce) | XW,
+    XE_PROLD = XO(1, 1, 0x72), XE_PRORQ = XO(1, 1, 0x72) | XW, ///< with x_evex: /1 left, /0 right
+    XE_GF2P8AFFINEQB = XO(1, 3, 0xce) | XW,
     XV_LDMXCSR = XO(0, 1, 0xae), ///< /2 load, /3 store
     XV_KMOVW_R = XO(0, 1, 0x93), ///< general register <- mask register
+    XV_KNOTW = XO(0, 1, 0x44),
 };
 /// Vector shifts by an immediate: op is XV_PSHIFT_W/D/Q, kind 2 srl, 4 sra, 6 sll (Q: 3 srldq,
 /// 7 slldq).

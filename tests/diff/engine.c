@@ -162,3 +162,5 @@ void engine_run(struct engine *e, const struct diff_state *in, struct diff_state
     if (!mem_read(e->mem, window, out->window, WINDOW_SIZE))
         abort();
 }
+
+struct cpu *engine_cpu(struct engine *e) { return e->cpu; }

@@ -14,5 +14,7 @@ void engine_free(struct engine *e);
 void engine_code(struct engine *e, const u32 *words, u32 count);
 /// Runs the case in slot `index` from state in to state out.
 void engine_run(struct engine *e, const struct diff_state *in, struct diff_state *out);
+/// Its CPU.
+struct cpu *engine_cpu(struct engine *e);
 
 #endif

@@ -1,13 +1,17 @@
 /// Lock-step test in one process: random pieces of code in the interpreter and in the translator. Some
 /// hundred times faster than the comparison with qemu-aarch64 (diff.c), which vouches for the interpreter.
 ///
-///   lockstep [--family NAME,...] [--insns N] [--length N] [--seed N] [--op NAME]
+///   lockstep [--family NAME,...] [--insns N] [--length N] [--seed N] [--op NAME] [--bodies 1]
+///
+/// With --bodies FPCR stays 0, and the rows that translated code left to their bodies are listed.
 ///
 /// A piece runs twice in each, so that its links and hot loops run too. What
 /// differs is shrunk to the instructions that matter.
 #include "engine.h"
 #include "gen.h"
 #include "show.h"
+
+#include "jit/jit.h"
 
 #include <stdlib.h>
 
@@ -110,11 +114,21 @@ static unsigned choose(const char *families, const char *name, u16 *ops)
     return n;
 }
 
+/// How many translations of each row call its body.
+static void list_bodies(struct engine *e)
+{
+    const struct jit *j = ((const struct jit_cpu *)engine_cpu(e)->engine)->j;
+    for (unsigned op = 1; op < OP_COUNT; op++)
+        if (j->st_op_fallback[op])
+            printf("%s %u\n", insn_rows[op].name, j->st_op_fallback[op]);
+}
+
 int main(int argc, char **argv)
 {
     const char *families = "int,ldst,fp,simd", *op = NULL;
     u64 insns = 100000, seed = 1;
     unsigned length = 24;
+    bool bodies = false;
     static u16 ops[OP_COUNT];
     struct err err = {0};
     for (int k = 1; k + 1 < argc; k += 2) {
@@ -127,6 +141,8 @@ int main(int argc, char **argv)
             insns = strtoull(v, NULL, 0);
         else if (strcmp(a, "--seed") == 0)
             seed = strtoull(v, NULL, 0);
+        else if (strcmp(a, "--bodies") == 0)
+            bodies = true;
         else if (strcmp(a, "--length") == 0)
             length = (unsigned)strtoul(v, NULL, 0);
         else
@@ -139,13 +155,15 @@ int main(int argc, char **argv)
     setenv("BRUIN_JIT_PRECISE", "1", 0); /* faults show flags that nothing reads */
     setenv("BRUIN_JIT_HOT", "4", 0);
     struct sides s = {.interp = engine_new("interp", &err), .jit = engine_new("jit", &err)};
-    struct gen g = {.ops = ops, .op_count = choose(families, op, ops)};
+    struct gen g = {.plain_fpcr = bodies, .ops = ops, .op_count = choose(families, op, ops)};
     if (!s.interp || !s.jit || !g.op_count) {
         fprintf(stderr, "lockstep: %s\n", g.op_count ? err.msg : "no row is selected");
         return 2;
     }
     for (u64 batch = 0; s.insns < insns && s.differences < SHOW_MAX; batch++)
         run_batch(&s, &g, seed, batch, length);
+    if (bodies)
+        list_bodies(s.jit);
     engine_free(s.interp);
     engine_free(s.jit);
     printf("%s: %llu instructions in %llu pieces, %llu differences\n", families, (unsigned long long)s.insns,
