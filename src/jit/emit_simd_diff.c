@@ -153,8 +153,42 @@ static int abs_diff_long(struct jit *j, const struct insn *i, bool accumulate)
 static int emit_ABDL(struct jit *j, const struct insn *i) { return abs_diff_long(j, i, false); }
 static int emit_ABAL(struct jit *j, const struct insn *i) { return abs_diff_long(j, i, true); }
 
+/* Polynomials over {0, 1} of 8 bits: bit k of n decides whether m shifted by k is added, without carries. */
+
+/// X2 <- X0 * X1 in lanes of 1 << lg bytes. X0 and X1 change.
+static void multiply_polynomials(struct jit *j, unsigned lg)
+{
+    v_not(j, X0, X0);
+    v3(j, XV_PXOR, X2, X2, X2);
+    for (unsigned k = 0; k < 8; k++) {
+        x_vshift_i(&j->b, XV_PSHIFT_W, 6, X3, X0, (8u << lg) - 1 - k); /* the sign of each lane: none */
+        if (lg)
+            x_vshift_i(&j->b, XV_PSHIFT_W, 4, X3, X3, 15);
+        x_vi(&j->b, XV_PBLENDVB, X3, X1, simd_k(j, SK_ZERO), X3 << 4);
+        v3(j, XV_PXOR, X2, X2, X3);
+        if (k < 7)
+            v3(j, lg ? XV_PADDW : XV_PADDB, X1, X1, X1);
+    }
+}
+static int emit_PMUL(struct jit *j, const struct insn *i)
+{
+    int n = simd_n(j, i), m = simd_m(j, i);
+    if (n != X0)
+        v2(j, XV_MOVAPS, X0, n);
+    if (m != X1)
+        v2(j, XV_MOVAPS, X1, m);
+    multiply_polynomials(j, 0);
+    return simd_finish(j, i, X2);
+}
 static int emit_PMULL(struct jit *j, const struct insn *i)
 {
+    if (simd_size(i->word) == 0) {
+        int a = simd_n(j, i), b = simd_m(j, i);
+        simd_extend(j, i, 0, false, X0, a);
+        simd_extend(j, i, 0, false, X1, b);
+        multiply_polynomials(j, 1);
+        return simd_finish_clean(j, i, X2);
+    }
     if (simd_size(i->word) != 3 || !j->cpu.pclmul)
         return 0;
     int n = simd_n(j, i);
@@ -178,6 +212,7 @@ void simd_init_diff(jit_emit_fn **t)
     t[OP_SMLSL_ve] = t[OP_UMLSL_ve] = emit_MLSL_e;
     t[OP_SABDL_v] = t[OP_UABDL_v] = emit_ABDL;
     t[OP_SABAL_v] = t[OP_UABAL_v] = emit_ABAL;
+    t[OP_PMUL_v] = emit_PMUL;
     t[OP_PMULL_v] = emit_PMULL;
     t[OP_SQDMLAL_v] = t[OP_SQDMLAL_s] = emit_SQDMLAL;
     t[OP_SQDMLSL_v] = t[OP_SQDMLSL_s] = emit_SQDMLSL;
