@@ -9,6 +9,8 @@ EXEC(HINT)
     u32 crm_op2 = i->word >> 5 & 0x7f;
     if (crm_op2 == HINT_SEV || crm_op2 == HINT_SEVL)
         atomic_store_explicit(&c->event, 1, memory_order_release);
+    if (crm_op2 == HINT_SEV && c->send_event)
+        c->send_event(c->timer_ctx);
     return EXEC_NEXT;
 }
 

@@ -34,6 +34,7 @@ struct accel_stats {
 
 struct accel_ops {
     const char *name;
+    bool has_threads; ///< vCPUs may run at the same time, each on the thread that calls run
     /// True when this host can run it; else why says what is missing.
     bool (*probe)(struct err *why);
     /// Per-vCPU state; called once on the vCPU's thread before run. NULL: nothing to do.

@@ -92,9 +92,8 @@ static bool step(struct cpu *c)
     return interp_step(v->interp) != EXEC_EXIT;
 }
 
-static void run(struct cpu *c)
+static void run_inside(struct cpu *c)
 {
-    c->exit.kind = EXIT_NONE;
     struct jit_cpu *v = c->engine;
     jit_set_counting(c, v->check || c->budget != ~0ULL);
     if (!c->jit[JW_MXCSR])
@@ -116,6 +115,14 @@ static void run(struct cpu *c)
         else
             jit_run(c);
     }
+}
+
+static void run(struct cpu *c)
+{
+    c->exit.kind = EXIT_NONE;
+    cpu_enter(c);
+    run_inside(c);
+    cpu_leave(c);
 }
 
 static void stats(const struct cpu *c, struct accel_stats *o)
@@ -164,5 +171,5 @@ static const char *report(const struct cpu *c)
 }
 
 const struct accel_ops accel_jit = {
-    .name = "jit", .probe = probe, .vcpu_open = vcpu_open, .vcpu_close = vcpu_close, .run = run, .report = report, .stats = stats,
+    .name = "jit", .has_threads = true, .probe = probe, .vcpu_open = vcpu_open, .vcpu_close = vcpu_close, .run = run, .report = report, .stats = stats,
 };

@@ -12,6 +12,7 @@ void machine_config_init(struct machine_config *c)
     *c = (struct machine_config){.ram_base = MACHINE_RAM_BASE,
                                  .ram_size = 512 * MIB,
                                  .cpus = 1,
+                                 .threads = true,
                                  .gic = 3,
                                  .el = 1,
                                  .vhe = true,
@@ -71,6 +72,10 @@ static void set_wire(void *ctx, unsigned n, bool level)
     cpu_set_wire(m->vcpu[cpu].cpu, n % IRQ_WIRES, level);
     if (!level)
         return;
+    if (atomic_load_explicit(&m->on_threads, memory_order_relaxed)) {
+        threads_wake(&m->vcpu[cpu]);
+        return;
+    }
     machine_wake(m);
     if (cpu != m->current)
         run_end_turn_soon(m);
@@ -130,7 +135,7 @@ static void map_changed(void *ctx)
         tlb_flush_all(m->vcpu[i].cpu);
 }
 
-static unsigned current_cpu(void *ctx) { return ((struct machine *)ctx)->current; }
+static unsigned current_cpu(void *ctx) { return run_self(ctx); }
 
 static u64 wall_s(void *ctx)
 {
@@ -174,6 +179,7 @@ static void make_cpu(struct machine *m, unsigned i)
     struct cpu *c = cpu_new(m->mem, i);
     c->engine_opts = &m->engine_opts;
     *v = (struct vcpu){.m = m, .cpu = c, .state = VCPU_OFF, .deadline_ns = ~0ULL};
+    os_cond_init(&v->wake);
     if (m->cfg.el == 2) {
         cpu_enable_el2(c, m->cfg.vhe);
         cpu_reset(c);
@@ -258,10 +264,12 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *e)
     m->engine_opts = (struct cpu_engine_opts){.check = cfg->check, .profile = cfg->profile, .perf_map = cfg->perf_map};
     m->poll = poll;
     m->mem = mem_new();
+    m->mem->smp = cfg->cpus > 1;
     m->timeout_at_ns = ~0ULL;
     m->armed_ns = m->turn_ends_ns = ~0ULL;
     os_mutex_init(&m->lock);
     os_mutex_init(&m->sleep_lock);
+    os_mutex_init(&m->power_lock);
     os_cond_init(&m->wake);
     m->mem->lock = lock_devices;
     m->mem->unlock = unlock_devices;
@@ -296,6 +304,7 @@ void machine_free(struct machine *m)
         if (m->vcpu[i].is_open && m->accel->vcpu_close)
             m->accel->vcpu_close(m->vcpu[i].cpu);
         cpu_free(m->vcpu[i].cpu);
+        os_cond_destroy(&m->vcpu[i].wake);
     }
     for (unsigned i = 0; i < m->device_count; i++)
         m->device[i].free(m->device[i].dev);
@@ -310,6 +319,7 @@ void machine_free(struct machine *m)
     mem_free(m->mem);
     os_cond_destroy(&m->wake);
     os_mutex_destroy(&m->sleep_lock);
+    os_mutex_destroy(&m->power_lock);
     os_mutex_destroy(&m->lock);
     free(m->vcpu);
     free(m->cpus);

@@ -26,6 +26,7 @@ struct machine_config {
     gpa_t ram_base;    ///< MACHINE_RAM_BASE; multiple of 4 KiB, no overlap with the device map
     u64 ram_size;      ///< 512 MiB; multiple of 4 KiB
     unsigned cpus;     ///< 1
+    bool threads;      ///< several CPUs run on a thread each, where accelerator and mode allow; else by turns; true
     unsigned gic;      ///< 3 or 2
     unsigned el;       ///< exception level of the first instruction, the highest there is: 1, or 2
     bool vhe;          ///< with el 2: the CPUs have Virtualization Host Extensions; true
@@ -135,7 +136,8 @@ MUST_USE bool machine_acpi(struct machine *m, gpa_t base, void *buf, u64 buf_siz
 /// Boot state of vCPU 0: pc and x0..x3; every other vCPU is off until CPU_ON.
 void machine_set_entry(struct machine *m, gpa_t pc, u64 x0, u64 x1, u64 x2, u64 x3);
 
-/// Runs until something ends it. vCPU 0 runs on the caller's thread. May be called again after
+/// Runs until something ends it. vCPU 0 runs on the caller's thread, the others there by turns, or on threads
+/// that end before this returns. May be called again after
 /// STOPPED, BRK, DEBUG, TIMEOUT (continues) and after machine_reset.
 void machine_run(struct machine *m, struct machine_exit *x);
 /// Ends a machine_run with MACHINE_STOPPED and code. Any thread, also a signal handler.

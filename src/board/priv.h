@@ -1,8 +1,9 @@
 /// The inside of a machine, shared by the files of this folder only.
 ///
-/// Threads: vCPUs run on the thread that calls machine_run, in turns when there are several; one
-/// I/O thread polls the host and fires timers. Locks, outermost first: machine lock (devices and
-/// their timers), interrupt controller, sleep lock.
+/// Threads: vCPUs run on the thread that calls machine_run, in turns when there are several (run.c), or each
+/// on its own (threads.c); one I/O thread polls the host and fires timers. Locks, outermost first: power lock
+/// (vCPUs on and off), the explainer's, machine lock (devices and their timers), interrupt controller, sleep
+/// lock; mem.code_lock is last.
 #ifndef BRUIN_BOARD_PRIV_H
 #define BRUIN_BOARD_PRIV_H
 
@@ -29,7 +30,10 @@ enum vcpu_state { VCPU_OFF, VCPU_RUN, VCPU_WFI, VCPU_WFE };
 struct vcpu {
     struct machine *m;
     struct cpu *cpu;
-    enum vcpu_state state;
+    _Atomic enum vcpu_state state; ///< written by its own thread, from OFF by whoever starts it
+    struct os_thread thread;  ///< threads.c
+    struct os_cond wake;      ///< ... with the sleep lock
+    _Atomic bool is_asleep;
     bool is_open;             ///< accelerator state exists
     bool was_wfe;             ///< its last turn ended in WFE
     _Atomic u64 deadline_ns;  ///< of its timers, guest time; ~0 none
@@ -57,6 +61,9 @@ struct machine {
     struct vcpu *vcpu;
     struct cpu **cpus; ///< the same, as their cores see each other
     _Atomic unsigned current; ///< index of the vCPU whose turn it is
+    _Atomic bool on_threads;  ///< no turns: each vCPU runs on its own thread
+    u64 naps;                 ///< ... and they woke up so often; guarded by sleep_lock
+    struct os_mutex power_lock;
     struct irqchip *chip;
     gpa_t chip_base[2];
 
@@ -129,5 +136,21 @@ void run_cpu_timer_fired(void *ctx);
 void run_turn_fired(void *ctx);
 /// Another vCPU wants a turn. Any thread.
 void run_end_turn_soon(struct machine *m);
+/// The vCPU that the calling thread runs.
+unsigned run_self(const struct machine *m);
+void run_serve_exit(struct vcpu *v);
+bool run_has_event_stream(const struct vcpu *v);
+/// Nothing can ever wake a vCPU: no timer, device, input or event that reaches one. All wait.
+bool run_is_deadlocked(struct machine *m);
+u64 run_to_host(const struct machine *m, u64 guest_ns);
+
+/* threads.c */
+
+/// Whether the next machine_run uses threads: what needs turns has them (one clock, comparisons, steps, traces).
+bool threads_wanted(const struct machine *m);
+/// Runs all vCPUs until the machine ends.
+void threads_run(struct machine *m);
+/// It may have something to do. Any thread.
+void threads_wake(struct vcpu *v);
 
 #endif

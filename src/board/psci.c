@@ -49,6 +49,7 @@ static u64 cpu_on(struct machine *m, u64 target, u64 entry, u64 context)
     if (t->state != VCPU_OFF)
         return RET_ALREADY_ON;
     vcpu_start(t, entry, context);
+    threads_wake(t);
     return RET_SUCCESS;
 }
 
@@ -148,7 +149,7 @@ static u64 serve(struct vcpu *v, u32 fn, const u64 *a)
     }
 }
 
-void psci_call(struct vcpu *v, bool smc)
+static void call(struct vcpu *v, bool smc)
 {
     struct cpu *c = v->cpu;
     u32 fn = (u32)c->x[0];
@@ -167,4 +168,11 @@ void psci_call(struct vcpu *v, bool smc)
     c->x[0] = ret;
     if (c->hooks.psci_done)
         c->hooks.psci_done(c->hooks.ctx, c, fn, ret);
+}
+
+void psci_call(struct vcpu *v, bool smc)
+{
+    os_mutex_lock(&v->m->power_lock); /* a vCPU that goes off is started again after the call ended */
+    call(v, smc);
+    os_mutex_unlock(&v->m->power_lock);
 }

@@ -30,7 +30,7 @@ u64 board_now_ns(void *ctx)
                : m->paused_ns;
 }
 
-static u64 to_host(const struct machine *m, u64 guest_ns)
+u64 run_to_host(const struct machine *m, u64 guest_ns)
 {
     return guest_ns > ~0ULL - m->clock_offset_ns ? ~0ULL : guest_ns + m->clock_offset_ns;
 }
@@ -56,7 +56,7 @@ void run_timer_arm(void *ctx, struct cpu *c, u64 deadline_ns)
     if (deadline_ns == ~0ULL)
         return;
     if (!v->m->cfg.deterministic) {
-        arm_host_timer(v->m, to_host(v->m, deadline_ns));
+        arm_host_timer(v->m, run_to_host(v->m, deadline_ns));
         return;
     }
     u64 now = det_now(v->m);
@@ -86,7 +86,7 @@ void run_cpu_timer_fired(void *ctx)
         u64 d = atomic_load(&m->vcpu[i].deadline_ns);
         if (d <= now) {
             atomic_fetch_or(&m->vcpu[i].cpu->attention, ATT_TIMER);
-            other |= i != atomic_load(&m->current);
+            other |= i != atomic_load(&m->current) && !atomic_load(&m->on_threads);
         } else if (d < next) {
             next = d;
         }
@@ -94,8 +94,8 @@ void run_cpu_timer_fired(void *ctx)
     if (other) /* the timer's owner waits for its turn */
         cpu_kick(m->vcpu[atomic_load(&m->current)].cpu);
     if (next != ~0ULL) {
-        atomic_store(&m->armed_ns, to_host(m, next));
-        os_timer_set(m->cpu_timer, to_host(m, next));
+        atomic_store(&m->armed_ns, run_to_host(m, next));
+        os_timer_set(m->cpu_timer, run_to_host(m, next));
     }
     os_mutex_unlock(&m->sleep_lock);
 }
@@ -108,7 +108,7 @@ void run_turn_fired(void *ctx)
 
 void run_end_turn_soon(struct machine *m)
 {
-    if (m->cfg.deterministic) /* those end by their budget */
+    if (m->cfg.deterministic || atomic_load(&m->on_threads)) /* those end by their budget; no turns */
         return;
     u64 at = os_now_ns() + WAKE_NS, none = ~0ULL;
     if (atomic_compare_exchange_strong(&m->turn_ends_ns, &none, at) || at < none) {
@@ -127,6 +127,8 @@ void machine_end(struct machine *m, const struct machine_exit *x)
         atomic_store(&m->is_ending, true);
     }
     os_cond_broadcast(&m->wake);
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        os_cond_signal(&m->vcpu[i].wake);
     os_mutex_unlock(&m->sleep_lock);
     for (unsigned i = 0; i < m->cfg.cpus; i++)
         cpu_kick(m->vcpu[i].cpu);
@@ -169,7 +171,7 @@ static void io_main(void *arg)
             check_ends(m, now);
             if (m->timeout_at_ns < next && !atomic_load(&m->is_ending))
                 next = m->timeout_at_ns;
-            next = next == ~0ULL ? next : to_host(m, next);
+            next = next == ~0ULL ? next : run_to_host(m, next);
         }
         os_poll_wait(m->poll, next);
     }
@@ -187,7 +189,7 @@ static void end_with(struct vcpu *v, enum machine_exit_kind kind)
     machine_end(v->m, &x);
 }
 
-static void serve_exit(struct vcpu *v)
+void run_serve_exit(struct vcpu *v)
 {
     struct cpu *c = v->cpu;
     switch (c->exit.kind) {
@@ -223,13 +225,13 @@ static void serve_exit(struct vcpu *v)
 
 static bool can_run(struct vcpu *v)
 {
-    if (v->state == VCPU_OFF)
+    enum vcpu_state s = v->state;
+    if (s == VCPU_OFF)
         return false;
-    if (v->state == VCPU_RUN)
+    if (s == VCPU_RUN)
         return true;
-    bool woken = cpu_irq_wire(v->cpu) ||
-                 (v->state == VCPU_WFE && atomic_load(&v->cpu->event));
-    if (woken)
+    bool woken = cpu_irq_wire(v->cpu) || (s == VCPU_WFE && atomic_load(&v->cpu->event));
+    if (woken && !atomic_load(&v->m->on_threads)) /* there it finds out itself */
         v->state = VCPU_RUN;
     return woken;
 }
@@ -309,14 +311,14 @@ static void take_turn(struct machine *m, struct vcpu *v)
     if (UNLIKELY(m->first_run_ns == 0))
         m->first_run_ns = os_now_ns();
     m->accel->run(v->cpu);
-    serve_exit(v);
+    run_serve_exit(v);
     if (m->cfg.cpus > 1)
         pass_events(m, v);
 }
 
 /* ---- idle ---- */
 
-static bool has_event_stream(const struct vcpu *v)
+bool run_has_event_stream(const struct vcpu *v)
 {
     const struct cpu *c = v->cpu;
     return bit(c->sr[SYSREG_CNTKCTL_EL1], 2) || (c->has_el2 && bit(c->sr[SYSREG_CNTHCTL_EL2], 2));
@@ -348,14 +350,15 @@ static bool device_can_wake(struct machine *m)
     return can;
 }
 
-/// Nothing can ever wake a vCPU: no timer, device, input or event that reaches one.
-static bool is_deadlocked(struct machine *m)
+unsigned run_self(const struct machine *m) { return atomic_load(&m->on_threads) ? os_thread_number() : m->current; }
+
+bool run_is_deadlocked(struct machine *m)
 {
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         const struct vcpu *v = &m->vcpu[i];
         if (v->state == VCPU_OFF)
             continue;
-        if ((v->state == VCPU_WFE && has_event_stream(v)) || timer_can_wake(m, v))
+        if ((v->state == VCPU_WFE && run_has_event_stream(v)) || timer_can_wake(m, v))
             return false;
     }
     return !device_can_wake(m) && !runnable(m);
@@ -387,9 +390,9 @@ bool machine_cpu_can_act(struct machine *m, unsigned index)
     if (!machine_cpu_is_on(m, index))
         return false;
     struct vcpu *v = &m->vcpu[index];
-    if (index != m->current && can_run(v))
+    if (index != run_self(m) && can_run(v))
         return true;
-    return (v->state == VCPU_WFE && has_event_stream(v)) || timer_can_wake(m, v) || device_can_wake(m);
+    return (v->state == VCPU_WFE && run_has_event_stream(v)) || timer_can_wake(m, v) || device_can_wake(m);
 }
 
 bool machine_gic_was_woken(struct machine *m, unsigned index)
@@ -404,7 +407,7 @@ static u64 idle_deadline(struct machine *m, u64 now)
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         const struct vcpu *v = &m->vcpu[i];
         u64 mine = v->state == VCPU_OFF ? ~0ULL : atomic_load(&m->vcpu[i].deadline_ns);
-        if (v->state == VCPU_WFE && has_event_stream(v) && now + EVENT_STREAM_MAX_NS < mine)
+        if (v->state == VCPU_WFE && run_has_event_stream(v) && now + EVENT_STREAM_MAX_NS < mine)
             mine = now + EVENT_STREAM_MAX_NS;
         d = mine < d ? mine : d;
     }
@@ -432,7 +435,7 @@ static void wake_due(struct machine *m)
             continue;
         if (atomic_load(&v->deadline_ns) <= now)
             cpu_timer_update(v->cpu);
-        if (v->state == VCPU_WFE && has_event_stream(v))
+        if (v->state == VCPU_WFE && run_has_event_stream(v))
             v->state = VCPU_RUN;
     }
 }
@@ -455,7 +458,7 @@ static void idle(struct machine *m)
     m->wfe_streak = 0;
     if (m->cfg.serial)
         chr_flush(m->cfg.serial);
-    if (m->cfg.detect_deadlock && is_deadlocked(m)) {
+    if (m->cfg.detect_deadlock && run_is_deadlocked(m)) {
         struct machine_exit x = {.kind = m->saw_panic ? MACHINE_PANIC : MACHINE_DEADLOCK,
                                  .cpu = m->current};
         machine_end(m, &x);
@@ -465,7 +468,7 @@ static void idle(struct machine *m)
         idle_deterministic(m);
     } else {
         u64 d = idle_deadline(m, board_now_ns(m));
-        sleep_until(m, d == ~0ULL ? d : to_host(m, d));
+        sleep_until(m, d == ~0ULL ? d : run_to_host(m, d));
     }
     wake_due(m);
 }
@@ -518,7 +521,7 @@ static void resume_clock(struct machine *m)
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         u64 d = atomic_load(&m->vcpu[i].deadline_ns);
         if (d != ~0ULL && !m->cfg.deterministic)
-            arm_host_timer(m, to_host(m, d));
+            arm_host_timer(m, run_to_host(m, d));
     }
 }
 
@@ -535,6 +538,8 @@ void machine_run(struct machine *m, struct machine_exit *x)
         return;
     atomic_store(&m->is_ending, false);
     resume_clock(m);
+    if (threads_wanted(m))
+        threads_run(m);
     while (!atomic_load(&m->is_ending)) {
         if (m->cfg.cpus > 1)
             serve_timers(m);

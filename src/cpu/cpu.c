@@ -44,6 +44,7 @@ struct cpu *cpu_new(struct mem *m, unsigned index)
         c->ctx_el0[k] = ctx_new(0, false);
     c->budget = ~0ULL;
     c->rng = 0x9e3779b97f4a7c15ULL + index;
+    os_mutex_init(&c->inbox.lock);
     cpu_reset(c);
     return c;
 }
@@ -69,6 +70,7 @@ void cpu_free(struct cpu *c)
     free(c->ctx_el2_pan);
     free(c->ctx_none);
     free(c->tlb_stress);
+    os_mutex_destroy(&c->inbox.lock);
     for (int k = 0; k < CTX_EL0_MAX; k++)
         free(c->ctx_el0[k]);
     free(c);
@@ -96,6 +98,7 @@ void cpu_reset(struct cpu *c)
     atomic_fetch_and(&c->irq_lines, ~(u32)CPU_LINE_HCR);
     memset(c->timer_level, 0, sizeof c->timer_level);
     memset(&c->trail, 0, sizeof c->trail);
+    atomic_store(&c->asid, 0);
     tlb_flush_all(c);
     cpu_update_mode(c);
 }
@@ -398,6 +401,8 @@ void cpu_kick(struct cpu *c) { atomic_fetch_or(&c->attention, ATT_KICK); }
 bool cpu_serve_attention(struct cpu *c)
 {
     u32 att = atomic_exchange(&c->attention, 0);
+    if (att & ATT_PEER)
+        cpu_serve_peers(c);
     if (att & ATT_TIMER)
         cpu_timer_update(c);
     if ((att & ATT_SAMPLE) && c->hooks.sample) {

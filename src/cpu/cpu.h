@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "mem/mem.h"
+#include "os/os.h"
 
 #include <stdatomic.h>
 
@@ -27,6 +28,7 @@ enum {
     ATT_COUNT = 1 << 4, ///< the instruction budget is used up (deterministic mode)
     ATT_DOOM = 1 << 5,  ///< the explainer declared the machine dead
     ATT_SAMPLE = 1 << 6, ///< the explainer wants to look: cpu_hooks.sample
+    ATT_PEER = 1 << 7,   ///< another CPU waits for what it asked: cpu_serve_peers
 };
 
 /// What an instruction body returns.
@@ -246,6 +248,28 @@ struct dbg_hit {
 };
 struct dbg;
 
+/// What CPUs ask of each other's soft TLBs (peers.c).
+enum cpu_ask {
+    ASK_TLBI,    ///< tlb_invalidate
+    ASK_PROTECT, ///< val: a page was found to hold code
+};
+struct cpu_request {
+    u8 what; ///< enum cpu_ask
+    u8 cls, op; ///< as tlb_invalidate takes them
+    bool flag;
+    bool has_asid; ///< it concerns addresses of one address space only
+    u16 asid;
+    u64 val;
+};
+enum { CPU_INBOX_MAX = 32, CPU_PEERS_MAX = 128 };
+struct cpu_inbox {
+    struct os_mutex lock;
+    struct cpu_request r[CPU_INBOX_MAX];
+    u32 count;
+    bool is_full; ///< more were posted: everything is dropped
+    _Atomic u64 posted, served; ///< so many
+};
+
 #include "cpu/sysreg_id.h"
 #include "cpu/trace.h"
 
@@ -330,10 +354,15 @@ struct cpu {
     struct trail trail;
     bool full_trail; ///< translated code writes every block it runs into the trail
     u32 index; ///< vCPU number
-    /// All CPUs of the machine, this one too, for what must reach each: TLBI to the Inner Shareable
-    /// domain, pages that turn out to hold code. They run in turns on one thread. NULL: alone.
+    /// All CPUs of the machine, this one too, for what must reach each (peers.c). NULL: alone.
     struct cpu *const *peers;
     u32 peer_count;
+    bool on_thread; ///< each of them runs on a thread of its own; else they take turns on one
+    _Atomic bool in_run; ///< ... and this one may be using its TLB
+    _Atomic u16 asid; ///< ... of this address space
+    struct cpu_inbox inbox;
+    /// SEV: the other CPUs' events, with timer_ctx. NULL: their turns come soon enough
+    void (*send_event)(void *ctx);
     bool watch_armed; ///< watchpoints: no access may use the soft TLB
     struct trace *trace; ///< event ring (trace.h), or NULL
     struct dbg *dbg;  ///< external debugger (dbg.h), or NULL
@@ -633,14 +662,34 @@ static inline bool cpu_st(struct cpu *c, gva_t va, unsigned size_log2, unsigned 
     return mmu_store_slow(c, va, size_log2, flags, val);
 }
 
+/* ---- peers.c ---- */
+
+/// Asks all other CPUs, and waits until none can use what is dropped. May serve what others ask of this
+/// one meanwhile: only where nothing relies on the soft TLB. ret  whether it had to wait
+bool cpu_ask_peers(struct cpu *c, const struct cpu_request *r);
+void cpu_serve_peers(struct cpu *c);
+/// Around the use of the soft TLB by a CPU on its own thread.
+void cpu_enter(struct cpu *c);
+void cpu_leave(struct cpu *c);
+/// It goes to another address space.
+void cpu_set_space(struct cpu *c, u16 asid);
+
+/* ---- tlb.c ---- */
+
 /// Invalidation by TLBI; va in bytes, asid as in the operand. Of EL1 and EL0, or of EL2 (and its EL0).
 enum tlb_class { TLB_EL10, TLB_EL2 };
 void tlb_flush_all(struct cpu *c); ///< both
 void tlb_flush_class(struct cpu *c, enum tlb_class k);
 void tlb_flush_va(struct cpu *c, enum tlb_class k, gva_t va, u16 asid, bool all_asids);
 void tlb_flush_asid(struct cpu *c, enum tlb_class k, u16 asid);
-/// Drops write entries that map the host page of pa, since code was found there.
-void tlb_protect_page(struct cpu *c, gpa_t pa);
+/// One TLBI on this CPU, by CRm << 4 | op2 of the encoding for tlb_class EL10 (CRm 0), else of the EL2 set (cls
+/// ASK_EL2; flag: the values carry ASIDs). ret  false: no such operation
+bool tlb_invalidate(struct cpu *c, unsigned cls, unsigned op, u64 val, bool flag);
+enum { ASK_EL2 = 0x80 };
+/// Drops write entries that map the host page of pa, since code was found there: of all CPUs, or this one.
+/// The page is marked (mem_mark_code) before. ret  others had to be waited for, and may have asked for changes
+bool tlb_protect_page(struct cpu *c, gpa_t pa);
+void tlb_protect_own(struct cpu *c, gpa_t page);
 /// Tests: from now on drops translations in every drop-th slow path (0: none), and keeps at most `entries`
 /// of them (0: no limit).
 void tlb_stress_start(struct cpu *c, u32 drop, u32 entries);

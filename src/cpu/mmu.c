@@ -19,10 +19,19 @@ static inline bool must_wait(struct cpu *c)
     return true;
 }
 
-static void fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, struct mem_region *r)
+/// ret  false: another CPU just found code in the page
+static bool fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, struct mem_region *r)
 {
-    r->tlb_writable[(x->pa - r->base) / GUEST_PAGE] = 1;
+    u64 page = (x->pa - r->base) / GUEST_PAGE;
+    if (c->peer_count == 0) {
+        r->tlb_writable[page] = 1;
+    } else {
+        __atomic_store_n(&r->tlb_writable[page], 1, __ATOMIC_SEQ_CST); /* pairs with mem_mark_code: one sees the other */
+        if (__atomic_load_n(&r->code_lines[page], __ATOMIC_SEQ_CST))
+            return false;
+    }
     tlb_enter(c, t, va, x, ACC_STORE, r->host + (x->pa - r->base));
+    return true;
 }
 
 static COLD void data_abort(struct cpu *c, gva_t va, enum access acc, unsigned flags, u8 fsc)
@@ -183,9 +192,9 @@ bool mmu_fill(struct cpu *c, gva_t va, bool write)
     if (r == NULL || r->kind != MEM_RAM || r->code_lines[page] || r->stale_lines[page])
         return false;
     announce_store(c, r, x.pa);
-    fill_write(c, c->ctx, va, &x, r);
+    bool ok = fill_write(c, c->ctx, va, &x, r);
     stressed(c, va);
-    return true;
+    return ok;
 }
 
 /// An access of a rehearsal. ret  false when it ends here.
@@ -297,6 +306,8 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
             fill_write(c, ctx_for(c, flags), va, &x, r);
         }
         store_host(host, size, v);
+        if (c->peer_count) /* another CPU may have found code here meanwhile */
+            mem_written(c->mem, x.pa, size);
         return true;
     }
     if (must_wait(c))

@@ -102,7 +102,7 @@ static int address_translate(struct cpu *c, u32 op1, u32 op2, gva_t va)
     return EXEC_NEXT;
 }
 
-/// One TLBI on one CPU, by op2. ret  false: no such operation
+/// TLBI of EL1 and EL0, or with E2H of the host, by op2. ret  false: no such operation
 static bool tlbi_one(struct cpu *c, enum tlb_class k, u32 op2, u64 val)
 {
     gva_t va = (gva_t)sext(val << 12, 56);
@@ -119,30 +119,11 @@ static bool tlbi_one(struct cpu *c, enum tlb_class k, u32 op2, u64 val)
     return true;
 }
 
-static int tlbi(struct cpu *c, u32 enc, u64 val)
+/// One of the operations with op1 = 4, by CRm << 4 | op2. Those on intermediate addresses drop more than they
+/// must: all of EL1 and EL0. ret  false: no such operation
+static bool tlbi_el2_one(struct cpu *c, u32 op, u64 val, bool has_asids)
 {
-    u64 hcr = c->sr[SYSREG_HCR_EL2];
-    bool is_local = (enc >> 3 & 15) == 7; /* CRm 3: Inner Shareable */
-    enum tlb_class k = (hcr & HCR_HOST) == HCR_HOST ? TLB_EL2 : TLB_EL10;
-    if (el2_takes_sys(c, HCR_TTLB))
-        return sysreg_trap(c, 2, enc, false);
-    if (c->el == 1 && hcr & HCR_FB)
-        is_local = false;
-    if (c->hooks.cache_op)
-        c->hooks.cache_op(c->hooks.ctx, c, enc, val);
-    if (!tlbi_one(c, k, enc & 7, val))
-        return cpu_undef(c);
-    for (u32 n = 0; !is_local && n < c->peer_count; n++)
-        if (c->peers[n] != c)
-            tlbi_one(c->peers[n], k, enc & 7, val);
-    return EXEC_NEXT;
-}
-
-/// One of the operations with op1 = 4. Those on intermediate addresses drop more than they must: all
-/// of EL1 and EL0. ret  false: no such operation
-static bool tlbi_el2_one(struct cpu *c, u32 crm, u32 op2, u64 val, bool has_asids)
-{
-    switch (crm << 4 | op2) {
+    switch (op) {
     case 0x01: case 0x05: case 0x41: case 0x45: /* IPAS2E1, IPAS2LE1, IS or not */
     case 0x34: case 0x74: /* ALLE1 */
     case 0x36: case 0x76: /* VMALLS12E1 */ tlb_flush_class(c, TLB_EL10); break;
@@ -155,17 +136,45 @@ static bool tlbi_el2_one(struct cpu *c, u32 crm, u32 op2, u64 val, bool has_asid
     }
     return true;
 }
+
+bool tlb_invalidate(struct cpu *c, unsigned cls, unsigned op, u64 val, bool flag)
+{
+    return cls == ASK_EL2 ? tlbi_el2_one(c, op, val, flag) : tlbi_one(c, (enum tlb_class)cls, op, val);
+}
+
+static int tlbi(struct cpu *c, u32 enc, u64 val)
+{
+    u64 hcr = c->sr[SYSREG_HCR_EL2];
+    bool is_local = (enc >> 3 & 15) == 7; /* CRm 3: Inner Shareable */
+    enum tlb_class k = (hcr & HCR_HOST) == HCR_HOST ? TLB_EL2 : TLB_EL10;
+    u32 op2 = enc & 7;
+    if (el2_takes_sys(c, HCR_TTLB))
+        return sysreg_trap(c, 2, enc, false);
+    if (c->el == 1 && hcr & HCR_FB)
+        is_local = false;
+    if (c->hooks.cache_op)
+        c->hooks.cache_op(c->hooks.ctx, c, enc, val);
+    if (!tlbi_one(c, k, op2, val))
+        return cpu_undef(c);
+    if (!is_local && c->peer_count)
+        cpu_ask_peers(c, &(struct cpu_request){
+            .what = ASK_TLBI, .cls = (u8)k, .op = (u8)op2, .val = val, .asid = (u16)(val >> 48),
+            /* addresses of the upper half are most often global */
+            .has_asid = !c->has_el2 && (op2 == 2 || ((op2 == 1 || op2 == 5) && !bit(val, 43))),
+        });
+    return EXEC_NEXT;
+}
+
 static int tlbi_el2(struct cpu *c, u32 enc, u64 val)
 {
-    u32 crm = enc >> 3 & 15;
+    u32 crm = enc >> 3 & 15, op = crm << 4 | (enc & 7);
     bool has_asids = c->sr[SYSREG_HCR_EL2] & HCR_E2H; /* of who asks, not of who is told */
     if (c->hooks.cache_op)
         c->hooks.cache_op(c->hooks.ctx, c, enc, val);
-    if (!tlbi_el2_one(c, crm, enc & 7, val, has_asids))
+    if (!tlbi_el2_one(c, op, val, has_asids))
         return cpu_undef(c);
-    for (u32 n = 0; (crm == 0 || crm == 3) && n < c->peer_count; n++)
-        if (c->peers[n] != c)
-            tlbi_el2_one(c->peers[n], crm, enc & 7, val, has_asids);
+    if ((crm == 0 || crm == 3) && c->peer_count)
+        cpu_ask_peers(c, &(struct cpu_request){.what = ASK_TLBI, .cls = ASK_EL2, .op = (u8)op, .val = val, .flag = has_asids});
     return EXEC_NEXT;
 }
 

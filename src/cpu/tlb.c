@@ -148,6 +148,8 @@ void tlb_address_space_changed(struct cpu *c, enum tlb_class k)
 {
     dropped_all(c);
     c->ctx_user = NULL;
+    if (UNLIKELY(c->peer_count))
+        cpu_set_space(c, (u16)(space_key(c) >> 48));
     if (LIKELY(k == TLB_EL10)) {
         flush_nonglobal(c->ctx_el1);
         flush_nonglobal(c->ctx_el1_pan);
@@ -337,7 +339,7 @@ static void protect(struct mmuctx *t, gpa_t page)
         }
     }
 }
-static void protect_one(struct cpu *c, gpa_t page)
+void tlb_protect_own(struct cpu *c, gpa_t page)
 {
     c->tlb_dropped |= DROPPED_DATA;
     protect(c->ctx_off, page);
@@ -350,15 +352,14 @@ static void protect_one(struct cpu *c, gpa_t page)
     for (int k = 0; k < CTX_EL0_MAX; k++)
         protect(c->ctx_el0[k], page);
 }
-void tlb_protect_page(struct cpu *c, gpa_t pa)
+bool tlb_protect_page(struct cpu *c, gpa_t pa)
 {
     gpa_t page = pa & ~0xfffULL;
     struct mem_region *r = mem_find(c->mem, pa);
-    if (r == NULL || r->tlb_writable == NULL || !r->tlb_writable[(pa - r->base) / GUEST_PAGE])
-        return;
-    r->tlb_writable[(pa - r->base) / GUEST_PAGE] = 0;
-    protect_one(c, page);
-    for (u32 k = 0; k < c->peer_count; k++)
-        if (c->peers[k] != c)
-            protect_one(c->peers[k], page);
+    u8 *writable = r && r->tlb_writable ? &r->tlb_writable[(pa - r->base) / GUEST_PAGE] : NULL;
+    if (writable == NULL || !__atomic_load_n(writable, __ATOMIC_RELAXED))
+        return false;
+    __atomic_store_n(writable, 0, __ATOMIC_RELAXED);
+    tlb_protect_own(c, page);
+    return cpu_ask_peers(c, &(struct cpu_request){.what = ASK_PROTECT, .val = page});
 }

@@ -1,5 +1,5 @@
-/// The explainer's centre: hooks, findings, and the decision that a machine is doomed. All vCPUs of a
-/// machine take turns on one thread, so nothing here needs a lock; only the sampler is a thread.
+/// The explainer's centre: hooks, findings, and the decision that a machine is doomed. Hooks are called on the
+/// threads of vCPUs; they lock what they share (explain_lock).
 #include "debug/priv.h"
 
 #include <stdarg.h>
@@ -37,8 +37,11 @@ void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, co
     char text[640];
     va_list ap;
     u64 seen = said_bit(id);
-    if (x->cfg.lint == MACHINE_LINT_OFF || (once && (x->said & seen)) || x->note_count == NOTES_MAX)
+    explain_lock(x);
+    if (x->cfg.lint == MACHINE_LINT_OFF || (once && (x->said & seen)) || x->note_count == NOTES_MAX) {
+        explain_unlock(x);
         return;
+    }
     x->said |= seen;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
@@ -48,17 +51,20 @@ void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, co
         x->cfg.say(x->cfg.say_ctx, id, text);
     if (x->cfg.lint == MACHINE_LINT_ERROR && c)
         explain_doom(x, c, V_LINT);
+    explain_unlock(x);
 }
 
 void explain_doom(struct explain *x, struct cpu *c, enum verdict v)
 {
-    if (x->doomed)
-        return;
-    x->doomed = true;
-    x->verdict = v;
-    x->verdict_cpu = c->index;
-    c->exit.value = v == V_LINT ? 116 : v == V_INPUT ? 124 : v == V_STUCK ? 114 : v == V_PANIC ? 112 : 115;
-    atomic_fetch_or(&c->attention, ATT_DOOM);
+    explain_lock(x);
+    if (!x->doomed) {
+        x->doomed = true;
+        x->verdict = v;
+        x->verdict_cpu = c->index;
+        c->exit.value = v == V_LINT ? 116 : v == V_INPUT ? 124 : v == V_STUCK ? 114 : v == V_PANIC ? 112 : 115;
+        atomic_fetch_or(&c->attention, ATT_DOOM);
+    }
+    explain_unlock(x);
 }
 
 void explain_firmware(struct explain *x, const char *id, const char *text, bool fatal)
@@ -160,7 +166,7 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
         return;
     bool from_el0 = !same_el && bits(c->sr[cpu_el_regs[c->el].spsr], 3, 2) == 0;
     w->ran_el0 |= from_el0;
-    if (from_el0)
+    if (from_el0 && !x->quiet)
         x->quiet = true;
     bool nested = same_el && sync && c->erets == w->erets_seen && w->root.valid;
     if (nested && (!is_at_work(&w->root) || at_vector || is_call(esr))) {
@@ -192,12 +198,17 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
     if (UNLIKELY(c->unsynced))
         lint_unsynced(x, c, kind, esr, from_pc);
     u32 ec = (u32)bits(esr, 31, 26);
+    bool early = UNLIKELY(handoff_active(x)) || !x->is_linux || x->tables;
+    if (early)
+        explain_lock(x);
     if (x->tables && (ec == EC_DABT || ec == EC_IABT) && sync)
         lint_tables_fault(x, c, far, from_pc);
     if (UNLIKELY(handoff_active(x)))
         handoff_exception(x, c, kind, esr, far, from_pc);
     if (same_el && !x->is_linux)
         lint_stack_at(x, c, w->root.full ? w->root.sp : c->x[REG_SP], from_pc);
+    if (early)
+        explain_unlock(x);
 }
 
 static void on_bad_access(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write, u64 val)
@@ -252,16 +263,17 @@ static void on_sysreg_write(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 n
         watch_of(x, c)->mmu_off_pc = c->pc;
     if ((sr == SYSREG_TTBR0_EL1 || sr == SYSREG_TTBR1_EL1 || sr == SYSREG_TCR_EL1) && (c->mode & MODE_MMU))
         watch_of(x, c)->tables_pc = c->pc;
+    explain_lock(x);
     if (UNLIKELY(handoff_active(x)))
         handoff_sysreg(x, c, sr, old_val, new_val);
     if (sr == SYSREG_VBAR_EL1)
         vbar_write(x, c, new_val);
     lint_sysreg_write(x, c, sr, old_val, new_val);
+    explain_unlock(x);
 }
 
-static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write, bool exec)
+static void tlb_filled(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write, bool exec)
 {
-    struct explain *x = ctx;
     if (exec && !watch_of(x, c)->checked_entry)
         lint_entry(x, c, va, pa);
     if (write && !x->quiet) {
@@ -281,28 +293,54 @@ static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
         lint_tables_fill(x, c, va);
 }
 
-static void on_stale_code(void *ctx, struct cpu *c, gpa_t pa) { lint_code_run(ctx, c, pa); }
+static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write, bool exec)
+{
+    explain_lock(ctx);
+    tlb_filled(ctx, c, va, pa, attr, sh, write, exec);
+    explain_unlock(ctx);
+}
+
+static void on_stale_code(void *ctx, struct cpu *c, gpa_t pa)
+{
+    explain_lock(ctx);
+    lint_code_run(ctx, c, pa);
+    explain_unlock(ctx);
+}
 static void on_code_store(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size)
 {
+    explain_lock(ctx);
     ((struct explain *)ctx)->store_cpu = c;
     lint_code_store(ctx, c, pa);
+    explain_unlock(ctx);
 }
-static void on_device_atomic(void *ctx, struct cpu *c, gva_t va, gpa_t pa) { lint_atomic(ctx, c, va, pa); }
+static void on_device_atomic(void *ctx, struct cpu *c, gva_t va, gpa_t pa)
+{
+    explain_lock(ctx);
+    lint_atomic(ctx, c, va, pa);
+    explain_unlock(ctx);
+}
 static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram)
 {
+    explain_lock(ctx);
     lint_type(ctx, c, va, pa, attr, ram);
     if (ram)
         lint_alias(ctx, c, va, pa, attr, 2);
+    explain_unlock(ctx);
 }
 static void on_cache_op(void *ctx, struct cpu *c, u32 enc, gva_t va)
 {
     struct explain *x = ctx;
+    bool is_cache = bits(enc, 10, 7) == 7;
+    if (!is_cache && !is_strict(x) && LIKELY(!handoff_active(x)))
+        return;
+    explain_lock(x);
     if (UNLIKELY(handoff_active(x)))
         handoff_cache_op(x, c, enc);
-    if (bits(enc, 10, 7) == 7)
+    if (is_cache)
         lint_code_op(x, c, enc, va);
     else if (is_strict(x))
         lint_tables_op(x, c, enc, va);
+    explain_unlock(x);
 }
 static void on_psci(void *ctx, struct cpu *c, u64 fn, bool smc)
 {
@@ -312,9 +350,11 @@ static void on_psci(void *ctx, struct cpu *c, u64 fn, bool smc)
         w->smc_pc = c->pc - 4;
         w->smc_fn = fn;
     }
+    explain_lock(x);
     lint_conduit(x, c, fn, smc);
     if (!smc && (fn & ~0x40000000ULL) == 0x84000003)
         lint_cpu_on(x, c);
+    explain_unlock(x);
 }
 static void on_psci_done(void *ctx, struct cpu *c, u64 fn, u64 ret)
 {
@@ -331,15 +371,19 @@ static void on_psci_done(void *ctx, struct cpu *c, u64 fn, u64 ret)
 }
 static void on_watched_load(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size)
 {
+    explain_lock(ctx);
     handoff_load(ctx, c, va, pa, size);
+    explain_unlock(ctx);
 }
 static bool is_fine(const struct explain *x) { return machine_config(x->m)->timeout_ns != 0; }
 static void on_sample(void *ctx, struct cpu *c)
 {
     struct explain *x = ctx;
+    explain_lock(x);
     hot_count(x, c);
     if (!is_fine(x) || watch_of(x, c)->ticks++ % FINE == FINE - 1)
         stuck_sample(x, c);
+    explain_unlock(x);
 }
 
 static void install(struct explain *x, struct cpu *c)
@@ -377,6 +421,7 @@ struct explain *explain_new(struct machine *m, const struct explain_config *cfg)
     x->cpus = machine_config(m)->cpus;
     x->cpu = xcalloc(x->cpus, sizeof *x->cpu);
     os_mutex_init(&x->lock);
+    os_mutex_init_recursive(&x->busy);
     os_cond_init(&x->wake);
     for (unsigned i = 0; (c = machine_cpu(m, i)) != NULL; i++)
         install(x, c);
@@ -410,6 +455,7 @@ void explain_free(struct explain *x)
     cpu_free(x->sim);
     os_cond_destroy(&x->wake);
     os_mutex_destroy(&x->lock);
+    os_mutex_destroy(&x->busy);
     free(x->cpu);
     free(x);
 }

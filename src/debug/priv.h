@@ -93,6 +93,7 @@ enum verdict {
 
 struct explain {
     struct machine *m;
+    struct os_mutex busy; ///< with several CPUs: what their hooks share (explain_lock)
     struct explain_config cfg;
     struct cpu_watch *cpu; ///< [cpus]
     unsigned cpus;
@@ -156,6 +157,18 @@ struct explain {
 
 /* ---- explain.c ---- */
 
+/// CPUs on threads of their own come through hooks at the same time. What is kept per CPU (watch_of) needs no
+/// lock; all else does. It may be taken again by who has it, and comes before the machine's locks.
+static inline void explain_lock(struct explain *x)
+{
+    if (x->cpus > 1)
+        os_mutex_lock(&x->busy);
+}
+static inline void explain_unlock(struct explain *x)
+{
+    if (x->cpus > 1)
+        os_mutex_unlock(&x->busy);
+}
 /// Says a finding once per id (when `once`), notes it for the report, and ends the machine under
 /// --lint=error. Costs nothing when lints are off.
 void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, const char *fmt, ...)

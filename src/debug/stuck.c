@@ -73,7 +73,8 @@ void stuck_sample(struct explain *x, struct cpu *c)
 {
     struct cpu_watch *w = watch_of(x, c);
     if (++w->samples == TRAIL_SAMPLES && c->full_trail && !is_strict(x)) {
-        c->full_trail = false; /* it lives: full speed from here on */
+        for (unsigned i = 0; i < x->cpus; i++) /* translations are shared: all or none */
+            machine_cpu(x->m, i)->full_trail = false; /* it lives: full speed from here on */
         cpu_kick(c);
     }
     w->is_stuck = false;

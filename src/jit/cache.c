@@ -23,6 +23,7 @@ static void purge_jump_cache(struct jit_cpu *v)
     v->synced_ctx = NULL;
 }
 
+/// Under mem.code_lock, as all but look-ups.
 static void code_written(void *ctx, gpa_t gpa, u64 len)
 {
     jit_invalidate(ctx, gpa, len);
@@ -193,11 +194,20 @@ u32 jit_link_number(struct jit *j)
     return j->link_count++;
 }
 
+struct jit_link *jit_link_at(struct jit *j, u32 number)
+{
+    mem_code_lock(j->mem); // the table may move
+    struct jit_link *l = j->link_of[number];
+    mem_code_unlock(j->mem);
+    return l;
+}
+
 struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode)
 {
     gpa_t page = pa & ~0xfffULL;
     unsigned off = pa & 0xfff;
-    for (struct jit_block *b = j->hash[block_slot(pa, mode)]; b; b = b->hash_next)
+    for (struct jit_block *b = __atomic_load_n(&j->hash[block_slot(pa, mode)], __ATOMIC_ACQUIRE); b;
+         b = __atomic_load_n(&b->hash_next, __ATOMIC_RELAXED))
         if (b->page == page && b->off == off && b->mode == mode)
             return b;
     return NULL;
@@ -207,7 +217,6 @@ void jit_publish(struct jit *j, struct jit_block *b)
 {
     struct jit_block **h = &j->hash[block_slot(b->page + b->off, b->mode)];
     b->hash_next = *h;
-    *h = b;
     jit_note_head(j, b->page + b->off);
     struct jit_block **p = &j->page_hash[page_slot(b->page)];
     b->page_next = *p;
@@ -216,6 +225,7 @@ void jit_publish(struct jit *j, struct jit_block *b)
     j->seg[j->seg_now].blocks = b;
     for (unsigned k = 0; k < b->link_count; k++)
         j->link_of[b->links[k].number] = &b->links[k];
+    __atomic_store_n(h, b, __ATOMIC_RELEASE); // others find it from here on
 }
 
 void jit_link_to(struct jit *j, struct jit_link *l, struct jit_block *to)
@@ -274,8 +284,8 @@ static void remove_from_hash(struct jit *j, struct jit_block *b)
     struct jit_block **h = &j->hash[block_slot(b->page + b->off, b->mode)];
     while (*h && *h != b)
         h = &(*h)->hash_next;
-    if (*h)
-        *h = b->hash_next;
+    if (*h) // who is at the block now goes on from it: it stays as it is until its segment is given up
+        __atomic_store_n(h, b->hash_next, __ATOMIC_RELAXED);
 }
 
 /// Nothing finds or reaches the block any more, but for what runs in it.
@@ -291,14 +301,32 @@ static void detach(struct jit *j, struct jit_block *b)
         jit_unlink(j, &b->links[k]);
 }
 
+/// Of a block that other CPUs may be running: an instruction that does nothing makes place for the jump.
+static void kill_entry(struct jit_block *b)
+{
+    u64 was = ld64(b->entry);
+    u8 now[8];
+    memcpy(now, &was, 8);
+    struct xbuf at = {now, now + sizeof now};
+    x_u8(&at, 0xe9);
+    x_u32(&at, (u32)(b->dead_stub - (b->entry + 5)));
+    __atomic_store_n((u64 *)(void *)b->entry, ld64(now), __ATOMIC_RELEASE);
+}
+
 /// The block must not be entered again: its entry becomes a jump to a fresh look-up.
 static void kill_block(struct jit *j, struct jit_block *b)
 {
     b->is_dead = true;
     detach(j, b);
     struct xbuf at = {b->entry, b->entry + 16};
-    x_jmp(&at, b->dead_stub);
-    if (b->loop_top) {
+    if (j->cfg.smp)
+        kill_entry(b);
+    else
+        x_jmp(&at, b->dead_stub);
+    if (b->loop_top && j->cfg.smp && !j->cfg.count) {
+        for (struct jit_cpu *v = j->cpus; v; v = v->next) // the loop tests that at its top
+            atomic_fetch_or(&v->c->attention, ATT_CODE);
+    } else if (b->loop_top) {
         at.p = b->loop_top;
         x_jmp(&at, b->loop_dead_stub);
     }
@@ -330,14 +358,31 @@ static void evict(struct jit *j, struct jit_segment *s)
     j->removals++;
 }
 
-void jit_make_room(struct jit *j, struct cpu *c)
+static bool is_full(const struct jit *j)
 {
     enum { BLOCK_ROOM = 64 << 10 };
-    bool full = j->b.end - j->b.p < BLOCK_ROOM || j->cold.end - j->cold.p < BLOCK_ROOM;
+    return j->b.end - j->b.p < BLOCK_ROOM || j->cold.end - j->cold.p < BLOCK_ROOM;
+}
+
+/// A knob wants something given up after every so many translations: once each time.
+static bool is_turn(const struct jit *j, unsigned every)
+{
+    return every && (j->st_blocks + 1) % every == 0 && j->roomy_at != j->st_blocks;
+}
+
+bool jit_wants_room(const struct jit *j)
+{
+    return is_full(j) || is_turn(j, j->cfg.flush_every) || is_turn(j, j->cfg.evict_every);
+}
+
+void jit_make_room(struct jit *j, struct cpu *c)
+{
     u64 n = j->st_blocks + 1, before = j->removals;
-    if (j->cfg.flush_every && n % j->cfg.flush_every == 0) {
+    bool evicts = is_turn(j, j->cfg.evict_every), flushes = is_turn(j, j->cfg.flush_every);
+    j->roomy_at = j->st_blocks;
+    if (flushes) {
         jit_flush(j);
-    } else if (full || (j->cfg.evict_every && n % j->cfg.evict_every == 0)) {
+    } else if (is_full(j) || evicts) {
         unsigned k = (j->seg_now + 1) % j->seg_count;
         if (j->cfg.evict_every)
             k = (unsigned)(n * 0x9e3779b97f4a7c15ULL >> 40) % j->seg_count;

@@ -1,5 +1,6 @@
-// Exclusives, ordered accesses and atomic memory operations. The vCPUs of a machine share a
-// thread, so a plain read-modify-write is atomic and x86's order is enough.
+// Exclusives, ordered accesses and atomic memory operations. A machine with one CPU needs neither locked
+// operations nor more order than x86's own: plain read-modify-write is atomic for it. With several CPUs, which
+// may run on threads, they are locked, and STLR is an exchange, which a later LDAR cannot overtake.
 // Arm ARM, "Synchronization and semaphores"; FEAT_LSE.
 #include "jit/translate.h"
 
@@ -16,6 +17,19 @@ static u32 store_op(unsigned p)
 {
     static const u32 op[4] = {XI_ST8, XI_ST16, XI_ST, XI_ST | XW};
     return op[p];
+}
+
+static u32 exchange_op(unsigned p)
+{
+    static const u32 op[4] = {XO(0, 0, 0x86) | XR8, XI_XCHG | X66, XI_XCHG, XI_XCHG | XW};
+    return op[p];
+}
+
+/// Prefix of a read-modify-write.
+static void lock(struct jit *j)
+{
+    if (j->cfg.smp)
+        x_u8(B, 0xf0);
 }
 
 /// The operand of an aligned access at [Rn].
@@ -49,7 +63,12 @@ static int emit_store(struct jit *j, const struct insn *i)
     if (!usable(j))
         return 0;
     xrm m = place(j, i, true);
-    x_op(B, store_op(i->p), jit_xread(j, i->rd, RDX), m, 0);
+    if (j->cfg.smp) {
+        x_mov(B, RDX, jit_xread(j, i->rd, RDX));
+        x_op(B, exchange_op(i->p), RDX, m, 0);
+    } else {
+        x_op(B, store_op(i->p), jit_xread(j, i->rd, RDX), m, 0);
+    }
     jit_mem_done(j, i);
     return 1;
 }
@@ -58,6 +77,7 @@ static int emit_store(struct jit *j, const struct insn *i)
 static void cmpxchg(struct jit *j, unsigned p, xrm m, int r)
 {
     static const u32 op[4] = {XO(0, 1, 0xb0) | XR8, XI_CMPXCHG_MR | X66, XI_CMPXCHG_MR, XI_CMPXCHG_MR | XW};
+    lock(j);
     x_op(B, op[p], r, m, 0);
 }
 
@@ -142,6 +162,31 @@ static void combine(struct jit *j, const struct insn *i, enum rmw k)
     x_cmov(B, take_old[k - RMW_SMAX], w, RCX, xr(RAX));
 }
 
+/// rdx = host address: does the operation in one piece; rax <- old value.
+static void locked_rmw(struct jit *j, const struct insn *i, enum rmw k)
+{
+    static const u32 xadd[4] = {XO(0, 1, 0xc0) | XR8, XI_XADD_MR | X66, XI_XADD_MR, XI_XADD_MR | XW};
+    if (k == RMW_ADD || k == RMW_SWP) {
+        if (i->rm == REG_ZR)
+            x_mov_ri(B, RCX, 0);
+        else
+            x_mov(B, RCX, jit_xread(j, i->rm, RCX));
+        if (k == RMW_ADD)
+            lock(j);
+        x_op(B, k == RMW_ADD ? xadd[i->p] : exchange_op(i->p), RCX, xm(RDX, 0), 0);
+        if (i->p < 2)
+            x_rm(B, i->p ? XI_MOVZX16 : XI_MOVZX8, RAX, xr(RCX));
+        else
+            x_rr(B, XI_MOV | (i->p == 3 ? XW : 0), RAX, RCX);
+        return;
+    }
+    x_rm(B, load_op(i->p), RAX, xm(RDX, 0));
+    u8 *again = B->p;
+    combine(j, i, k);
+    cmpxchg(j, i->p, xm(RDX, 0), RCX);
+    x_jcc(B, CC_NE, again);
+}
+
 static int emit_rmw(struct jit *j, const struct insn *i)
 {
     enum rmw k = kind_of(i);
@@ -149,9 +194,13 @@ static int emit_rmw(struct jit *j, const struct insn *i)
         return 0;
     xrm m = place(j, i, true);
     x_rm(B, XI_LEA | XW, RDX, m);
-    x_rm(B, load_op(i->p), RAX, xm(RDX, 0));
-    combine(j, i, k);
-    x_op(B, store_op(i->p), RCX, xm(RDX, 0), 0);
+    if (j->cfg.smp) {
+        locked_rmw(j, i, k);
+    } else {
+        x_rm(B, load_op(i->p), RAX, xm(RDX, 0));
+        combine(j, i, k);
+        x_op(B, store_op(i->p), RCX, xm(RDX, 0), 0);
+    }
     jit_xdone(j, i->rd, RAX);
     jit_mem_done(j, i);
     return 1;

@@ -316,11 +316,16 @@ static int emit_hint(struct jit *j, const struct insn *i)
     return crm_op2 != 4 && crm_op2 != 5; // SEV and SEVL set the event
 }
 
-/// The vCPUs of a machine share one thread, so barriers order nothing that it could see; device
-/// threads synchronise through the machine lock.
+/// DMB and DSB. x86 lets only a load overtake an older store to elsewhere, which those for loads or stores alone
+/// allow. One CPU orders nothing that it could see; device threads synchronise through the machine lock.
 static int emit_barrier(struct jit *j, const struct insn *i)
 {
-    (void)j, (void)i;
+    unsigned type = i->word >> 8 & 3; // 1: loads, 2: stores
+    if (!j->cfg.smp || type == 1 || type == 2)
+        return 1;
+    jit_clobber(j);
+    x_u8(&j->b, 0xf0);
+    x_alu_i(&j->b, ALU_OR, 0, xm(RSP, -64), 0); // a fence, faster than mfence
     return 1;
 }
 

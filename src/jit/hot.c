@@ -110,11 +110,13 @@ static int record(struct jit *j, struct cpu *c)
             break;
         rounds += c->pc == head;
     }
+    mem_code_lock(j->mem);
     for (unsigned k = 0; k < r->n; k++) {
         const struct branch *b = &r->b[k];
         if (b->taken + b->passed >= WAY_MIN && decide(j, b->pa, b->taken > b->passed))
             jit_invalidate(j, b->pa, 4);
     }
+    mem_code_unlock(j->mem);
     free(r);
     return status;
 }
@@ -122,11 +124,13 @@ static int record(struct jit *j, struct cpu *c)
 const u8 *jit_c_hot(struct cpu *c, u32 number)
 {
     struct jit *j = jit_of(c);
-    struct jit_link *l = j->link_of[number];
+    struct jit_link *l = jit_link_at(j, number);
     c->pc = c->jit_page + l->off;
+    mem_code_lock(j->mem);
     l->is_hot = true;
     if (l->to)
         x_patch(l->site, l->to->entry);
+    mem_code_unlock(j->mem);
     jit_cpu_of(c)->st_hot++;
     jit_site_set_hot(j, l->from->page + l->off + SITE_HEAD);
     if (l->to && l->to->is_cut)

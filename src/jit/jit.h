@@ -176,6 +176,7 @@ struct jit_cpu {
     void *check;  ///< the accelerator's, with --check
     u64 stop_exceptions; ///< check: cpu.exceptions at the start; another value ends the run
     bool outside; ///< the C side runs before translated code was entered
+    _Atomic bool in_code; ///< on a thread of its own, and it may hold pointers to blocks
     struct insn *decoded; ///< by hash of the word, for slow paths
     struct jit_guard *guards; ///< with several CPUs
     struct jc_ent *jc;     ///< JC_TABLES tables
@@ -199,6 +200,8 @@ struct jit {
     unsigned seg_count, seg_now;
     u64 seg_size;  ///< bytes of hot code, and as many of cold code
     u64 removals;  ///< changes when blocks were freed
+    u64 roomy_at;  ///< st_blocks when room was made last
+    _Atomic bool exclusive; ///< a CPU waits for, or has, the cache for itself (smp.c)
     u8 *fp_consts; ///< struct fp_consts (fp.h)
     struct x_features cpu;
     struct jit_config cfg;
@@ -436,9 +439,25 @@ void jit_make_thunks(struct jit *j);
 struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u32 *host, u32 mode);
 struct jit_block *jit_find(struct jit *j, gpa_t pa, u32 mode);
 void jit_publish(struct jit *j, struct jit_block *b);
+/// The block at pa, whose code is at host, after jit_find found none; in smp.c, as the next. ret  NULL: others had
+/// to be waited for, so everything that was known is to be looked up again
+struct jit_block *jit_make(struct cpu *c, gpa_t pa, const u32 *host, u32 mode);
+/// Before and after a CPU on its own thread holds pointers to blocks.
+void jit_enter(struct cpu *c);
+void jit_leave(struct cpu *c);
+/// Where it holds none: lets another have the cache for itself.
+void jit_park(struct cpu *c);
+/// Until jit_end_exclusive no other CPU holds pointers to blocks, and mem.code_lock is held. ret  false: another
+/// had the cache meanwhile, nothing is held
+MUST_USE bool jit_begin_exclusive(struct cpu *c);
+void jit_end_exclusive(struct cpu *c);
+void jit_flush_exclusive(struct cpu *c);
+/// A link by its number.
+struct jit_link *jit_link_at(struct jit *j, u32 number);
 void jit_invalidate(struct jit *j, gpa_t pa, u64 len);
 void jit_flush(struct jit *j);
-/// Before a translation: goes on to another segment when this one is full.
+/// Before a translation: whether jit_make_room has something to do. That goes on to another segment when this one is full.
+bool jit_wants_room(const struct jit *j);
 void jit_make_room(struct jit *j, struct cpu *c);
 /// A number for a link.
 u32 jit_link_number(struct jit *j);

@@ -11,8 +11,8 @@ static bool has_attention(struct cpu *c)
     return UNLIKELY(atomic_load_explicit(&c->attention, memory_order_relaxed));
 }
 
-/// The block at c->pc, translating when needed; NULL when c->pc changed: an exception was taken, or code ran
-/// for the first time. c->exit may be set then.
+/// The block at c->pc, translating when needed; NULL: an exception was taken, code ran for the first time, or
+/// others had to be waited for: look again. c->exit may be set then.
 static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
 {
     gpa_t pa;
@@ -24,8 +24,8 @@ static struct jit_block *block_at_pc(struct jit *j, struct cpu *c)
     struct jit_block *b = jit_find(j, pa, c->mode);
     if (!b && jit_run_cold(j, c))
         return NULL;
-    if (!b)
-        b = jit_translate(j, c, pa, host, c->mode);
+    if (!b && (b = jit_make(c, pa, host, c->mode)) == NULL)
+        return NULL;
     jit_sync(c);
     jit_fp_mode(c, !jit_cpu_of(c)->outside && j->cpu.sse42);
     struct jc_ent *e = (struct jc_ent *)(uintptr_t)c->jit[JW_JC] + (c->pc >> 2 & (JC_SIZE - 1));
@@ -74,6 +74,7 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
         }
         if (has_attention(c) && !j->cfg.check) {
             c->jit[JW_RESET] = 1;
+            jit_park(c);
             if (!cpu_serve_attention(c))
                 return leave(j);
         }
@@ -167,7 +168,7 @@ static void note_transfer(struct cpu *c, u64 from)
 const u8 *jit_c_link(struct cpu *c, u32 number)
 {
     struct jit *j = jit_of(c);
-    struct jit_link *l = j->link_of[number];
+    struct jit_link *l = jit_link_at(j, number);
     gpa_t pa = l->from->page + l->off;
     u64 removals = j->removals;
     c->pc = c->jit_page + l->off;
@@ -179,10 +180,16 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
             return lookup(j, c, NULL);
         if (UNLIKELY(j->cfg.check) && jit_stops_here(c, host))
             return leave(j);
-        b = jit_translate(j, c, pa, host, c->mode);
+        b = jit_make(c, pa, host, c->mode);
     }
-    if (removals == j->removals && !l->from->is_dead)
-        jit_link_to(j, l, b);
+    if (UNLIKELY(!b))
+        return lookup(j, c, NULL);
+    if (removals == j->removals) {
+        mem_code_lock(j->mem);
+        if (!l->from->is_dead)
+            jit_link_to(j, l, b);
+        mem_code_unlock(j->mem);
+    }
     settle_drops(c);
     return jit_rx(j, b->entry);
 }
@@ -196,18 +203,21 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
         c->jit[JW_FROM] = (number & (GUEST_PAGE - 1)) + 1;
         return jit_c_lookup(c);
     }
-    struct jit_link *l = j->link_of[number];
+    struct jit_link *l = jit_link_at(j, number);
     jit_cpu_of(c)->st_cross_calls++;
     note_transfer(c, page + l->src);
     va = c->pc;
     const u8 *host = lookup(j, c, &b);
-    if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode &&
-        !l->from->is_dead) {
-        if (l->to != b && !j->cfg.smp)
-            jit_unlink(j, l);
-        jit_link_to(j, l, b);
-        if (l->to == b)
-            jit_set_guard(c, l, page, gen);
+    if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode) {
+        mem_code_lock(j->mem);
+        if (!l->from->is_dead) {
+            if (l->to != b && !j->cfg.smp)
+                jit_unlink(j, l);
+            jit_link_to(j, l, b);
+            if (l->to == b)
+                jit_set_guard(c, l, page, gen);
+        }
+        mem_code_unlock(j->mem);
     }
     return host;
 }
@@ -247,8 +257,10 @@ void jit_c_hot_site(struct cpu *c, u32 off)
     if (c->ctx->x[k].tag != c->jit_page)
         return;
     gpa_t pa = (c->ctx->xi[k].pa & ~0xfffULL) + off;
+    mem_code_lock(j->mem);
     jit_site_set_hot(j, pa);
     jit_invalidate(j, pa, 4);
+    mem_code_unlock(j->mem);
 }
 
 /// The check of a group of accesses failed. key: bytes it spans, 1 << 16 for stores, slot + 1 << 17 or 0,
@@ -284,7 +296,7 @@ void jit_set_counting(struct cpu *c, bool on)
     struct jit *j = jit_of(c);
     if (LIKELY(j->cfg.count == on))
         return;
-    jit_flush(j);
+    jit_flush_exclusive(c);
     j->cfg.count = on;
     c->jit[JW_PENDING] = 0;
 }
@@ -292,20 +304,27 @@ void jit_set_counting(struct cpu *c, bool on)
 void jit_run(struct cpu *c)
 {
     struct jit *j = jit_of(c);
+    jit_enter(c);
     if (UNLIKELY(j->cfg.trail != c->full_trail)) {
+        while (!jit_begin_exclusive(c))
+            ;
         jit_flush(j);
         j->cfg.trail = c->full_trail;
+        jit_end_exclusive(c);
     }
     struct jit_block *b;
     jit_cpu_of(c)->outside = true;
     const u8 *host = lookup(j, c, &b);
     jit_cpu_of(c)->outside = false;
-    if (host == leave(j))
+    if (host == leave(j)) {
+        jit_leave(c);
         return;
+    }
     c->jit[JW_RESET] = 0;
     c->jit[JW_ATTEND] = j->cfg.attend_every; // one check at least passes: that at the top was just made
     void (*enter)(struct cpu *, const u8 *) = (void (*)(struct cpu *, const u8 *))(uintptr_t)jit_rx(j, j->t_enter);
     enter(c, host);
+    jit_leave(c);
     jit_fp_left(c);
 }
 

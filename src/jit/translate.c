@@ -49,6 +49,18 @@ static bool is_new(struct look *l, s64 off)
     return true;
 }
 
+/// The block depends on the line at this offset of its page, which is about to be read. Another CPU that
+/// writes there either sees the mark, and waits to invalidate the block, or has written already.
+static void use_line(struct jit *j, s64 off)
+{
+    u64 bit = 1ULL << (off / 64);
+    if (j->blk->lines & bit)
+        return;
+    j->blk->lines |= bit;
+    if (j->cfg.smp)
+        mem_mark_code(j->mem, j->blk->page + (gpa_t)align_down((u64)off, 64), 64);
+}
+
 /// Whether the flags are read before they are written from page offset `off` on. Looks a short way
 /// ahead within the page; in doubt they are live. What was looked at becomes part of the block's
 /// lines, so that a change of it invalidates the block.
@@ -57,8 +69,8 @@ static bool look_ahead(struct jit *j, const u32 *page, s64 off, struct look *l)
     for (;; off += 4) {
         if (off < 0 || off >= GUEST_PAGE || l->left-- == 0)
             return true;
+        use_line(j, off);
         const struct insn *i = decoded(j, page[off / 4]);
-        j->blk->lines |= 1ULL << (off / 64);
         if (i->flags & FR && !(i->op == OP_Bcond && (i->word & 15) >= 14))
             return true;
         if (i->flags & FW)
@@ -141,6 +153,7 @@ static void decode_trace(struct jit *j, const u32 *page)
             return;
         }
         struct insn *i = &j->in[j->n];
+        use_line(j, off);
         if (LIKELY(j->c->dbg == NULL))
             *i = *decoded(j, page[off / 4]);
         else
@@ -149,7 +162,6 @@ static void decode_trace(struct jit *j, const u32 *page)
             return;
         j->off[j->n] = (u16)off;
         j->follows[j->n++] = false;
-        j->blk->lines |= 1ULL << (off / 64);
         if ((i->flags & FP) && !(j->mode & MODE_FP))
             return; // traps: nothing follows
         if (i->op == OP_B) {
@@ -392,10 +404,19 @@ static struct jit_link *new_link(struct jit *j, s64 target)
     return l;
 }
 
+/// A displacement that comes after so many bytes may be patched while other CPUs run it: it must not lie
+/// across eight bytes.
+static void align_site(const struct jit *j, struct xbuf *b, unsigned lead)
+{
+    while (j->cfg.smp && ((uintptr_t)(b->p + lead) & 7) > 4)
+        x_u8(b, 0x90);
+}
+
 /// jmp or call through a link. The stub in cold code asks C to resolve it.
 static void link_jump(struct jit *j, struct xbuf *b, struct jit_link *l, bool call)
 {
     l->is_call = call;
+    align_site(j, b, 1);
     l->site = call ? x_call(b, NULL) : x_jmp(b, NULL);
 }
 
@@ -412,6 +433,7 @@ static void heat(struct jit *j, struct jit_link *l, u32 number)
     x_mov_ri(c, RAX, number);
     x_jmp(c, j->t_hot);
     x_patch8(warm, c->p);
+    align_site(j, c, 1);
     l->heat_jump = x_jmp(c, NULL);
 }
 
@@ -585,6 +607,7 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
     bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->cfg.attention_always && !j->cfg.count;
     if (plain) { // straight to the link
         struct jit_link *l = new_link(j, target);
+        align_site(j, &j->b, 2);
         l->site = x_jcc(&j->b, cc, NULL);
         link_stub(j, l);
         return;
@@ -771,6 +794,11 @@ static void begin(struct jit *j)
     assign(j);
     j->b.p = (u8 *)align_up((u64)(uintptr_t)j->b.p, 16);
     j->blk->entry = j->b.p;
+    if (j->cfg.smp) { // becomes a jump in one piece: nop of five bytes
+        static const u8 nop5[] = {0x0f, 0x1f, 0x44, 0, 0};
+        for (unsigned k = 0; k < sizeof nop5; k++)
+            x_u8(&j->b, nop5[k]);
+    }
     j->blk->dead_stub = j->cold.p;
     x_mov_ri(&j->cold, RCX, j->blk->off);
     x_jmp(&j->cold, j->t_dead);
@@ -871,7 +899,6 @@ static void account(struct jit *j, u8 *cold_from)
 struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u32 *host, u32 mode)
 {
     const u32 *page = host - (pa & 0xfff) / 4;
-    jit_make_room(j, c);
     struct jit_block *b = xcalloc(1, sizeof *b);
     b->page = pa & ~0xfffULL;
     b->off = pa & 0xfff;
@@ -882,10 +909,8 @@ struct jit_block *jit_translate(struct jit *j, struct cpu *c, gpa_t pa, const u3
     j->mode = mode;
     j->cfg.trace_sysreg = c->trace != NULL;
     j->cfg.delays_sysregs = c->delays_sysregs;
-    if (!mem_page_has_code(c->mem, pa))
+    if (!j->cfg.smp && !mem_page_has_code(c->mem, pa))
         tlb_protect_page(c, pa);
-    if (c->hooks.stale_code && mem_is_stale(c->mem, pa))
-        c->hooks.stale_code(c->hooks.ctx, c, pa);
     decode_trace(j, page);
     find_loop(j);
     liveness(j, page);

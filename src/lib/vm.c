@@ -56,6 +56,7 @@ static bool to_machine_config(bruin_vm *vm, struct err *e)
     mc->ram_base = config_number(c, "ram-base", mc->ram_base);
     mc->ram_size = config_number(c, "memory", mc->ram_size);
     mc->cpus = (unsigned)config_number(c, "cpus", mc->cpus);
+    mc->threads = !config_choice_is(c, "threads", "off");
     mc->gic = (unsigned)config_number(c, "gic", mc->gic);
     mc->el = (unsigned)config_number(c, "el", mc->el);
     mc->vhe = !config_choice_is(c, "vhe", "off");

@@ -1,10 +1,15 @@
 /// The guest-physical map.
 #include "mem/mem.h"
-#include "os/os.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
-struct mem *mem_new(void) { return xcalloc(1, sizeof(struct mem)); }
+struct mem *mem_new(void)
+{
+    struct mem *m = xcalloc(1, sizeof *m);
+    os_mutex_init(&m->code_lock);
+    return m;
+}
 
 void mem_free(struct mem *m)
 {
@@ -21,6 +26,7 @@ void mem_free(struct mem *m)
         free(r->code_suspect);
         free(r->slow_stores);
     }
+    os_mutex_destroy(&m->code_lock);
     free(m);
 }
 
@@ -275,8 +281,8 @@ static u64 line_mask(u64 off, u64 len)
         last = 63;
     return (~0ULL >> (63 - (last - first))) << first;
 }
-enum line_op { LINE_MARK, LINE_WRITE, LINE_CLEAN };
-/// Applies op page by page. ret  whether LINE_WRITE met a marked line.
+enum line_op { LINE_MARK, LINE_WRITE, LINE_TEST, LINE_CLEAN };
+/// Applies op page by page. ret  whether LINE_WRITE or LINE_TEST met a marked line.
 static bool for_lines(struct mem *m, gpa_t gpa, u64 len, enum line_op op)
 {
     struct mem_region *r = mem_find(m, gpa);
@@ -288,14 +294,20 @@ static bool for_lines(struct mem *m, gpa_t gpa, u64 len, enum line_op op)
     for (u64 off = gpa - r->base, end = off + len; off < end;) {
         u64 page = off / GUEST_PAGE, in = off % GUEST_PAGE;
         u64 n = GUEST_PAGE - in < end - off ? GUEST_PAGE - in : end - off;
+        u64 *code = &r->code_lines[page], *stale = &r->stale_lines[page];
         if (op == LINE_MARK) {
-            r->code_lines[page] |= line_mask(in, n);
+            if (LIKELY(!m->smp))
+                *code |= line_mask(in, n);
+            else /* pairs with the fence in mem_written, and with tlb_writable in tlb_enter_write */
+                __atomic_or_fetch(code, line_mask(in, n), __ATOMIC_SEQ_CST);
         } else if (op == LINE_CLEAN) {
-            r->stale_lines[page] &= ~line_mask(in, n);
-        } else if (r->code_lines[page]) {
-            u64 lines = line_mask(in, n) & r->code_lines[page];
-            r->code_lines[page] &= ~lines;
-            r->stale_lines[page] |= lines;
+            __atomic_and_fetch(stale, ~line_mask(in, n), __ATOMIC_RELAXED);
+        } else if (op == LINE_TEST) {
+            hit |= (__atomic_load_n(code, __ATOMIC_RELAXED) & line_mask(in, n)) != 0;
+        } else if (*code) {
+            u64 lines = line_mask(in, n) & *code;
+            __atomic_and_fetch(code, ~lines, __ATOMIC_RELAXED);
+            __atomic_or_fetch(stale, lines, __ATOMIC_RELAXED);
             hit |= lines != 0;
         }
         off += n;
@@ -312,13 +324,31 @@ void mem_clear_code(struct mem *m, gpa_t page)
 bool mem_page_has_code(const struct mem *m, gpa_t gpa)
 {
     const struct mem_region *r = mem_find(m, gpa);
-    return r && r->code_lines && r->code_lines[(gpa - r->base) / GUEST_PAGE] != 0;
+    return r && r->code_lines && __atomic_load_n(&r->code_lines[(gpa - r->base) / GUEST_PAGE], __ATOMIC_RELAXED) != 0;
+}
+bool mem_line_is_code(const struct mem *m, gpa_t gpa)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    return r == NULL || r->code_lines == NULL ||
+           __atomic_load_n(&r->code_lines[(gpa - r->base) / GUEST_PAGE], __ATOMIC_RELAXED) >> (gpa - r->base) / 64 % 64 & 1;
+}
+bool mem_tlb_writable(const struct mem *m, gpa_t gpa)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    return r && r->tlb_writable && __atomic_load_n(&r->tlb_writable[(gpa - r->base) / GUEST_PAGE], __ATOMIC_SEQ_CST);
 }
 void mem_written(struct mem *m, gpa_t gpa, u64 len)
 {
+    if (m->smp) {
+        atomic_thread_fence(memory_order_seq_cst); /* the write, then the marks: a translator marks, then reads */
+        if (!for_lines(m, gpa, len, LINE_TEST))
+            return;
+    }
+    mem_code_lock(m);
     if (for_lines(m, gpa, len, LINE_WRITE))
         for (unsigned k = 0; k < m->watch_count; k++)
             m->watch[k].written(m->watch[k].ctx, gpa, len);
+    mem_code_unlock(m);
 }
 void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx)
 {

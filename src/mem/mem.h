@@ -5,6 +5,7 @@
 #define BRUIN_MEM_H
 
 #include "base/base.h"
+#include "os/os.h"
 
 enum { MEM_REGIONS_MAX = 96, MEM_WATCH_MAX = 160, GUEST_PAGE_SHIFT = 12, GUEST_PAGE = 4096 };
 
@@ -52,6 +53,10 @@ struct mem {
     struct mem_region *last_mmio;
     struct mem_code_watch watch[MEM_WATCH_MAX];
     unsigned watch_count;
+    /// Several CPUs, perhaps on threads: code_lock guards the record of code and what its watchers keep. It is
+    /// taken last: who holds it waits for nobody.
+    bool smp;
+    struct os_mutex code_lock;
     /// Serialises device callbacks; NULL functions when the machine has a single thread.
     void (*lock)(void *ctx);
     void (*unlock)(void *ctx);
@@ -98,14 +103,29 @@ MUST_USE bool mem_load(struct mem *m, gpa_t gpa, const void *src, u64 len);
 bool mem_io_read(struct mem *m, gpa_t gpa, unsigned size, u64 *val);
 bool mem_io_write(struct mem *m, gpa_t gpa, unsigned size, u64 val);
 
+/// What mem.smp demands around code_lock; nothing for one CPU.
+static inline void mem_code_lock(struct mem *m)
+{
+    if (m->smp)
+        os_mutex_lock(&m->code_lock);
+}
+static inline void mem_code_unlock(struct mem *m)
+{
+    if (m->smp)
+        os_mutex_unlock(&m->code_lock);
+}
 /// Marks the 64-byte lines of [gpa, gpa+len) as holding decoded code.
 void mem_mark_code(struct mem *m, gpa_t gpa, u64 len);
 /// Clears the marks of a whole page.
 void mem_clear_code(struct mem *m, gpa_t page);
 /// True when any line of the page that holds gpa is marked.
 bool mem_page_has_code(const struct mem *m, gpa_t gpa);
+/// True when the line of gpa is marked.
+bool mem_line_is_code(const struct mem *m, gpa_t gpa);
+/// True when soft TLBs may hold its page for writing.
+bool mem_tlb_writable(const struct mem *m, gpa_t gpa);
 /// To be called after guest RAM was changed other than by mem_write; tells the watchers when a
-/// marked line was hit.
+/// marked line was hit. With mem.smp it takes code_lock then.
 void mem_written(struct mem *m, gpa_t gpa, u64 len);
 void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx);
 void mem_unwatch_code(struct mem *m, void *ctx);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -76,6 +77,14 @@ void os_random(void *buf, size_t len)
 /* ---- threads ---- */
 
 void os_mutex_init(struct os_mutex *m) { pthread_mutex_init(&m->m, NULL); }
+void os_mutex_init_recursive(struct os_mutex *m)
+{
+    pthread_mutexattr_t a;
+    pthread_mutexattr_init(&a);
+    pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&m->m, &a);
+    pthread_mutexattr_destroy(&a);
+}
 void os_mutex_destroy(struct os_mutex *m) { pthread_mutex_destroy(&m->m); }
 
 void os_cond_init(struct os_cond *c)
@@ -136,6 +145,24 @@ bool os_thread_start(struct os_thread *t, const char *name, void (*fn)(void *), 
         return err_set(e, ERR_USAGE, "thread %s: the host refuses it: %s", name, strerror(rc));
     }
     return true;
+}
+
+static _Thread_local unsigned thread_number;
+void os_thread_set_number(unsigned n) { thread_number = n; }
+unsigned os_thread_number(void) { return thread_number; }
+
+void os_thread_relax(unsigned round)
+{
+    enum { SPINS = 400, YIELDS = 4000, NAP_NS = 20000 };
+    if (round < SPINS) {
+#ifdef __x86_64__
+        __builtin_ia32_pause();
+#endif
+    } else if (round < YIELDS) {
+        sched_yield();
+    } else {
+        os_sleep_ns(NAP_NS);
+    }
 }
 
 void os_thread_join(struct os_thread *t)

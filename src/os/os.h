@@ -52,6 +52,8 @@ struct os_thread {
 };
 
 void os_mutex_init(struct os_mutex *m);
+/// One that its holder may lock again.
+void os_mutex_init_recursive(struct os_mutex *m);
 void os_mutex_destroy(struct os_mutex *m);
 static inline void os_mutex_lock(struct os_mutex *m) { pthread_mutex_lock(&m->m); }
 static inline void os_mutex_unlock(struct os_mutex *m) { pthread_mutex_unlock(&m->m); }
@@ -73,6 +75,11 @@ MUST_USE bool os_thread_start(struct os_thread *t, const char *name, void (*fn)(
                               struct err *e);
 /// Waits for its end; nothing to do when it never started.
 void os_thread_join(struct os_thread *t);
+/// A number that the calling thread carries, 0 until it was set.
+void os_thread_set_number(unsigned n);
+unsigned os_thread_number(void);
+/// For loops that wait for another thread, which will be short: round counts from 0. Soon lets others run.
+void os_thread_relax(unsigned round);
 
 /* ---- polling: one loop owns a struct os_poll; others may add, remove and wake ---- */
 
