@@ -193,6 +193,7 @@ static void make_cpu(struct machine *m, unsigned i)
     c->timer_irq = run_timer_irq;
     c->timer_ctx = v;
     c->rng = rng_next(&m->rng) | 1;
+    c->send_event = m->cfg.cpus > 1 ? threads_send_event : NULL;
     c->peers = m->cpus;
     c->peer_count = m->cfg.cpus > 1 ? m->cfg.cpus : 0;
     m->cpus[i] = c;

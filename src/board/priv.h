@@ -150,7 +150,9 @@ u64 run_to_host(const struct machine *m, u64 guest_ns);
 bool threads_wanted(const struct machine *m);
 /// Runs all vCPUs until the machine ends.
 void threads_run(struct machine *m);
-/// It may have something to do. Any thread.
+/// It may have something to do; nothing when vCPUs take turns. Any thread.
 void threads_wake(struct vcpu *v);
+/// SEV by a vCPU, ctx.
+void threads_send_event(void *ctx);
 
 #endif

@@ -44,7 +44,7 @@ void threads_wake(struct vcpu *v)
     os_mutex_unlock(&m->sleep_lock);
 }
 
-static void send_event(void *ctx)
+void threads_send_event(void *ctx)
 {
     const struct vcpu *from = ctx;
     struct machine *m = from->m;
@@ -182,10 +182,8 @@ static void vcpu_main(void *arg)
 void threads_run(struct machine *m)
 {
     struct err e = {0};
-    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
         m->vcpu[i].cpu->on_thread = true;
-        m->vcpu[i].cpu->send_event = send_event;
-    }
     m->on_threads = true;
     m->first_run_ns = m->first_run_ns ? m->first_run_ns : os_now_ns();
     for (unsigned i = 1; i < m->cfg.cpus; i++) {
@@ -205,7 +203,6 @@ void threads_run(struct machine *m)
     for (unsigned i = 0; i < m->cfg.cpus; i++) { /* by turns from here on: nothing lies in inboxes */
         struct cpu *c = m->vcpu[i].cpu;
         c->on_thread = false;
-        c->send_event = NULL;
         cpu_serve_peers(c);
     }
 }

@@ -361,7 +361,7 @@ struct cpu {
     _Atomic bool in_run; ///< ... and this one may be using its TLB
     _Atomic u16 asid; ///< ... of this address space
     struct cpu_inbox inbox;
-    /// SEV: the other CPUs' events, with timer_ctx. NULL: their turns come soon enough
+    /// SEV: the other CPUs' events, with timer_ctx. NULL: alone
     void (*send_event)(void *ctx);
     bool watch_armed; ///< watchpoints: no access may use the soft TLB
     struct trace *trace; ///< event ring (trace.h), or NULL

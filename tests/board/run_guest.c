@@ -1,5 +1,5 @@
 /// Runs one bare-metal guest on a machine and compares how it ended:
-/// run_guest FILE.bin EXIT_STATUS [gic=2|3] [cpus=N] [det] [accel=NAME] [el=2] [novhe] [out=TEXT]
+/// run_guest FILE.bin EXIT_STATUS [gic=2|3] [cpus=N] [turns] [det] [accel=NAME] [el=2] [novhe] [out=TEXT]
 #include "board/machine.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@ int main(int argc, char **argv)
     machine_config_init(&cfg);
     cfg.ram_size = 16 * MIB;
     cfg.semihosting = true;
-    cfg.timeout_ns = 20000000000ULL;
+    cfg.timeout_ns = 60000000000ULL;
     const char *want_out = NULL;
     if (argc < 3)
         return 2;
@@ -29,6 +29,8 @@ int main(int argc, char **argv)
             cfg.el = (unsigned)atoi(argv[i] + 3);
         else if (!strcmp(argv[i], "novhe"))
             cfg.vhe = false;
+        else if (!strcmp(argv[i], "turns"))
+            cfg.threads = false;
         else if (!strcmp(argv[i], "det"))
             cfg.deterministic = true;
     }
