@@ -17,6 +17,7 @@ struct code_page {
 };
 struct interp {
     struct cpu *cpu;
+    bool remembers; ///< else every instruction is decoded anew
     struct code_page *page[CACHE_SIZE];
 };
 
@@ -50,14 +51,22 @@ struct interp *interp_new(struct cpu *c)
 {
     struct interp *in = xcalloc(1, sizeof *in);
     in->cpu = c;
+    in->remembers = true;
     mem_watch_code(c->mem, code_written, in);
+    return in;
+}
+struct interp *interp_new_forgetful(struct cpu *c)
+{
+    struct interp *in = xcalloc(1, sizeof *in);
+    in->cpu = c;
     return in;
 }
 void interp_free(struct interp *in)
 {
     if (in == NULL)
         return;
-    mem_unwatch_code(in->cpu->mem, in);
+    if (in->remembers)
+        mem_unwatch_code(in->cpu->mem, in);
     for (unsigned k = 0; k < CACHE_SIZE; k++)
         free(in->page[k]);
     free(in);
@@ -109,9 +118,14 @@ int interp_step(struct interp *in)
     const u32 *host = mmu_fetch(c, c->pc, &pa);
     if (host == NULL)
         return EXEC_BRANCH;
-    struct insn *i = &page_of(in, pa)->insn[pa % GUEST_PAGE / 4];
-    if (i->fn == NULL)
-        decode_at(c, i, host, pa);
+    struct insn own, *i = &own;
+    if (LIKELY(in->remembers)) {
+        i = &page_of(in, pa)->insn[pa % GUEST_PAGE / 4];
+        if (i->fn == NULL)
+            decode_at(c, i, host, pa);
+    } else {
+        dbg_decode(c, pa, *host, i);
+    }
     c->ss = 0;
     u64 taken = c->exceptions;
     c->icount++;

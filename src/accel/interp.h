@@ -6,6 +6,8 @@
 
 struct interp;
 struct interp *interp_new(struct cpu *c);
+/// The same without a memory of what it decoded, so that other CPUs may write code while it runs.
+struct interp *interp_new_forgetful(struct cpu *c);
 void interp_free(struct interp *in);
 /// Executes one instruction at c->pc, software step included. ret  exec_status of its body.
 int interp_step(struct interp *in);

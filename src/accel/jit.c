@@ -87,8 +87,8 @@ static void vcpu_close(struct cpu *c)
 static bool step(struct cpu *c)
 {
     struct jit_cpu *v = c->engine;
-    if (!v->interp)
-        v->interp = interp_new(c);
+    if (!v->interp) // another CPU may be writing what one that remembers has decoded
+        v->interp = c->peer_count ? interp_new_forgetful(c) : interp_new(c);
     return interp_step(v->interp) != EXEC_EXIT;
 }
 

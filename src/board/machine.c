@@ -132,7 +132,10 @@ static void map_changed(void *ctx)
 {
     struct machine *m = ctx;
     for (unsigned i = 0; i < m->cfg.cpus; i++)
-        tlb_flush_all(m->vcpu[i].cpu);
+        if (atomic_load(&m->on_threads) && i != run_self(m))
+            cpu_ask_flush(m->vcpu[i].cpu);
+        else
+            tlb_flush_all(m->vcpu[i].cpu);
 }
 
 static unsigned current_cpu(void *ctx) { return run_self(ctx); }

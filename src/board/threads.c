@@ -147,6 +147,8 @@ static void idle(struct vcpu *v)
     bool stream = v->state == VCPU_WFE && run_has_event_stream(v);
     if ((stream || p) && now + WFE_NAP_NS < d)
         d = now + WFE_NAP_NS;
+    if (m->cfg.serial)
+        chr_flush(m->cfg.serial);
     if (d > now)
         sleep_on(v, d);
     if (v->state == VCPU_OFF)

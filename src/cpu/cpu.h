@@ -668,6 +668,8 @@ static inline bool cpu_st(struct cpu *c, gva_t va, unsigned size_log2, unsigned 
 /// one meanwhile: only where nothing relies on the soft TLB. ret  whether it had to wait
 bool cpu_ask_peers(struct cpu *c, const struct cpu_request *r);
 void cpu_serve_peers(struct cpu *c);
+/// Makes a CPU that runs on another thread drop everything, soon.
+void cpu_ask_flush(struct cpu *c);
 /// Around the use of the soft TLB by a CPU on its own thread.
 void cpu_enter(struct cpu *c);
 void cpu_leave(struct cpu *c);

@@ -101,6 +101,15 @@ bool cpu_ask_peers(struct cpu *c, const struct cpu_request *r)
     return waited;
 }
 
+void cpu_ask_flush(struct cpu *c)
+{
+    os_mutex_lock(&c->inbox.lock);
+    c->inbox.is_full = true;
+    atomic_fetch_add_explicit(&c->inbox.posted, 1, memory_order_relaxed);
+    os_mutex_unlock(&c->inbox.lock);
+    atomic_fetch_or(&c->attention, ATT_PEER);
+}
+
 void cpu_enter(struct cpu *c)
 {
     if (!c->on_thread)

@@ -61,7 +61,7 @@ struct cpu_watch {
         u64 pc, fn, arg, entry, ret;
         bool failed;
     } psci;             ///< the last firmware call, when it failed
-    bool is_stuck;     ///< proved at the last sample
+    unsigned stuck_streak; ///< samples in a row at which that was proved
     bool ran_el0;
     struct {
         bool is_root; ///< the outstanding exception came from a register write that had not taken effect

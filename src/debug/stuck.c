@@ -3,7 +3,7 @@
 /// could print.
 #include "debug/priv.h"
 
-enum { STUCK_SAMPLES = 2, INPUT_SAMPLES = 5 };
+enum { STUCK_SAMPLES = 2, STUCK_SAMPLES_SMP = 6, INPUT_SAMPLES = 5 };
 enum { TRAIL_SAMPLES = 30 }; ///< how long every block is written down: 3 s of a CPU's time
 
 /// Something besides the vCPUs could write to RAM: a virtio device that was ever touched.
@@ -28,11 +28,18 @@ static bool interrupts_masked(struct explain *x, struct cpu *c)
     return (c->daif & DAIF_I) && ((c->daif & DAIF_F) || !fiq_may_come(x, c)) && !(hcr & (HCR_TGE | HCR_IMO | HCR_FMO));
 }
 
+/// A loop that waits for another vCPU is proved endless as long as that one does nothing, and a vCPU may do
+/// nothing for a while because the host runs something else: so many samples in a row are to agree.
+static bool is_stuck(const struct explain *x, const struct cpu_watch *w)
+{
+    return x->cpus > 1 ? w->stuck_streak >= STUCK_SAMPLES_SMP : w->stuck_samples >= STUCK_SAMPLES;
+}
+
 /// No other vCPU will ever do something.
 static bool others_are_dead(struct explain *x, unsigned self)
 {
     for (unsigned i = 0; i < x->cpus; i++)
-        if (i != self && machine_cpu_can_act(x->m, i) && !x->cpu[i].is_stuck)
+        if (i != self && machine_cpu_can_act(x->m, i) && !is_stuck(x, &x->cpu[i]))
             return false;
     return true;
 }
@@ -77,7 +84,8 @@ void stuck_sample(struct explain *x, struct cpu *c)
             machine_cpu(x->m, i)->full_trail = false; /* it lives: full speed from here on */
         cpu_kick(c);
     }
-    w->is_stuck = false;
+    unsigned streak = w->stuck_streak;
+    w->stuck_streak = 0;
     if (x->doomed)
         return;
     lint_code_sample(x, c);
@@ -91,7 +99,8 @@ void stuck_sample(struct explain *x, struct cpu *c)
     w->input_samples = endless && x->waits_input ? w->input_samples + 1 : 0;
     if (!endless)
         return;
-    w->is_stuck = true;
-    if (++w->stuck_samples >= STUCK_SAMPLES && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) && others_are_dead(x, c->index))
+    w->stuck_streak = streak + 1;
+    w->stuck_samples++;
+    if (is_stuck(x, w) && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) && others_are_dead(x, c->index))
         explain_doom(x, c, x->waits_input ? V_INPUT : V_STUCK);
 }

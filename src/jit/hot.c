@@ -130,11 +130,11 @@ const u8 *jit_c_hot(struct cpu *c, u32 number)
     l->is_hot = true;
     if (l->to)
         x_patch(l->site, l->to->entry);
-    mem_code_unlock(j->mem);
-    jit_cpu_of(c)->st_hot++;
     jit_site_set_hot(j, l->from->page + l->off + SITE_HEAD);
     if (l->to && l->to->is_cut)
         jit_invalidate(j, l->from->page + l->off, 4);
+    mem_code_unlock(j->mem);
+    jit_cpu_of(c)->st_hot++;
     int status = EXEC_NEXT;
     if (!(c->mode & MODE_SS) && !c->single && !c->trace)
         status = record(j, c);

@@ -10,7 +10,8 @@
 
 enum { WARM_PAGES = 1 << 13, WARM_STEPS = 1000, WARM_WORDS = GUEST_PAGE / 4 / 64 };
 
-/// Which instructions of a physical page ran: a bit each.
+/// Which instructions of a physical page ran: a bit each. Several CPUs write this at the same time without a lock:
+/// what one of them loses is noted when the code runs again.
 struct jit_warm {
     gpa_t page; ///< plus 1: 0 is empty
     u64 once[WARM_WORDS], twice[WARM_WORDS];
