@@ -4,11 +4,15 @@
 usage: bench.py [-n RUNS] [--scale PERCENT] [--only NAME,...] [--accel jit] [--json FILE] [--logs DIR]
   -n      runs of each machine (medians are printed)
   --only  workloads, classes (integer calls fp simd crypto os boot) or groups (@c @o @p)
+  --cpus  CPUs of both machines
 
 Figures are host CPU seconds of the whole process between the BEGIN and RESULT lines on the serial
 port: robust on a shared machine, and a guest clock that runs slow cannot flatter. QEMU runs in the
 configuration that is faster for it: `max,pauth=off` for CPU work; `cortex-a72` with `nokaslr` for
 operating-system work and boot. Both machines have one CPU and the same memory.
+
+With --cpus N both have N (QEMU with a thread each, MTTCG) and the figures are seconds of wall time: what several
+threads are for. That wants a host that runs nothing else.
 """
 import argparse
 import json
@@ -50,7 +54,8 @@ def process_cpu(pid):
 class Run:
     """One guest from start to exit: the boot figures and those of each workload it ran."""
 
-    def __init__(self, command, timeout):
+    def __init__(self, command, timeout, by_wall=False):
+        self.by_wall = by_wall
         self.work, self.sums, self.failures, self.lines = {}, {}, [], []
         self.mark = None
         start = time.monotonic()
@@ -79,13 +84,14 @@ class Run:
     def line(self, text, pid, begun, start):
         self.lines.append('%9.3f %s' % (time.monotonic() - start, text))
         if 'BOOT-MARK' in text:
-            self.mark = process_cpu(pid)
+            self.mark = process_cpu(pid) if not self.by_wall else time.monotonic() - start
         m = re.search(r'\bBEGIN (\w+)$', text)
         if m:
-            begun[m[1]] = process_cpu(pid)
+            begun[m[1]] = process_cpu(pid), time.monotonic()
         m = re.search(r'\bRESULT (\w+) ([\d.]+) \d+ (\S+) (\S+)$', text)
         if m and m[1] in begun:
-            self.work[m[1]] = process_cpu(pid) - begun[m[1]]
+            cpu, wall = begun[m[1]]
+            self.work[m[1]] = process_cpu(pid) - cpu if not self.by_wall else time.monotonic() - wall
             self.sums[m[1]] = m[4] if m[3] != 'n/a' else None
         if re.search(r'\bFAIL |Kernel panic|Oops', text):
             self.failures.append(text)
@@ -101,6 +107,9 @@ def machines(o, workload):
     qemu += ['-append', append + ' nokaslr' if os_work else append]
     ours = [o.bruin, 'run', '-m', '1024M', '-i', initrd, '--cmdline', append + ' nokaslr' if os_work else append]
     ours += ['--accel', o.accel] if o.accel else []
+    if o.cpus > 1:
+        qemu += ['-smp', str(o.cpus), '-accel', 'tcg,thread=multi']
+        ours += ['-c', str(o.cpus)]
     return {'qemu': qemu, 'bruin': ours + [o.kernel]}
 
 
@@ -109,7 +118,7 @@ def measure(o, workload):
     runs = {'qemu': [], 'bruin': []}
     for n in range(o.n):
         for name, command in machines(o, workload).items():
-            r = Run(command, o.timeout)
+            r = Run(command, o.timeout, o.cpus > 1)
             runs[name].append(r)
             if o.logs:
                 os.makedirs(o.logs, exist_ok=True)
@@ -143,6 +152,7 @@ def main():
     p.add_argument('--scale', type=int, default=100)
     p.add_argument('--only', default='boot,integer,fp,simd,crypto,os')
     p.add_argument('--accel', default='')
+    p.add_argument('--cpus', type=int, default=1)
     p.add_argument('--bruin', default=os.path.join(HERE, '../build/bruin'))
     p.add_argument('--kernel', default=f'{CACHE}/Image-cloud')
     p.add_argument('--timeout', type=float, default=300)
@@ -151,7 +161,7 @@ def main():
     o = p.parse_args()
     names = selection(o.only)
     ratios, record = {}, {}
-    print('%-10s %9s %9s %7s' % ('cpu s', 'qemu', 'bruin', 'ratio'))
+    print('%-10s %9s %9s %7s' % ('wall s' if o.cpus > 1 else 'cpu s', 'qemu', 'bruin', 'ratio'))
     for name in names:
         boot = name == 'boot'
         runs = measure(o, None if boot else name)

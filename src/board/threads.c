@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-#define WFE_SPIN_NS 20000ULL   ///< most waits in WFE are for a lock that is held a short time
-#define WFE_NAP_NS 200000ULL   ///< longer ones look at what they wait for so often
+#define SPIN_NS 20000ULL     ///< most waits are for a lock that is held a short time, or an answer that comes soon
+#define WFE_NAP_NS 200000ULL ///< longer ones in WFE look at what they wait for so often
 
 bool threads_wanted(const struct machine *m)
 {
@@ -56,7 +56,7 @@ void threads_send_event(void *ctx)
     }
 }
 
-/* ---- WFE ---- */
+/* ---- short waits ---- */
 
 /// Where the exclusive monitor of a vCPU looks, or NULL. RAM stays mapped, so the address may be old.
 static const void *monitored(const struct cpu *c)
@@ -78,13 +78,13 @@ static bool has_changed(const struct cpu *c, const void *p)
     }
 }
 
-/// Waits a little for an event. ret  one came
-static bool wfe_spin(struct vcpu *v)
+/// In WFE or WFI: waits a little without going to sleep. ret  what it waits for came
+static bool spin(struct vcpu *v)
 {
-    const void *p = monitored(v->cpu);
-    u64 end = os_now_ns() + WFE_SPIN_NS;
+    const void *p = v->state == VCPU_WFE ? monitored(v->cpu) : NULL;
+    u64 end = os_now_ns() + SPIN_NS;
     for (unsigned round = 0; !atomic_load(&v->m->is_ending); round++) {
-        if (would_run(v) || atomic_load(&v->cpu->attention) || (p && has_changed(v->cpu, p)))
+        if (would_run(v) || (p && has_changed(v->cpu, p)))
             return true;
         if (round % 16 == 15 && os_now_ns() >= end)
             return false;
@@ -165,6 +165,7 @@ static void vcpu_main(void *arg)
 {
     struct vcpu *v = arg;
     struct machine *m = v->m;
+    bool has_room = os_cpu_count() >= m->cfg.cpus; /* nobody else's work waits for this one's host CPU */
     os_thread_set_number(v->cpu->index);
     while (!atomic_load(&m->is_ending)) {
         if (!would_run(v)) {
@@ -175,7 +176,8 @@ static void vcpu_main(void *arg)
         v->cpu->exit = (struct cpu_exit){0};
         m->accel->run(v->cpu);
         run_serve_exit(v);
-        if (v->state == VCPU_WFE && wfe_spin(v))
+        bool waits = v->state == VCPU_WFE || (v->state == VCPU_WFI && has_room);
+        if (waits && spin(v))
             v->state = VCPU_RUN;
     }
     os_thread_set_number(0);

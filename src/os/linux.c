@@ -151,6 +151,12 @@ static _Thread_local unsigned thread_number;
 void os_thread_set_number(unsigned n) { thread_number = n; }
 unsigned os_thread_number(void) { return thread_number; }
 
+unsigned os_cpu_count(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : (unsigned)n;
+}
+
 void os_thread_relax(unsigned round)
 {
     enum { SPINS = 400, YIELDS = 4000, NAP_NS = 20000 };
