@@ -171,5 +171,12 @@ static const char *report(const struct cpu *c)
 }
 
 const struct accel_ops accel_jit = {
-    .name = "jit", .has_threads = true, .probe = probe, .vcpu_open = vcpu_open, .vcpu_close = vcpu_close, .run = run, .report = report, .stats = stats,
+    .name = "jit",
+    .has_threads = true,
+    .probe = probe,
+    .vcpu_open = vcpu_open,
+    .vcpu_close = vcpu_close,
+    .run = run,
+    .report = report,
+    .stats = stats,
 };

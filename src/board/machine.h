@@ -26,7 +26,7 @@ struct machine_config {
     gpa_t ram_base;    ///< MACHINE_RAM_BASE; multiple of 4 KiB, no overlap with the device map
     u64 ram_size;      ///< 512 MiB; multiple of 4 KiB
     unsigned cpus;     ///< 1
-    bool threads;      ///< several CPUs run on a thread each, where accelerator and mode allow; else by turns; true
+    bool threads; ///< several CPUs run on a thread each, where accelerator and mode allow; else by turns; true
     unsigned gic;      ///< 3 or 2
     unsigned el;       ///< exception level of the first instruction, the highest there is: 1, or 2
     bool vhe;          ///< with el 2: the CPUs have Virtualization Host Extensions; true

@@ -31,8 +31,8 @@ struct vcpu {
     struct machine *m;
     struct cpu *cpu;
     _Atomic enum vcpu_state state; ///< written by its own thread, from OFF by whoever starts it
-    struct os_thread thread;  ///< threads.c
-    struct os_cond wake;      ///< ... with the sleep lock
+    struct os_thread thread;       ///< threads.c
+    struct os_cond wake;           ///< ... with the sleep lock
     _Atomic bool is_asleep;
     bool is_open;             ///< accelerator state exists
     bool was_wfe;             ///< its last turn ended in WFE

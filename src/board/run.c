@@ -350,7 +350,10 @@ static bool device_can_wake(struct machine *m)
     return can;
 }
 
-unsigned run_self(const struct machine *m) { return atomic_load(&m->on_threads) ? os_thread_number() : m->current; }
+unsigned run_self(const struct machine *m)
+{
+    return atomic_load(&m->on_threads) ? os_thread_number() : m->current;
+}
 
 bool run_is_deadlocked(struct machine *m)
 {
@@ -392,7 +395,8 @@ bool machine_cpu_can_act(struct machine *m, unsigned index)
     struct vcpu *v = &m->vcpu[index];
     if (index != run_self(m) && can_run(v))
         return true;
-    return (v->state == VCPU_WFE && run_has_event_stream(v)) || timer_can_wake(m, v) || device_can_wake(m);
+    return (v->state == VCPU_WFE && run_has_event_stream(v)) || timer_can_wake(m, v) ||
+           device_can_wake(m);
 }
 
 bool machine_gic_was_woken(struct machine *m, unsigned index)

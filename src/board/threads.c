@@ -6,14 +6,15 @@
 
 #include <stdio.h>
 
-#define SPIN_NS 20000ULL     ///< most waits are for a lock that is held a short time, or an answer that comes soon
+#define SPIN_NS                                                                                    \
+    20000ULL ///< most waits are for a lock that is held a short time, or an answer that comes soon
 #define WFE_NAP_NS 200000ULL ///< longer ones in WFE look at what they wait for so often
 
 bool threads_wanted(const struct machine *m)
 {
     const struct machine_config *cfg = &m->cfg;
-    if (!cfg->threads || cfg->cpus < 2 || !m->accel->has_threads || cfg->deterministic || cfg->check ||
-        cfg->lint == MACHINE_LINT_STRICT || cfg->perf_map)
+    if (!cfg->threads || cfg->cpus < 2 || !m->accel->has_threads || cfg->deterministic ||
+        cfg->check || cfg->lint == MACHINE_LINT_STRICT || cfg->perf_map)
         return false;
     for (unsigned i = 0; i < cfg->cpus; i++) {
         const struct cpu *c = m->vcpu[i].cpu;
@@ -133,7 +134,8 @@ static void sleep_on(struct vcpu *v, u64 until_ns)
     if (!would_run(v) && !atomic_load(&m->is_ending))
         look_for_deadlock(m, v->cpu->index);
     if (!would_run(v) && !atomic_load(&m->is_ending))
-        os_cond_wait_until(&v->wake, &m->sleep_lock, until_ns == ~0ULL ? until_ns : run_to_host(m, until_ns));
+        os_cond_wait_until(&v->wake, &m->sleep_lock,
+                           until_ns == ~0ULL ? until_ns : run_to_host(m, until_ns));
     atomic_store_explicit(&v->is_asleep, false, memory_order_relaxed);
     m->naps++;
     os_mutex_unlock(&m->sleep_lock);

@@ -21,12 +21,12 @@ enum { DAIF_D = 1 << 9, DAIF_A = 1 << 8, DAIF_I = 1 << 7, DAIF_F = 1 << 6 };
 
 /// cpu.attention: reasons to leave straight-line execution; tested at loop edges.
 enum {
-    ATT_IRQ = 1 << 0,   ///< an interrupt wire may have risen
-    ATT_KICK = 1 << 1,  ///< someone wants this vCPU out of run()
-    ATT_TIMER = 1 << 2, ///< a timer deadline passed: cpu_timer_update
-    ATT_CODE = 1 << 3,  ///< code under the running block may have changed
-    ATT_COUNT = 1 << 4, ///< the instruction budget is used up (deterministic mode)
-    ATT_DOOM = 1 << 5,  ///< the explainer declared the machine dead
+    ATT_IRQ = 1 << 0,    ///< an interrupt wire may have risen
+    ATT_KICK = 1 << 1,   ///< someone wants this vCPU out of run()
+    ATT_TIMER = 1 << 2,  ///< a timer deadline passed: cpu_timer_update
+    ATT_CODE = 1 << 3,   ///< code under the running block may have changed
+    ATT_COUNT = 1 << 4,  ///< the instruction budget is used up (deterministic mode)
+    ATT_DOOM = 1 << 5,   ///< the explainer declared the machine dead
     ATT_SAMPLE = 1 << 6, ///< the explainer wants to look: cpu_hooks.sample
     ATT_PEER = 1 << 7,   ///< another CPU waits for what it asked: cpu_serve_peers
 };
@@ -254,7 +254,7 @@ enum cpu_ask {
     ASK_PROTECT, ///< val: a page was found to hold code
 };
 struct cpu_request {
-    u8 what; ///< enum cpu_ask
+    u8 what;    ///< enum cpu_ask
     u8 cls, op; ///< as tlb_invalidate takes them
     bool flag;
     bool has_asid; ///< it concerns addresses of one address space only
@@ -266,7 +266,7 @@ struct cpu_inbox {
     struct os_mutex lock;
     struct cpu_request r[CPU_INBOX_MAX];
     u32 count;
-    bool is_full; ///< more were posted: everything is dropped
+    bool is_full;               ///< more were posted: everything is dropped
     _Atomic u64 posted, served; ///< so many
 };
 
@@ -357,9 +357,9 @@ struct cpu {
     /// All CPUs of the machine, this one too, for what must reach each (peers.c). NULL: alone.
     struct cpu *const *peers;
     u32 peer_count;
-    bool on_thread; ///< each of them runs on a thread of its own; else they take turns on one
+    bool on_thread;      ///< each of them runs on a thread of its own; else they take turns on one
     _Atomic bool in_run; ///< ... and this one may be using its TLB
-    _Atomic u16 asid; ///< ... of this address space
+    _Atomic u16 asid;    ///< ... of this address space
     struct cpu_inbox inbox;
     /// SEV: the other CPUs' events, with timer_ctx. NULL: alone
     void (*send_event)(void *ctx);

@@ -20,13 +20,15 @@ static inline bool must_wait(struct cpu *c)
 }
 
 /// ret  false: another CPU just found code in the page
-static bool fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, struct mem_region *r)
+static bool fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x,
+                       struct mem_region *r)
 {
     u64 page = (x->pa - r->base) / GUEST_PAGE;
     if (c->peer_count == 0) {
         r->tlb_writable[page] = 1;
     } else {
-        __atomic_store_n(&r->tlb_writable[page], 1, __ATOMIC_SEQ_CST); /* pairs with mem_mark_code: one sees the other */
+        __atomic_store_n(&r->tlb_writable[page], 1,
+                         __ATOMIC_SEQ_CST); /* pairs with mem_mark_code: one sees the other */
         if (__atomic_load_n(&r->code_lines[page], __ATOMIC_SEQ_CST))
             return false;
     }

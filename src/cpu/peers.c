@@ -14,7 +14,8 @@ static void obey(struct cpu *c, const struct cpu_request *r)
 
 static bool is_pending(const struct cpu_inbox *in)
 {
-    return atomic_load_explicit(&in->posted, memory_order_relaxed) != atomic_load_explicit(&in->served, memory_order_relaxed);
+    return atomic_load_explicit(&in->posted, memory_order_relaxed) !=
+           atomic_load_explicit(&in->served, memory_order_relaxed);
 }
 
 void cpu_serve_peers(struct cpu *c)
@@ -56,7 +57,8 @@ static u64 post(struct cpu *to, const struct cpu_request *r)
 /// it uses them: when it enters translated code, or goes to that address space.
 static bool concerns(struct cpu *peer, const struct cpu_request *r)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* posted, then looked; pairs with those of cpu_enter and cpu_set_space */
+    atomic_thread_fence(
+        memory_order_seq_cst); /* posted, then looked; pairs with those of cpu_enter and cpu_set_space */
     if (!atomic_load_explicit(&peer->in_run, memory_order_relaxed))
         return false;
     return !r->has_asid || atomic_load_explicit(&peer->asid, memory_order_relaxed) == r->asid;
@@ -120,10 +122,7 @@ void cpu_enter(struct cpu *c)
         cpu_serve_peers(c);
 }
 
-void cpu_leave(struct cpu *c)
-{
-    atomic_store_explicit(&c->in_run, false, memory_order_release);
-}
+void cpu_leave(struct cpu *c) { atomic_store_explicit(&c->in_run, false, memory_order_release); }
 
 void cpu_set_space(struct cpu *c, u16 asid)
 {

@@ -124,12 +124,20 @@ static bool tlbi_one(struct cpu *c, enum tlb_class k, u32 op2, u64 val)
 static bool tlbi_el2_one(struct cpu *c, u32 op, u64 val, bool has_asids)
 {
     switch (op) {
-    case 0x01: case 0x05: case 0x41: case 0x45: /* IPAS2E1, IPAS2LE1, IS or not */
-    case 0x34: case 0x74: /* ALLE1 */
-    case 0x36: case 0x76: /* VMALLS12E1 */ tlb_flush_class(c, TLB_EL10); break;
-    case 0x30: case 0x70: /* ALLE2 */ tlb_flush_class(c, TLB_EL2); break;
-    case 0x31: case 0x71: /* VAE2 */
-    case 0x35: case 0x75: /* VALE2 */
+    case 0x01:
+    case 0x05:
+    case 0x41:
+    case 0x45: /* IPAS2E1, IPAS2LE1, IS or not */
+    case 0x34:
+    case 0x74: /* ALLE1 */
+    case 0x36:
+    case 0x76: /* VMALLS12E1 */ tlb_flush_class(c, TLB_EL10); break;
+    case 0x30:
+    case 0x70: /* ALLE2 */ tlb_flush_class(c, TLB_EL2); break;
+    case 0x31:
+    case 0x71: /* VAE2 */
+    case 0x35:
+    case 0x75: /* VALE2 */
         tlb_flush_va(c, TLB_EL2, (gva_t)sext(val << 12, 56), (u16)(val >> 48), !has_asids);
         break;
     default: return false;
@@ -158,10 +166,15 @@ static int tlbi(struct cpu *c, u32 enc, u64 val)
         return cpu_undef(c);
     if (!is_local && c->peer_count)
         cpu_ask_peers(c, &(struct cpu_request){
-            .what = ASK_TLBI, .cls = (u8)k, .op = (u8)op2, .val = val, .asid = (u16)(val >> 48),
-            /* addresses of the upper half are most often global */
-            .has_asid = !c->has_el2 && (op2 == 2 || ((op2 == 1 || op2 == 5) && !bit(val, 43))),
-        });
+                             .what = ASK_TLBI,
+                             .cls = (u8)k,
+                             .op = (u8)op2,
+                             .val = val,
+                             .asid = (u16)(val >> 48),
+                             /* addresses of the upper half are most often global */
+                             .has_asid = !c->has_el2 &&
+                                         (op2 == 2 || ((op2 == 1 || op2 == 5) && !bit(val, 43))),
+                         });
     return EXEC_NEXT;
 }
 
@@ -174,7 +187,11 @@ static int tlbi_el2(struct cpu *c, u32 enc, u64 val)
     if (!tlbi_el2_one(c, op, val, has_asids))
         return cpu_undef(c);
     if ((crm == 0 || crm == 3) && c->peer_count)
-        cpu_ask_peers(c, &(struct cpu_request){.what = ASK_TLBI, .cls = ASK_EL2, .op = (u8)op, .val = val, .flag = has_asids});
+        cpu_ask_peers(c, &(struct cpu_request){.what = ASK_TLBI,
+                                               .cls = ASK_EL2,
+                                               .op = (u8)op,
+                                               .val = val,
+                                               .flag = has_asids});
     return EXEC_NEXT;
 }
 

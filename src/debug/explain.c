@@ -61,7 +61,11 @@ void explain_doom(struct explain *x, struct cpu *c, enum verdict v)
         x->doomed = true;
         x->verdict = v;
         x->verdict_cpu = c->index;
-        c->exit.value = v == V_LINT ? 116 : v == V_INPUT ? 124 : v == V_STUCK ? 114 : v == V_PANIC ? 112 : 115;
+        c->exit.value = v == V_LINT    ? 116
+                        : v == V_INPUT ? 124
+                        : v == V_STUCK ? 114
+                        : v == V_PANIC ? 112
+                                       : 115;
         atomic_fetch_or(&c->attention, ATT_DOOM);
     }
     explain_unlock(x);
@@ -272,7 +276,8 @@ static void on_sysreg_write(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 n
     explain_unlock(x);
 }
 
-static void tlb_filled(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write, bool exec)
+static void tlb_filled(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh,
+                       bool write, bool exec)
 {
     if (exec && !watch_of(x, c)->checked_entry)
         lint_entry(x, c, va, pa);
@@ -293,7 +298,8 @@ static void tlb_filled(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 
         lint_tables_fill(x, c, va);
 }
 
-static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write, bool exec)
+static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write,
+                        bool exec)
 {
     explain_lock(ctx);
     tlb_filled(ctx, c, va, pa, attr, sh, write, exec);

@@ -80,7 +80,7 @@ void stuck_sample(struct explain *x, struct cpu *c)
 {
     struct cpu_watch *w = watch_of(x, c);
     if (++w->samples == TRAIL_SAMPLES && c->full_trail && !is_strict(x)) {
-        for (unsigned i = 0; i < x->cpus; i++) /* translations are shared: all or none */
+        for (unsigned i = 0; i < x->cpus; i++)        /* translations are shared: all or none */
             machine_cpu(x->m, i)->full_trail = false; /* it lives: full speed from here on */
         cpu_kick(c);
     }
@@ -101,6 +101,7 @@ void stuck_sample(struct explain *x, struct cpu *c)
         return;
     w->stuck_streak = streak + 1;
     w->stuck_samples++;
-    if (is_stuck(x, w) && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) && others_are_dead(x, c->index))
+    if (is_stuck(x, w) && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) &&
+        others_are_dead(x, c->index))
         explain_doom(x, c, x->waits_input ? V_INPUT : V_STUCK);
 }

@@ -208,7 +208,8 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     note_transfer(c, page + l->src);
     va = c->pc;
     const u8 *host = lookup(j, c, &b);
-    if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] && b->mode == l->from->mode) {
+    if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] &&
+        b->mode == l->from->mode) {
         mem_code_lock(j->mem);
         if (!l->from->is_dead) {
             if (l->to != b && !j->cfg.smp)

@@ -37,7 +37,10 @@ void jit_enter(struct cpu *c)
     jit_park(c);
 }
 
-void jit_leave(struct cpu *c) { atomic_store_explicit(&jit_cpu_of(c)->in_code, false, memory_order_release); }
+void jit_leave(struct cpu *c)
+{
+    atomic_store_explicit(&jit_cpu_of(c)->in_code, false, memory_order_release);
+}
 
 bool jit_begin_exclusive(struct cpu *c)
 {
@@ -55,7 +58,8 @@ bool jit_begin_exclusive(struct cpu *c)
             if (v != self)
                 atomic_fetch_or(&v->c->attention, ATT_CODE);
         for (struct jit_cpu *v = j->cpus; v; v = v->next)
-            for (unsigned round = 0; v != self && atomic_load_explicit(&v->in_code, memory_order_acquire); round++) {
+            for (unsigned round = 0;
+                 v != self && atomic_load_explicit(&v->in_code, memory_order_acquire); round++) {
                 serve(c);
                 os_thread_relax(round);
             }
@@ -101,7 +105,8 @@ struct jit_block *jit_make(struct cpu *c, gpa_t pa, const u32 *host, u32 mode)
     }
     mem_code_lock(j->mem);
     struct jit_block *b = jit_find(j, pa, mode);
-    bool is_mine = mem_line_is_code(c->mem, pa) && !mem_tlb_writable(c->mem, pa), has_room = b || !jit_wants_room(j);
+    bool is_mine = mem_line_is_code(c->mem, pa) && !mem_tlb_writable(c->mem, pa),
+         has_room = b || !jit_wants_room(j);
     if (!b && is_mine && has_room)
         b = jit_translate(j, c, pa, host, mode);
     mem_code_unlock(j->mem);

@@ -324,18 +324,22 @@ void mem_clear_code(struct mem *m, gpa_t page)
 bool mem_page_has_code(const struct mem *m, gpa_t gpa)
 {
     const struct mem_region *r = mem_find(m, gpa);
-    return r && r->code_lines && __atomic_load_n(&r->code_lines[(gpa - r->base) / GUEST_PAGE], __ATOMIC_RELAXED) != 0;
+    return r && r->code_lines &&
+           __atomic_load_n(&r->code_lines[(gpa - r->base) / GUEST_PAGE], __ATOMIC_RELAXED) != 0;
 }
 bool mem_line_is_code(const struct mem *m, gpa_t gpa)
 {
     const struct mem_region *r = mem_find(m, gpa);
     return r == NULL || r->code_lines == NULL ||
-           __atomic_load_n(&r->code_lines[(gpa - r->base) / GUEST_PAGE], __ATOMIC_RELAXED) >> (gpa - r->base) / 64 % 64 & 1;
+           __atomic_load_n(&r->code_lines[(gpa - r->base) / GUEST_PAGE], __ATOMIC_RELAXED) >>
+                   (gpa - r->base) / 64 % 64 &
+               1;
 }
 bool mem_tlb_writable(const struct mem *m, gpa_t gpa)
 {
     const struct mem_region *r = mem_find(m, gpa);
-    return r && r->tlb_writable && __atomic_load_n(&r->tlb_writable[(gpa - r->base) / GUEST_PAGE], __ATOMIC_SEQ_CST);
+    return r && r->tlb_writable &&
+           __atomic_load_n(&r->tlb_writable[(gpa - r->base) / GUEST_PAGE], __ATOMIC_SEQ_CST);
 }
 void mem_written(struct mem *m, gpa_t gpa, u64 len)
 {

@@ -25,7 +25,10 @@ static inline u64 ldar(const volatile u64 *p)
     __asm__ volatile("ldar %0, [%1]" : "=r"(v) : "r"(p) : "memory");
     return v;
 }
-static inline void stlr(volatile u64 *p, u64 v) { __asm__ volatile("stlr %0, [%1]" : : "r"(v), "r"(p) : "memory"); }
+static inline void stlr(volatile u64 *p, u64 v)
+{
+    __asm__ volatile("stlr %0, [%1]" : : "r"(v), "r"(p) : "memory");
+}
 static inline void dmb(void) { __asm__ volatile("dmb ish" : : : "memory"); }
 static inline u64 add64(volatile u64 *p, u64 v)
 {
@@ -46,7 +49,10 @@ static void wait_change(volatile u64 *p, u64 v)
     __asm__ volatile("clrex");
 }
 
-struct padded { volatile u64 v; u64 pad[15]; } __attribute__((aligned(128)));
+struct padded {
+    volatile u64 v;
+    u64 pad[15];
+} __attribute__((aligned(128)));
 static struct padded arrived, generation;
 static void barrier(void)
 {
@@ -72,7 +78,8 @@ static u64 hvc(u64 fn, u64 a, u64 b, u64 c)
 
 /* ---- translation ---- */
 
-static u64 l1[512] __attribute__((aligned(4096))), l2[512] __attribute__((aligned(4096))), l3[512] __attribute__((aligned(4096)));
+static u64 l1[512] __attribute__((aligned(4096))), l2[512] __attribute__((aligned(4096))),
+    l3[512] __attribute__((aligned(4096)));
 static u8 pages[4][4096] __attribute__((aligned(4096)));
 enum { NORMAL = 0 << 2, DEVICE = 1 << 2, AF = 1 << 10, INNER = 3 << 8, READ_ONLY = 1 << 7 };
 #define WINDOW 0x80000000UL ///< its pages are in l3
@@ -89,8 +96,11 @@ static void make_tables(void)
 static void mmu_on(void)
 {
     u64 sctlr;
-    __asm__ volatile("msr mair_el1, %0\n msr tcr_el1, %1\n msr ttbr0_el1, %2\n isb\n tlbi vmalle1\n dsb sy\n isb" : :
-                     "r"(0x00ffUL), "r"(25UL | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2UL << 32), "r"((u64)l1) : "memory");
+    __asm__ volatile(
+        "msr mair_el1, %0\n msr tcr_el1, %1\n msr ttbr0_el1, %2\n isb\n tlbi vmalle1\n dsb sy\n isb"
+        :
+        : "r"(0x00ffUL), "r"(25UL | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2UL << 32), "r"((u64)l1)
+        : "memory");
     __asm__ volatile("mrs %0, sctlr_el1" : "=r"(sctlr));
     __asm__ volatile("msr sctlr_el1, %0\n isb" : : "r"(sctlr | 1 | 1 << 2 | 1 << 12) : "memory");
 }
@@ -146,7 +156,9 @@ static void store_buffering(u32 cpu, int release)
 /* ---- atomics ---- */
 
 static struct padded n_xr, n_add, n_cas, n_lock, lock, n_set, n_max, n_swp, swp, sub8, sub16;
-static struct { u64 v[2]; } pair __attribute__((aligned(128)));
+static struct {
+    u64 v[2];
+} pair __attribute__((aligned(128)));
 
 static void spin_lock(volatile u64 *p)
 {
@@ -171,7 +183,10 @@ static void casp_add(void)
         a = pair.v[0];
         b = pair.v[1];
         o0 = a, o1 = b, n0 = a + 1, n1 = b + 2;
-        __asm__ volatile("caspal %0, %1, %2, %3, [%4]" : "+r"(o0), "+r"(o1) : "r"(n0), "r"(n1), "r"(&pair) : "memory");
+        __asm__ volatile("caspal %0, %1, %2, %3, [%4]"
+                         : "+r"(o0), "+r"(o1)
+                         : "r"(n0), "r"(n1), "r"(&pair)
+                         : "memory");
     } while (o0 != a || o1 != b);
 }
 
@@ -181,14 +196,20 @@ static void atomics(u32 cpu)
     u32 w, n = 3000 * scale;
     for (u32 k = 0; k < n; k++) {
         do {
-            __asm__ volatile("ldxr %0, [%2]\n add %0, %0, #1\n stxr %w1, %0, [%2]" : "=&r"(v), "=&r"(w) : "r"(&n_xr.v) : "memory");
+            __asm__ volatile("ldxr %0, [%2]\n add %0, %0, #1\n stxr %w1, %0, [%2]"
+                             : "=&r"(v), "=&r"(w)
+                             : "r"(&n_xr.v)
+                             : "memory");
         } while (w);
         __asm__ volatile("stadd %0, [%1]" : : "r"(1UL), "r"(&n_add.v) : "memory");
         __asm__ volatile("staddb %w0, [%1]" : : "r"(1), "r"((u8 *)&sub8.v + 1) : "memory");
         __asm__ volatile("ldaddh %w0, wzr, [%1]" : : "r"(1), "r"((u16 *)&sub16.v + 1) : "memory");
         for (u64 old = n_cas.v;;) {
             u64 was = old;
-            __asm__ volatile("casal %0, %1, [%2]" : "+r"(was) : "r"(old + 1), "r"(&n_cas.v) : "memory");
+            __asm__ volatile("casal %0, %1, [%2]"
+                             : "+r"(was)
+                             : "r"(old + 1), "r"(&n_cas.v)
+                             : "memory");
             if (was == old)
                 break;
             old = was;
@@ -200,7 +221,10 @@ static void atomics(u32 cpu)
         CHECK(!(v & mine), 10);
         __asm__ volatile("ldclral %1, %0, [%2]" : "=r"(v) : "r"(mine), "r"(&n_set.v) : "memory");
         CHECK(v & mine, 11);
-        __asm__ volatile("ldeoral %1, %0, [%2]" : "=r"(v) : "r"(mine << 4), "r"(&n_set.v) : "memory");
+        __asm__ volatile("ldeoral %1, %0, [%2]"
+                         : "=r"(v)
+                         : "r"(mine << 4), "r"(&n_set.v)
+                         : "memory");
         CHECK(!(v & mine << 4) == !(k & 1), 12);
         __asm__ volatile("ldumaxal %1, %0, [%2]" : "=r"(v) : "r"((u64)k), "r"(&n_max.v) : "memory");
         do { // a lock by exchange
@@ -246,7 +270,9 @@ static void gic_up(u32 cpu)
     rd[5] = 0;
     rd[(0x10000 + 0x80) / 4] = ~0u;
     rd[(0x10000 + 0x100) / 4] = 0xffff;
-    __asm__ volatile("msr icc_pmr_el1, %0\n msr icc_igrpen1_el1, %1\n isb" : : "r"(0xf0UL), "r"(1UL));
+    __asm__ volatile("msr icc_pmr_el1, %0\n msr icc_igrpen1_el1, %1\n isb"
+                     :
+                     : "r"(0xf0UL), "r"(1UL));
 }
 static void interrupts(u32 cpu)
 {
@@ -339,8 +365,11 @@ static void changed_code(u32 cpu)
     if (cpu == 0) {
         for (u64 k = 1; k <= n; k++) {
             code[k & 1 ? 0 : 16] = 0x52800000u | (u32)(k & 0xffff) << 5; // mov w0, #k
-            code[k & 1 ? 1 : 17] = 0xd65f03c0u;                         // ret
-            __asm__ volatile("dc cvau, %0\n dsb ish\n ic ivau, %0\n dsb ish\n isb" : : "r"(&code[k & 1 ? 0 : 16]) : "memory");
+            code[k & 1 ? 1 : 17] = 0xd65f03c0u;                          // ret
+            __asm__ volatile("dc cvau, %0\n dsb ish\n ic ivau, %0\n dsb ish\n isb"
+                             :
+                             : "r"(&code[k & 1 ? 0 : 16])
+                             : "memory");
             stlr(&version.v, k);
             for (volatile u32 d = 0; d < 100; d++)
                 ;
@@ -369,7 +398,8 @@ void guest_main(u64 cpu)
         make_tables();
         mmu_on();
         cpus = 1;
-        while (cpus < CPUS_MAX && hvc(0xc4000004, cpus, 0, 0) == 1) // AFFINITY_INFO: there is one, and it is off
+        while (cpus < CPUS_MAX &&
+               hvc(0xc4000004, cpus, 0, 0) == 1) // AFFINITY_INFO: there is one, and it is off
             cpus++;
         for (u64 k = 1; k < cpus; k++)
             CHECK(hvc(0xc4000003, k, (u64)second_start, k) == 0, 90);
