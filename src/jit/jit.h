@@ -96,19 +96,19 @@ enum { GUARDS_MAX = 1 << 20 }; ///< links with higher numbers are not made
 struct jit_block;
 /// A direct exit of a block.
 struct jit_link {
-    u8 *site;  ///< the rel32 to patch
-    u8 *stub;  ///< where it goes while not linked
-    u8 *miss;  ///< where it goes when the guard does not hold
+    u8 *site; ///< the rel32 to patch
+    u8 *stub; ///< where it goes while not linked
+    u8 *miss; ///< where it goes when the guard does not hold
     u8 *guard; ///< cross-page: struct jit_guard compared before jumping; NULL when each CPU has its own
     struct jit_block *from, *to;
     struct jit_link *next_in; ///< of the same target
     gpa_t target; ///< with several CPUs: where a cross-page link led first and always will; 0: nowhere yet
-    s32 delta; ///< target page minus this block's page, bytes
-    u16 off;   ///< target offset in its page
-    u16 src;   ///< of the branch in its own page
+    s32 delta;            ///< target page minus this block's page, bytes
+    u16 off;              ///< target offset in its page
+    u16 src;              ///< of the branch in its own page
     u8 *heat, *heat_jump; ///< a branch back: the way by its counter, and the jump that ends it; or NULL
-    u32 number; ///< of jit.link_of
-    bool is_cross; ///< to another page: guarded
+    u32 number;           ///< of jit.link_of
+    bool is_cross;        ///< to another page: guarded
     bool is_call;
     bool is_hot; ///< counted down: goes straight to its target
 };
