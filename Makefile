@@ -53,7 +53,7 @@ check-fresh: ## as root: a fresh Debian 12 in a chroot, a clone of HEAD, make ru
 
 BASE ?= HEAD
 format: deps-format ## formats what was changed since BASE (HEAD), and only that, by .clang-format
-	@git clang-format --quiet $(BASE); git diff --stat
+	@git clang-format --quiet --force $(BASE); git diff --stat
 
 install: build ## program, library, header and pkg-config file (DESTDIR and prefix as meson has them)
 	@meson install -C $(BUILD)

@@ -340,6 +340,53 @@ static void put_word(struct text *t, const char *word)
     put(t, "'");
 }
 
+/// "[IP:]HOST:GUEST[/udp]" as QEMU writes it: the guest's port comes after a hyphen.
+static void put_forward(struct text *d, const char *rule)
+{
+    const char *guest = strrchr(rule, ':'), *slash = strchr(rule, '/'), *host = guest;
+    while (host && host > rule && host[-1] != ':')
+        host--;
+    if (guest)
+        put(d, ",hostfwd=%s:%.*s:%.*s-:%.*s", slash ? "udp" : "tcp",
+            host > rule ? (int)(host - 1 - rule) : 0, rule, (int)(guest - host), host,
+            slash ? (int)(slash - guest - 1) : (int)strlen(guest + 1), guest + 1);
+}
+
+static void put_qemu_devices(struct text *t, const bruin_config *c)
+{
+    const char *v, *net = bruin_config_get(c, "net");
+    for (size_t i = 0; (v = bruin_config_get_at(c, "disk", i)) != NULL; i++) {
+        struct text d = {0};
+        size_t len = strlen(v);
+        bool ro = len > 3 && strcmp(v + len - 3, ",ro") == 0;
+        put(&d, "if=virtio,format=raw,file=%.*s%s", (int)(ro ? len - 3 : len), v,
+            ro ? ",readonly=on" : "");
+        put(t, " -drive");
+        put_word(t, d.p);
+        free(d.p);
+    }
+    if (bruin_config_get(c, "publish") || (net && strcmp(net, "user") == 0)) {
+        struct text d = {0};
+        put(&d, "user,id=net");
+        for (size_t i = 0; (v = bruin_config_get_at(c, "publish", i)) != NULL; i++)
+            put_forward(&d, v);
+        put(t, " -device virtio-net-device,netdev=net -netdev");
+        put_word(t, d.p);
+        free(d.p);
+    }
+    if ((v = bruin_config_get(c, "virtio-console")) != NULL) {
+        const char *path = strchr(v, ':');
+        struct text d = {0};
+        put(&d, "%s,id=hvc", strncmp(v, "unix:", 5) == 0 ? "socket" : path ? "file" : v);
+        if (path)
+            put(&d, ",path=%s%s", path + 1, strncmp(v, "unix:", 5) == 0 ? ",server=on,wait=off" : "");
+        put(t, " -device virtio-serial-device -chardev");
+        put_word(t, d.p);
+        put(t, " -device virtconsole,chardev=hvc");
+        free(d.p);
+    }
+}
+
 static void put_qemu(struct text *t, const bruin_config *c, const struct boot_job *job)
 {
     const char *v;
@@ -384,8 +431,7 @@ static void put_qemu(struct text *t, const bruin_config *c, const struct boot_jo
         put(t, " -append");
         put_word(t, job->cmdline);
     }
-    for (size_t i = 0; (v = bruin_config_get_at(c, "disk", i)) != NULL; i++)
-        put(t, " -drive if=virtio,format=raw,file=%s", v);
+    put_qemu_devices(t, c);
     put(t, "\n");
 }
 

@@ -461,6 +461,10 @@ def dry_run_names_qemu():
     for part in ('qemu-system-aarch64', '-M virt,gic-version=3', '-m 1024M', '-smp 2', '-kernel Image',
                  "-append 'console=ttyAMA0 earlycon root=/dev/vda rw'"):
         r.want(part in line, part)
+    line = Run('run', '--dry-run', 'Image', '-d', 'a b,ro', '-p', '127.0.0.1:80:8080', '-p', '5:7/udp', '--virtio-console', 'pty').out
+    for part in ("-drive 'if=virtio,format=raw,file=a b,readonly=on'", 'hostfwd=tcp:127.0.0.1:80-:8080,hostfwd=udp::5-:7',
+                 '-chardev pty,id=hvc -device virtconsole,chardev=hvc'):
+        assert part in line, f'{part}\n{line}'
 
 
 @test
