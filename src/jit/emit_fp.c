@@ -33,6 +33,12 @@ void jit_make_fp_consts(struct jit *j)
     }
     fill(k.zero, 0, 0, 0);
     k.subnormal_max2 = (1ULL << 53) - 1;
+    for (unsigned d = 0; d < 2; d++) {
+        k.below_single[d] = (1 << 29) - 1;
+        k.middle[d] = 1 << 28;
+        k.two_normals[d] = 0x3820000000000000;
+        k.infinity[d] = 0x7ff0000000000000;
+    }
     k.nzcv_lt = FLAG_N;
     k.nzcv_gt = FLAG_C;
     k.nzcv_eq = FLAG_Z | FLAG_C;
@@ -314,7 +320,10 @@ static int emit_fsqrt(struct jit *j, const struct insn *i)
 static int fused(struct jit *j, const struct insn *i, unsigned byte)
 {
     unsigned fmt = i->p;
-    if (!j->cpu.fma || !fp_flush_guard(j, i))
+    if (!j->cpu.fma)
+        return fp_fused_single(j, i, &(struct fp_fused){.addend = i->ra, .element = -1, .scalar = true,
+                                                        .minus_product = byte == 0xbd || byte == 0xbf, .minus_addend = byte == 0xbb || byte == 0xbf});
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     int d = i->rd == i->rn || i->rd == i->rm ? X2 : fp_dest(j, i);

@@ -118,20 +118,23 @@ static int fused(struct jit *j, const struct insn *i, unsigned byte, xrm m)
         x_v(b, XV_MOVQ, d, 0, xr(d));
     return vfinish(j, i, d, vcheck(j, fmt, d, true));
 }
-static int emit_fmla_v(struct jit *j, const struct insn *i)
+/// Without FMA. element: of Vm, or -1
+static int fused_in_double(struct jit *j, const struct insn *i, bool minus, int element, bool scalar)
 {
-    if (!j->cpu.fma || !fp_flush_guard(j, i))
+    return fp_fused_single(j, i, &(struct fp_fused){.addend = i->rd, .element = (s8)element, .scalar = scalar,
+                                                    .quad = !scalar && is_q(i), .minus_product = minus});
+}
+static int fused_v(struct jit *j, const struct insn *i, unsigned byte)
+{
+    if (!j->cpu.fma)
+        return fused_in_double(j, i, byte == 0xbc, -1, false);
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
-    return fused(j, i, 0xb8, vopnd(j, i, i->rm));
+    return fused(j, i, byte, vopnd(j, i, i->rm));
 }
-static int emit_fmls_v(struct jit *j, const struct insn *i)
-{
-    if (!j->cpu.fma || !fp_flush_guard(j, i))
-        return 0;
-    jit_clobber(j);
-    return fused(j, i, 0xbc, vopnd(j, i, i->rm));
-}
+static int emit_fmla_v(struct jit *j, const struct insn *i) { return fused_v(j, i, 0xb8); }
+static int emit_fmls_v(struct jit *j, const struct insn *i) { return fused_v(j, i, 0xbc); }
 
 /// See minmax in emit_fp.c.
 static int minmax(struct jit *j, const struct insn *i, unsigned byte, u32 merge)
@@ -209,7 +212,9 @@ static int emit_fmul_e(struct jit *j, const struct insn *i)
 }
 static int fused_e(struct jit *j, const struct insn *i, unsigned byte)
 {
-    if (!j->cpu.fma || !fp_flush_guard(j, i))
+    if (!j->cpu.fma)
+        return fused_in_double(j, i, byte == 0xbc, (int)i->imm, false);
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     broadcast(j, i);
@@ -223,7 +228,9 @@ static int scalar_e(struct jit *j, const struct insn *i, unsigned byte)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
-    if (!j->cpu.fma || !fp_flush_guard(j, i))
+    if (byte != 0x59 && !j->cpu.fma)
+        return fused_in_double(j, i, byte == 0xbd, (int)i->imm, true);
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
     xrm m = fp_opnd(j, i->rm);

@@ -19,9 +19,11 @@ struct fp_consts {
     u32 abs1[2][4], sign1[2][4];     ///< abs1: clears all but the lowest lane; sign1: that lane's sign
     u32 min_normal[2][4], ones[2][4];
     u32 zero[4];
-    u64 subnormal_max2; ///< below this, twice a double less one is a subnormal's
+    u64 subnormal_max2, unused; ///< below this, twice a double less one is a subnormal's
     u32 half[2][4], integral[2][4]; ///< 0.5; 2^23 and 2^52: from here on numbers are integers
     u32 below_half[2][4]; ///< the number before 0.5
+    u64 below_single[2], middle[2]; ///< of a double, what a single does not have of its fraction; half a unit of that
+    u64 two_normals[2], infinity[2]; ///< as doubles: twice the smallest normal single
     u32 nzcv_lt, nzcv_gt, nzcv_eq, nzcv_un; ///< cpu.nzcv after a comparison
 };
 #define FP_CONST(j, field) xrip((j)->fp_consts + offsetof(struct fp_consts, field))
@@ -55,6 +57,14 @@ void jit_init_fpv_more(jit_emit_fn **t);
 /// and the instruction must be left to its body; call it last.
 bool fp_flush_guard(struct jit *j, const struct insn *i);
 enum { CC_NEVER = 17 }; ///< fp_repair_begin without a jump of its own
+
+/// A fused multiply-add of singles without FMA (fma_single.c): Vd <- +-Va +- Vn * Vm. ret  0: not emitted
+struct fp_fused {
+    u8 addend;  ///< a
+    s8 element; ///< of Vm for all lanes, or -1
+    bool scalar, quad, minus_product, minus_addend;
+};
+int fp_fused_single(struct jit *j, const struct insn *i, const struct fp_fused *f);
 
 /* Scalar operands (emit_fp.c). */
 
