@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What holds for every source file, whoever wrote it: no tabs outside assembly, no blanks at line ends, a newline
 at the end, no line beyond LINE_MAX (rows of tables may be longer). And the lines that clang-format would change do
-not become more: format_known.txt has their number for each file that is older than this rule, or laid out by hand
-as a table. `make format` formats changed lines.
+not become many more: format_known.txt has their number for each file that is older than this rule, or laid out by
+hand as a table; a tenth of a file is let pass, for new tables. `make format` formats changed lines.
 
 usage: check_format.py TOP [--write]     --write: writes format_known.txt anew
 """
@@ -19,6 +19,7 @@ FOLDERS = ('src', 'include', 'tests', 'guest', 'tools', 'examples', 'bench')
 KNOWN = 'tests/format_known.txt'
 VERSION = 14  # Debian 12's; others differ in details
 SHOWN = 12
+ROOM = 8  # lines
 
 
 def findings(path):
@@ -43,10 +44,14 @@ def sources(top):
                     yield os.path.join(where, name)
 
 
+def lines_of(path):
+    with open(path, encoding='utf-8') as f:
+        return f.read().split('\n')
+
+
 def misformatted(path):
     """The lines that clang-format would change, as (number, text)."""
-    with open(path, encoding='utf-8') as f:
-        before = f.read().split('\n')
+    before = lines_of(path)
     after = subprocess.run(['clang-format', '--style=file', path], stdout=subprocess.PIPE, check=True).stdout.decode().split('\n')
     return [(n + 1, before[n]) for tag, lo, hi, _, _ in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
             if tag != 'equal' for n in range(lo, max(hi, lo + 1))]
@@ -71,7 +76,7 @@ def more_misformatted(top, paths, write):
         for path, lines in zip(paths, pool.map(misformatted, paths)):
             name = os.path.relpath(path, top)
             counts[name] = len(lines)
-            if len(lines) > known.get(name, 0) and not write:
+            if len(lines) > known.get(name, 0) + max(ROOM, len(lines_of(path)) // 10) and not write:
                 bad += 1
                 print(f'{name}: clang-format would change {len(lines)} lines, known are {known.get(name, 0)} (make format). All of them:')
                 print(*[f'  {n}: {text}' for n, text in lines[:SHOWN]], *['  ...'] * (len(lines) > SHOWN), sep='\n')
