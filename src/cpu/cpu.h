@@ -223,6 +223,8 @@ struct cpu_engine_opts {
     void *name_ctx;
 };
 
+/// TRAIL_ENDING: code that is translated from now on does not; what there is goes on.
+enum trail_mode { TRAIL_SPARSE, TRAIL_FULL, TRAIL_ENDING };
 /// Last control transfers, newest at (head - 1) & (TRAIL_LEN - 1). from = TRAIL_MARK: a block of translated code began at
 /// `to`; how it was reached is found out when someone asks (debug/trail.c).
 enum { TRAIL_LEN = 64, TRAIL_MARK = 1 };
@@ -352,7 +354,7 @@ struct cpu {
     struct cpu_hooks hooks;
     struct cpu_exit exit;
     struct trail trail;
-    bool full_trail; ///< translated code writes every block it runs into the trail
+    u8 full_trail; ///< enum trail_mode: translated code writes every block it runs into the trail
     u32 index; ///< vCPU number
     /// All CPUs of the machine, this one too, for what must reach each (peers.c). NULL: alone.
     struct cpu *const *peers;

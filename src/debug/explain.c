@@ -510,7 +510,7 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     x->console[0] = 0;
     find_stack(x);
     for (unsigned i = 0; i < x->cpus; i++)
-        machine_cpu(x->m, i)->full_trail = !x->is_linux || is_strict(x);
+        machine_cpu(x->m, i)->full_trail = TRAIL_FULL; /* until stuck_sample says otherwise */
 }
 
 void explain_console(struct explain *x, const u8 *data, size_t len)

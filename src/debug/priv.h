@@ -238,6 +238,8 @@ const struct hot_block *hot_top(struct explain *x, unsigned *count, u64 *total);
 /* ---- trail.c ---- */
 /// Turns the marks that translated code left in a trail into transfers.
 void trail_resolve(struct cpu *c, struct trail *t);
+/// Whether control could go from one address to another without a transfer: false when some are missing between.
+bool trail_is_straight(struct explain *x, struct cpu *c, u64 from, u64 to);
 
 /* ---- prove.c ---- */
 

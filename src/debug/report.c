@@ -93,9 +93,10 @@ static void put_where(struct out *o, unsigned cpu, u64 pc, u64 lr, u64 sp)
 }
 
 /// Newest first; runs of the same transfer become one with a count, and so do pairs.
-static void put_trail(struct out *o, const struct trail *t, bool skip_first)
+static void put_trail(struct out *o, unsigned cpu, const struct trail *t, bool skip_first)
 {
-    char a[120], b[120];
+    struct cpu *c = machine_cpu(o->x->m, cpu);
+    char a[120], b[120], times[32];
     unsigned shown = 0, n = t->head < SHOWN_MAX ? t->head : SHOWN_MAX;
     cJSON *all = cJSON_AddArrayToObject(o->root, "from");
     for (unsigned k = skip_first ? 1 : 0; k < n;) {
@@ -108,19 +109,23 @@ static void put_trail(struct out *o, const struct trail *t, bool skip_first)
             count++;
         }
         k += count;
+        u64 before = k < t->head && k < TRAIL_LEN ? t->e[(t->head - 1 - k) & (TRAIL_LEN - 1)].to : 0;
+        bool gap = before && !trail_is_straight(o->x, c, before, from);
         name_full(o->x, from, a, sizeof a);
         name_full(o->x, to, b, sizeof b);
         cJSON *e = cJSON_CreateObject();
         add_hex(e, "from", from);
         add_hex(e, "to", to);
         cJSON_AddNumberToObject(e, "times", count);
+        if (gap)
+            cJSON_AddBoolToObject(e, "gap_before", true);
         cJSON_AddItemToArray(all, e);
         if (shown++ >= TRAIL_SHOWN)
             continue;
+        times[0] = 0;
         if (count > 1)
-            line(o, shown == 1 ? "from" : "", "%s -> %s (%u times)", a, b, count);
-        else
-            line(o, shown == 1 ? "from" : "", "%s -> %s", a, b);
+            snprintf(times, sizeof times, " (%u times)", count);
+        line(o, shown == 1 ? "from" : "", "%s -> %s%s%s", a, b, times, gap ? ", after others that were not kept" : "");
     }
 }
 
@@ -332,7 +337,7 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
         put_what(o, f);
         o->in_el2 = false;
         put_where(o, f->cpu, f->pc, f->x[30], f->sp);
-        put_trail(o, &f->trail, true);
+        put_trail(o, f->cpu, &f->trail, true);
         put_callers(o, machine_cpu(x->m, f->cpu), f->x[29], f->sp);
         o->in_el2 = f->el == 2;
         put_walk(o, f);
@@ -343,7 +348,7 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
         if (c->el)
             put_callers(o, c, c->x[29], c->x[REG_SP]);
         if (x->verdict != V_PANIC) {
-            put_trail(o, &watch_of(x, c)->trail, false);
+            put_trail(o, c->index, &watch_of(x, c)->trail, false);
             put_registers(o, c->index, NULL);
             put_cpus(o);
         }

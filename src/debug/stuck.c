@@ -4,7 +4,8 @@
 #include "debug/priv.h"
 
 enum { STUCK_SAMPLES = 2, STUCK_SAMPLES_SMP = 6, INPUT_SAMPLES = 5 };
-enum { TRAIL_SAMPLES = 30 }; ///< how long every block is written down: 3 s of a CPU's time
+/// How long every block is written down: 3 s of a CPU's time, of Linux the first tenth of a second.
+enum { TRAIL_SAMPLES = 30, TRAIL_SAMPLES_LINUX = 1 };
 
 /// Something besides the vCPUs could write to RAM: a virtio device that was ever touched.
 static bool has_dma(struct explain *x)
@@ -79,9 +80,9 @@ static bool is_endless(struct explain *x, struct cpu *c, struct cpu_watch *w)
 void stuck_sample(struct explain *x, struct cpu *c)
 {
     struct cpu_watch *w = watch_of(x, c);
-    if (++w->samples == TRAIL_SAMPLES && c->full_trail && !is_strict(x)) {
-        for (unsigned i = 0; i < x->cpus; i++)        /* translations are shared: all or none */
-            machine_cpu(x->m, i)->full_trail = false; /* it lives: full speed from here on */
+    if (++w->samples >= (x->is_linux ? TRAIL_SAMPLES_LINUX : TRAIL_SAMPLES) && c->full_trail == TRAIL_FULL && !is_strict(x)) {
+        for (unsigned i = 0; i < x->cpus; i++) /* translations are shared: all or none; it lives: full speed from here on */
+            machine_cpu(x->m, i)->full_trail = x->is_linux ? TRAIL_ENDING : TRAIL_SPARSE;
         cpu_kick(c);
     }
     unsigned streak = w->stuck_streak;

@@ -78,6 +78,24 @@ static bool find_path(struct cpu *c, u64 start, u64 end, struct path *out)
     return false;
 }
 
+bool trail_is_straight(struct explain *x, struct cpu *c, u64 from, u64 to)
+{
+    enum { BYTES_MAX = 16384 };
+    struct insn i;
+    u32 word;
+    if (to - from > BYTES_MAX)
+        return false;
+    for (u64 pc = from; pc < to; pc += 4) {
+        if (!image_read(x, c, pc, &word, sizeof word))
+            return true;
+        insn_decode(word, &i);
+        bool conditional = i.op == OP_Bcond || i.op == OP_CBZ || i.op == OP_CBNZ || i.op == OP_TBZ || i.op == OP_TBNZ;
+        if (((i.flags & BR) && !conditional) || i.op == OP_ERET)
+            return false;
+    }
+    return true;
+}
+
 static void put(struct trail *t, u64 from, u64 to)
 {
     unsigned h = t->head++ & (TRAIL_LEN - 1);

@@ -306,11 +306,12 @@ void jit_run(struct cpu *c)
 {
     struct jit *j = jit_of(c);
     jit_enter(c);
-    if (UNLIKELY(j->cfg.trail != c->full_trail)) {
+    if (UNLIKELY(j->cfg.trail != (c->full_trail == TRAIL_FULL))) {
         while (!jit_begin_exclusive(c))
             ;
-        jit_flush(j);
-        j->cfg.trail = c->full_trail;
+        if (c->full_trail != TRAIL_ENDING)
+            jit_flush(j);
+        j->cfg.trail = c->full_trail == TRAIL_FULL;
         jit_end_exclusive(c);
     }
     struct jit_block *b;
