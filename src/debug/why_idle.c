@@ -356,8 +356,29 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
                  "the program is finished, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0).", c->has_el2 ? "smc" : "hvc");
 }
 
+/// All sleep: the one to tell of is the one whose firmware call was refused, else one with a timer, else the first.
+static void choose_sleeper(struct explain *x)
+{
+    struct chain k;
+    unsigned best = x->verdict_cpu, rank = 0;
+    for (unsigned i = x->cpus; i-- > 0;) {
+        struct cpu *c = machine_cpu(x->m, i);
+        if (!machine_cpu_is_on(x->m, i))
+            continue;
+        read_chain(x, c, &k);
+        unsigned r = watch_of(x, c)->psci.failed ? 3 : (k.v_ctl | k.p_ctl | k.hp_ctl | k.hv_ctl) & 1 ? 2 : 1;
+        if (r >= rank) {
+            rank = r;
+            best = i;
+        }
+    }
+    x->verdict_cpu = best;
+}
+
 void why_idle(struct explain *x, struct why *out)
 {
+    if (x->verdict == V_DEADLOCK)
+        choose_sleeper(x);
     struct cpu *c = machine_cpu(x->m, x->verdict_cpu);
     char at[96];
     name_full(x, x->verdict == V_DEADLOCK ? c->pc - 4 : c->pc, at, sizeof at);
