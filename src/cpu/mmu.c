@@ -19,6 +19,9 @@ static inline bool must_wait(struct cpu *c)
     return true;
 }
 
+/// Lines of the page that hold code, as other CPUs may be marking them now.
+static u64 code_in(const struct mem_region *r, u64 page) { return __atomic_load_n(&r->code_lines[page], __ATOMIC_RELAXED); }
+
 /// ret  false: another CPU just found code in the page
 static bool fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x,
                        struct mem_region *r)
@@ -191,7 +194,7 @@ bool mmu_fill(struct cpu *c, gva_t va, bool write)
     }
     struct mem_region *r = mem_find(c->mem, x.pa);
     u64 page = r ? (x.pa - r->base) / GUEST_PAGE : 0;
-    if (r == NULL || r->kind != MEM_RAM || r->code_lines[page] || r->stale_lines[page])
+    if (r == NULL || r->kind != MEM_RAM || code_in(r, page) || r->stale_lines[page])
         return false;
     announce_store(c, r, x.pa);
     bool ok = fill_write(c, c->ctx, va, &x, r);
@@ -294,7 +297,7 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
     if (LIKELY(r != NULL && r->kind == MEM_RAM)) {
         u8 *host = r->host + (x.pa - r->base);
         announce_store(c, r, x.pa);
-        if (r->code_lines[(x.pa - r->base) / GUEST_PAGE]) {
+        if (code_in(r, (x.pa - r->base) / GUEST_PAGE)) {
             if (c->hooks.code_store)
                 c->hooks.code_store(c->hooks.ctx, c, va, x.pa, size);
             store_host(host, size, v);
@@ -393,7 +396,7 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
     u8 *host = r->host + (x.pa - r->base);
     if (write)
         announce_store(c, r, x.pa);
-    if ((!x.device || !(c->mode & MODE_MMU)) && !r->code_lines[(x.pa - r->base) / GUEST_PAGE]) {
+    if ((!x.device || !(c->mode & MODE_MMU)) && !code_in(r, (x.pa - r->base) / GUEST_PAGE)) {
         if (write)
             fill_write(c, c->ctx, va, &x, r);
         else
@@ -410,7 +413,7 @@ void mmu_rmw_done(struct cpu *c, void *host, unsigned size_log2)
         const struct mem_region *r = &c->mem->region[k];
         if (r->code_lines && (u8 *)host >= r->host && (u8 *)host < r->host + r->size) {
             u64 off = (u64)((u8 *)host - r->host);
-            if (UNLIKELY(r->code_lines[off / GUEST_PAGE]))
+            if (UNLIKELY(code_in(r, off / GUEST_PAGE)))
                 mem_written(c->mem, r->base + off, 1u << size_log2);
             return;
         }
