@@ -29,7 +29,11 @@ GUEST = '''
     power_off
 wait:
     mov     x1, #UART           // input that never comes
-1:  ldr     w0, [x1, #0x18]
+1:
+#ifdef TIMED
+    mrs     x2, cntvct_el0      // and looks at the time: it may have a reason to end
+#endif
+    ldr     w0, [x1, #0x18]
     tbnz    w0, #4, 1b
     power_off
 '''
@@ -45,11 +49,12 @@ def check(name, ok, why):
 def main():
     bruin, engine = sys.argv[1:3]
     with tempfile.TemporaryDirectory() as work:
-        source, good, sleepy = work + '/guest.S', work + '/good.elf', work + '/sleepy.elf'
+        source, good, sleepy, deaf = work + '/guest.S', work + '/good.elf', work + '/sleepy.elf', work + '/deaf.elf'
         with open(source, 'w', encoding='ascii') as f:
             f.write(GUEST)
         diag.build(source, 'good', {}, good)
-        diag.build(source, 'bad', {'cflags': '-DSLEEPY'}, sleepy)
+        diag.build(source, 'bad', {'cflags': '-DSLEEPY;-DTIMED'}, sleepy)
+        diag.build(source, 'bad', {'cflags': '-DSLEEPY'}, deaf)
 
         def test(elf, *options):
             p = subprocess.run([bruin, 'test', '--accel', engine, *options, elf], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -62,6 +67,8 @@ def main():
         check('--expect not seen: 117', rc == 117 and 'never printed' in err, f'{rc} {err}')
         rc, out, err = test(good, '--expect', 'never', '--fail', 'all')
         check('--fail seen: 117', rc == 117 and '--fail "all"' in err, f'{rc} {err}')
+        rc, out, err = test(deaf, '--timeout', '30s')
+        check('input that never comes: 124 at once', rc == 124 and "the host's input has ended" in err, f'{rc} {err}')
         junit, report = work + '/junit.xml', work + '/report.json'
         rc, out, err = test(sleepy, '--timeout', '2s', '--junit', junit, f'--json={report}')
         check('--timeout: 124', rc == 124, f'{rc} {err}')
