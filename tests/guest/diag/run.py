@@ -44,7 +44,7 @@ def spent(before):
     """Seconds since: of the host's clock, but no more than what was used when the host is busy elsewhere."""
     now = os.times()
     wall, used = now.elapsed - before.elapsed, now.children_user + now.children_system - before.children_user - before.children_system
-    return min(wall, max(used * 2, 0.0)) if os.getloadavg()[0] > os.cpu_count() else wall
+    return min(wall, max(used * 1.25, 0.0)) if os.getloadavg()[0] > os.cpu_count() else wall
 
 
 def run(bruin, engine, elf, want, report):
