@@ -26,9 +26,9 @@ fi
 
 net=virtio_mmio,virtio_net,virtio_console
 for source in "$here/mk-initramfs" "$here/guests/init" "$here/guests/lease" "$here/fetch-guest.sh"; do
-    [ "$BRUIN_CACHE/initramfs.cpio.gz" -nt "$source" ] || rm -f "$BRUIN_CACHE/initramfs.cpio.gz"
+    [ "$BRUIN_CACHE/initramfs.cpio.gz" -nt "$source" ] || stale=1 # kept until the new one is there: others may be booting it
 done
-[ -s "$BRUIN_CACHE/initramfs.cpio.gz" ] ||
+[ -z "${stale-}" ] ||
     "$here/mk-initramfs" --busybox "$BRUIN_CACHE/busybox" --init "$here/guests/init" \
         --add "$here/guests/lease=bin/lease" --also "$BRUIN_CACHE/kernel" $net --also "$BRUIN_CACHE/kernel-cloud" $net \
         -o "$BRUIN_CACHE/initramfs.cpio.gz"
