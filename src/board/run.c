@@ -290,6 +290,13 @@ static bool others_wait(const struct machine *m, const struct vcpu *v)
     return false;
 }
 
+/// The run ended before its budget, by a kick at a moment of the host's: no turn may end so.
+static bool was_disturbed(struct machine *m, const struct vcpu *v)
+{
+    return v->cpu->exit.kind == EXIT_KICK && v->cpu->icount < v->cpu->budget && !atomic_load(&m->stop_requested) &&
+           !atomic_load(&m->is_ending);
+}
+
 static void take_turn(struct machine *m, struct vcpu *v)
 {
     m->current = v->cpu->index;
@@ -307,10 +314,12 @@ static void take_turn(struct machine *m, struct vcpu *v)
     } else if (m->cfg.cpus > 1) {
         atomic_store(&m->turn_ends_ns, ~0ULL);
     }
-    v->cpu->exit = (struct cpu_exit){0};
     if (UNLIKELY(m->first_run_ns == 0))
         m->first_run_ns = os_now_ns();
-    m->accel->run(v->cpu);
+    do {
+        v->cpu->exit = (struct cpu_exit){0};
+        m->accel->run(v->cpu);
+    } while (m->cfg.deterministic && was_disturbed(m, v));
     run_serve_exit(v);
     if (m->cfg.cpus > 1)
         pass_events(m, v);

@@ -469,7 +469,8 @@ bool jit_is_decided(const struct jit *j, gpa_t pa);
 bool jit_is_taken(const struct jit *j, gpa_t pa);
 void jit_hot_init(struct jit *j);
 /// Code that ran less often than cfg.warm says (warm.c). jit_run_cold runs what is at cpu.pc in bodies until it comes to
-/// warm code. READY: cpu.pc is there already; MOVED: look again; EXIT: cpu.exit is set.
+/// warm code. READY: cpu.pc is there already; MOVED: look again; EXIT: cpu.exit is set. While instructions are
+/// counted there is no cold code: a sample's exit at a moment of the host's would change what counts as such.
 enum jit_warmth { WARM_READY, WARM_MOVED, WARM_EXIT };
 void jit_warm_init(struct jit *j);
 enum jit_warmth jit_run_cold(struct jit *j, struct cpu *c);

@@ -63,22 +63,25 @@ static void settle_drops(struct cpu *c)
     c->tlb_dropped = 0;
 }
 
-/// Where to go on for c->pc. out: wanted is the block, not only its code; may be NULL.
-static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out)
+/// Where to go on for c->pc. out: wanted is the block, not only its code; may be NULL. at_check: where the code
+/// itself would look at attention and budget. While instructions are counted only such places look at them: which
+/// of the others come here depends on what is in the cache, and so on the host.
+static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out, bool at_check)
 {
     jit_cpu_of(c)->st_lookups++;
+    at_check |= !j->cfg.count;
     for (;;) {
         if (UNLIKELY(j->cfg.check) && stops(j, c)) {
             c->jit[JW_RESET] = 1;
             return leave(j);
         }
-        if (has_attention(c) && !j->cfg.check) {
+        if (at_check && has_attention(c) && !j->cfg.check) {
             c->jit[JW_RESET] = 1;
             jit_park(c);
             if (!cpu_serve_attention(c))
                 return leave(j);
         }
-        if (UNLIKELY(c->icount >= c->budget)) {
+        if (at_check && UNLIKELY(c->icount >= c->budget)) {
             c->exit.kind = EXIT_KICK;
             return leave(j);
         }
@@ -118,7 +121,7 @@ const u8 *jit_c_lookup(struct cpu *c)
     if (c->jit[JW_FROM])
         cpu_trail(c, c->jit_page + c->jit[JW_FROM] - 1, c->pc);
     c->jit[JW_FROM] = 0;
-    return lookup(jit_of(c), c, NULL);
+    return lookup(jit_of(c), c, NULL, false);
 }
 
 const u8 *jit_c_after(struct cpu *c, int status)
@@ -126,7 +129,7 @@ const u8 *jit_c_after(struct cpu *c, int status)
     jit_cpu_of(c)->st_after++;
     if (status == EXEC_EXIT)
         return leave(jit_of(c));
-    return lookup(jit_of(c), c, NULL);
+    return lookup(jit_of(c), c, NULL, true);
 }
 
 /// Stress: a check pretended to find something. ret  true when translated code is to be left
@@ -148,14 +151,14 @@ const u8 *jit_c_attention(struct cpu *c)
     jit_cpu_of(c)->st_attention++;
     if (UNLIKELY(forced(jit_of(c), c)))
         return leave(jit_of(c));
-    return lookup(jit_of(c), c, NULL);
+    return lookup(jit_of(c), c, NULL, true);
 }
 
 /// The jump cache may still name the dead block: look further.
 const u8 *jit_c_dead(struct cpu *c)
 {
     struct jit_block *b;
-    return lookup(jit_of(c), c, &b);
+    return lookup(jit_of(c), c, &b, false);
 }
 
 /// A link is followed for the first time, from `from` to cpu.pc: a transfer, unless the block only ended there.
@@ -177,13 +180,13 @@ const u8 *jit_c_link(struct cpu *c, u32 number)
     if (!b) {
         const u32 *host = mem_host(c->mem, pa, 4);
         if (!jit_is_warm(j, pa))
-            return lookup(j, c, NULL);
+            return lookup(j, c, NULL, false);
         if (UNLIKELY(j->cfg.check) && jit_stops_here(c, host))
             return leave(j);
         b = jit_make(c, pa, host, c->mode);
     }
     if (UNLIKELY(!b))
-        return lookup(j, c, NULL);
+        return lookup(j, c, NULL, false);
     if (removals == j->removals) {
         mem_code_lock(j->mem);
         if (!l->from->is_dead)
@@ -207,7 +210,7 @@ const u8 *jit_c_cross(struct cpu *c, u32 number)
     jit_cpu_of(c)->st_cross_calls++;
     note_transfer(c, page + l->src);
     va = c->pc;
-    const u8 *host = lookup(j, c, &b);
+    const u8 *host = lookup(j, c, &b, false);
     if (b && removals == j->removals && c->pc == va && gen == c->jit[JW_GEN] &&
         b->mode == l->from->mode) {
         mem_code_lock(j->mem);
@@ -299,6 +302,7 @@ void jit_set_counting(struct cpu *c, bool on)
         return;
     jit_flush_exclusive(c);
     j->cfg.count = on;
+    jit_warm_init(j);
     c->jit[JW_PENDING] = 0;
 }
 
@@ -316,7 +320,7 @@ void jit_run(struct cpu *c)
     }
     struct jit_block *b;
     jit_cpu_of(c)->outside = true;
-    const u8 *host = lookup(j, c, &b);
+    const u8 *host = lookup(j, c, &b, true);
     jit_cpu_of(c)->outside = false;
     if (host == leave(j)) {
         jit_leave(c);

@@ -20,8 +20,8 @@ struct jit_warm {
 
 void jit_warm_init(struct jit *j)
 {
-    if (j->cfg.warm)
-        j->warm = xcalloc(WARM_PAGES, sizeof *j->warm);
+    free(j->warm);
+    j->warm = j->cfg.warm && (!j->cfg.count || j->cfg.check) ? xcalloc(WARM_PAGES, sizeof *j->warm) : NULL;
 }
 
 /// A page that takes the place of another counts as warm, so that two that fight for a place are
