@@ -69,7 +69,7 @@ static void settle_drops(struct cpu *c)
 static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out, bool at_check)
 {
     jit_cpu_of(c)->st_lookups++;
-    at_check |= !j->cfg.count;
+    at_check |= !j->cfg.count || j->cfg.check;
     for (;;) {
         if (UNLIKELY(j->cfg.check) && stops(j, c)) {
             c->jit[JW_RESET] = 1;
