@@ -70,7 +70,7 @@ static const u8 *lookup(struct jit *j, struct cpu *c, struct jit_block **out, bo
 {
     jit_cpu_of(c)->st_lookups++;
     at_check |= !j->cfg.count || j->cfg.check;
-    for (;;) {
+    for (u64 taken = c->exceptions;; at_check |= c->exceptions != taken) {
         if (UNLIKELY(j->cfg.check) && stops(j, c)) {
             c->jit[JW_RESET] = 1;
             return leave(j);
