@@ -123,7 +123,7 @@ struct mmuctx {
 /// The rule of what may be dropped when: entries and slots may be dropped, replaced or emptied, and
 /// cpu.ctx may change, in any slow path: in hooks, in devices, below cpu_ld and cpu_st. Translated code
 /// relies on a check within one instruction, and within a block for the accesses around one base, whose
-/// addend it keeps (jit/emit_mem.c). So whoever takes a translation away (as opposed to replacing an
+/// addend it keeps (jit/access.c). So whoever takes a translation away (as opposed to replacing an
 /// entry by another one, which leaves what was copied from it true) sets cpu.tlb_dropped, and every way
 /// from C back into the middle of a block tests it: the block is left after the instruction. C code uses
 /// an entry at once or looks it up again. Only the thread that runs the CPU may do any of this, or

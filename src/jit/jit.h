@@ -278,7 +278,7 @@ struct jit {
     u8 fz_count;
     bool fz_zero;    ///< the check of its result also finds zeros
     u8 vclass[32]; ///< bytes of each V register the block uses: 4, 8 (with zeros above) or 16
-    u32 slot_next[2][SLOT_CLASSES]; ///< slots dealt so far, by direction and class (emit_mem.c)
+    u32 slot_next[2][SLOT_CLASSES]; ///< slots dealt so far, by direction and class (access.c)
     struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];
     unsigned pending_n;
 
@@ -390,7 +390,7 @@ void jit_flags_save_in(struct jit *j, struct xbuf *b);
 /// Puts all guest flags into EFLAGS with CF = C (FL_ADD) or CF = !C (FL_SUB). May clobber rax.
 void jit_flags_to_host(struct jit *j, enum jit_flags kind);
 
-/* ---- memory (emit_mem.c) ---- */
+/* ---- memory (access.c) ---- */
 
 /// Checks the access of `size` bytes at a (any alignment unless mode or `align` demands it) and
 /// returns the host memory operand of its first byte. The operand uses rcx and a.base: rax and rdx
