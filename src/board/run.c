@@ -466,9 +466,26 @@ static void idle_deterministic(struct machine *m)
         m->det_skip_ns += d - now;
 }
 
+/// Those in WFE whose exclusive monitor saw a store, which pass_events may have kept asleep. ret  there is one
+static bool wake_noticing(struct machine *m)
+{
+    bool any = false;
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        struct vcpu *v = &m->vcpu[i];
+        if (!threads_will_notice(v))
+            continue;
+        v->cpu->excl_va = EXCL_NONE; /* one event, not one for ever */
+        v->state = VCPU_RUN;
+        any = true;
+    }
+    return any;
+}
+
 static void idle(struct machine *m)
 {
     m->wfe_streak = 0;
+    if (m->cfg.cpus > 1 && wake_noticing(m))
+        return;
     if (m->cfg.serial)
         chr_flush(m->cfg.serial);
     if (m->cfg.detect_deadlock && run_is_deadlocked(m)) {
