@@ -216,6 +216,12 @@ void simd_qc_if(struct jit *j, const struct insn *i, int x)
     simd_qc_any(j, x);
 }
 
+int simd_finish_qc(struct jit *j, const struct insn *i, int x, int bad)
+{
+    simd_qc_if(j, i, bad);
+    return simd_finish(j, i, x);
+}
+
 void jit_init_simd(jit_emit_fn **t)
 {
     simd_init_same(t);
@@ -226,6 +232,7 @@ void jit_init_simd(jit_emit_fn **t)
     simd_init_diff(t);
     simd_init_perm(t);
     simd_init_sat(t);
+    simd_init_mulh(t);
     simd_init_crypto(t);
     simd_init_mem(t);
 }
