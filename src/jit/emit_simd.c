@@ -51,6 +51,8 @@ static const u64 constants[SK_COUNT][2] = {
     [SK_SHA1_K0] = TWICE(0x5a8279995a827999),
     [SK_SHA1_K1] = TWICE(0x6ed9eba16ed9eba1),
     [SK_SHA1_K2] = TWICE(0x8f1bbcdc8f1bbcdc),
+    [SK_POWERS_B] = TWICE(0x8040201008040201),
+    [SK_POWERS_H] = {0x8040201008040201, 0},
 };
 
 void jit_simd_constants(struct jit *j)

@@ -20,6 +20,7 @@ enum simd_const {
     SK_REV64_B, SK_REV64_H, SK_REV32_B, SK_REV32_H, SK_REV16_B, SK_REV64_S,
     SK_EVEN_B, SK_EVEN_H, SK_ODD_B, SK_ODD_H,         ///< pshufb: to the low half, zero above
     SK_SHA1_K0, SK_SHA1_K1, SK_SHA1_K2,
+    SK_POWERS_B, SK_POWERS_H,                         ///< of two: bytes 1..80 twice; once, zeros above
     SK_COUNT
 };
 
@@ -96,6 +97,8 @@ void simd_fix_min(struct jit *j, unsigned lg);
 void simd_add_signed(struct jit *j, unsigned lg, bool subtract, int n, int m);
 /// SSHL and USHL where the host has counts for every lane (emit_simd_vshift.c).
 int simd_shift_by_register(struct jit *j, const struct insn *i);
+/// All shifts by register with what every host has (emit_simd_rshift.c).
+int simd_shift_by_register_plain(struct jit *j, const struct insn *i, bool round, bool saturate);
 
 void simd_init_same(jit_emit_fn **t);
 void simd_init_vshift(jit_emit_fn **t);
