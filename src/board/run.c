@@ -84,6 +84,7 @@ void run_cpu_timer_fired(void *ctx)
     atomic_store(&m->armed_ns, ~0ULL); /* before deadlines are read: see arm_host_timer */
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         u64 d = atomic_load(&m->vcpu[i].deadline_ns);
+        cpu_clock_forget(m->vcpu[i].cpu);
         if (d <= now) {
             atomic_fetch_or(&m->vcpu[i].cpu->attention, ATT_TIMER);
             other |= i != atomic_load(&m->current) && !atomic_load(&m->on_threads);

@@ -55,8 +55,6 @@ enum {
     JW_HOST_MXCSR,
     JW_TMP,       ///< scratch of thunks
     JW_TMP2,
-    JW_CNT_BASE, ///< host counter arithmetic for CNTVCT
-    JW_CNT_MUL,
     JW_SLOW_MEM, ///< slow-path counts, for --stats
     JW_SLOW_EXEC,
     JW_HASH_MISS,
