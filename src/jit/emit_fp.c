@@ -589,4 +589,5 @@ void jit_init_fp(jit_emit_fn **t)
     jit_init_fpv_int(t);
     jit_init_fpv_conv(t);
     jit_init_fpv_more(t);
+    jit_init_fp_est(t);
 }

@@ -201,6 +201,7 @@ struct jit {
     u64 roomy_at;  ///< st_blocks when room was made last
     _Atomic bool exclusive; ///< a CPU waits for, or has, the cache for itself (smp.c)
     u8 *fp_consts; ///< struct fp_consts (fp.h)
+    u8 *fp_estimates; ///< struct fp_estimates
     struct x_features cpu;
     struct jit_config cfg;
     struct mem *mem;
@@ -340,6 +341,7 @@ void jit_vflush(struct jit *j, u32 mask);
 
 /// Puts the constants of FP emitters into the code cache; part of making the thunks.
 void jit_make_fp_consts(struct jit *j);
+void jit_make_fp_estimates(struct jit *j);
 /// Computes vclass for the decoded block.
 void jit_vclasses(struct jit *j);
 /// Loads V register n into xmm x, as much of it as vclass says.
