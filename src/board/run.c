@@ -384,7 +384,8 @@ bool machine_cpu_is_on(struct machine *m, unsigned index)
 
 const char *machine_cpu_state(struct machine *m, unsigned index)
 {
-    switch (m->vcpu[index].state) {
+    enum vcpu_state state = m->vcpu[index].state;
+    switch (state) {
     case VCPU_OFF: return "off";
     case VCPU_WFI: return "in WFI";
     case VCPU_WFE: return "in WFE";

@@ -26,7 +26,8 @@ bool threads_wanted(const struct machine *m)
 
 static bool would_run(struct vcpu *v)
 {
-    switch (v->state) {
+    enum vcpu_state state = v->state;
+    switch (state) {
     case VCPU_OFF: return false;
     case VCPU_RUN: return true;
     case VCPU_WFE: return cpu_irq_wire(v->cpu) || atomic_load(&v->cpu->event);
