@@ -14,6 +14,18 @@ static void say(void *ctx, const char *id, const char *msg)
         vm->message(vm->message_ctx, id, msg);
 }
 
+/// The user's device tree against the board's own.
+static void lint_dtb(bruin_vm *vm, const struct boot_job *job)
+{
+    struct machine_chosen chosen = {.bootargs = ""};
+    struct err e;
+    u64 size;
+    u8 *own = xcalloc(1, BOOT_DTB_MAX);
+    if (!vm->mc.bare && machine_fdt(vm->machine, &chosen, own, BOOT_DTB_MAX, &size, &e))
+        dtb_lint(job->dtb.data, own, job->dtb.name, vm->mc.ram_base, vm->mc.ram_size, say, vm);
+    free(own);
+}
+
 static void lint(bruin_vm *vm, const struct boot_job *job)
 {
     struct boot_lint_in in = {.req = &job->req, .plan = &job->plan, .cmdline = job->cmdline,
@@ -25,6 +37,8 @@ static void lint(bruin_vm *vm, const struct boot_job *job)
     sysreg_get(machine_cpu(vm->machine, 0), "ID_AA64MMFR0_EL1", &mmfr0);
     in.mmfr0 = mmfr0;
     boot_lint(&in, say, vm);
+    if (job->dtb.len)
+        lint_dtb(vm, job);
 }
 
 /// The board's device tree, or the user's with /chosen brought up to date.

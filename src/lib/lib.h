@@ -54,6 +54,9 @@ void boot_job_free(struct boot_job *job);
 /// "Image 6.1.0 (gzip 9.2 -> 33.4 MB)".
 void boot_job_describe(const struct boot_job *job, char *text, size_t size);
 
+/// Tells where a device tree that a user gave does not fit the machine. own: the board's. Both checked.
+void dtb_lint(const void *user, const void *own, const char *name, u64 ram_base, u64 ram_size,
+              void (*say)(void *ctx, const char *id, const char *msg), void *ctx);
 /// As bruin_dtb_check, on bytes.
 MUST_USE bool dtb_check_bytes(const struct blob *b, char **findings, struct err *e);
 
