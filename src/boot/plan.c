@@ -65,7 +65,7 @@ static bool take(struct layout *l, const char *what, gpa_t gpa, u64 len, struct 
                            l->name, what, (ull)gpa, (ull)(gpa + len - 1), (ull)mib_up(len),
                            (ull)l->ram_base, (ull)(l->ram_base + l->ram_size - 1),
                            (ull)(l->ram_size / MIB), (ull)advise_mib(gpa + len - l->ram_base));
-        return err_set(e, ERR_FORMAT, "%s: %s 0x%llx-0x%llx is outside RAM 0x%llx-0x%llx%s", l->name, what,
+        return err_set(e, ERR_FORMAT, "%s: %s 0x%llx-0x%llx is outside RAM 0x%llx-0x%llx%s [F10]", l->name, what,
                        (ull)gpa, (ull)(gpa + len - 1), (ull)l->ram_base,
                        (ull)(l->ram_base + l->ram_size - 1), address_hint(gpa));
     }
@@ -369,7 +369,7 @@ bool boot_plan(const struct boot_request *r, struct boot_plan *p, struct err *e)
     if (p->entry & 3)
         return err_set(e, ERR_FORMAT, "%s: entry 0x%llx is not a multiple of 4", l.name, (ull)p->entry);
     if (p->entry < r->ram_base || !range_ok(p->entry - r->ram_base, 4, r->ram_size))
-        return err_set(e, ERR_FORMAT, "%s: entry 0x%llx is outside RAM 0x%llx-0x%llx%s", l.name,
+        return err_set(e, ERR_FORMAT, "%s: entry 0x%llx is outside RAM 0x%llx-0x%llx%s [F10]", l.name,
                        (ull)p->entry, (ull)r->ram_base, (ull)(r->ram_base + r->ram_size - 1),
                        address_hint(p->entry));
     return true;

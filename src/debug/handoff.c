@@ -111,7 +111,7 @@ static void on_map(struct explain *x, const u64 a[6])
     h->map_size = a[4] >> 16;
     h->map_step = a[4] & 0xffff; /* the firmware's TLBI makes the loads visible */
     h->map_watched = x->cfg.lint != MACHINE_LINT_OFF && h->map_step > 40 && h->map_size && h->map_size < MIB && h->phase == FWHOST_PHASE_APP;
-    h->stride_hits = 0;
+    memset(h->stride, 0, sizeof h->stride);
     if (h->map_watched)
         mem_watch_loads(machine_mem(x->m), h->map_buffer, h->map_size, true);
 }

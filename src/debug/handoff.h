@@ -10,6 +10,8 @@ enum { HANDOFF_IMAGES = 16 };
 /// Memory types of UEFI that matter here.
 enum { EFI_BOOT_CODE_TYPE = 3, EFI_BOOT_DATA_TYPE, EFI_RUNTIME_CODE_TYPE, EFI_RUNTIME_DATA_TYPE, EFI_FREE_TYPE };
 
+enum { STRIDES = 8 };
+
 struct handoff {
     enum fwhost_phase phase;
     struct {
@@ -29,8 +31,11 @@ struct handoff {
     u64 changed_caller, changed_service;
     u64 printed_caller; ///< console output since the last GetMemoryMap; 0: none
     bool exit_failed;
-    u64 stride_hits;   ///< 4-byte reads of the map in a row, 40 bytes apart
-    gpa_t stride_last;
+    struct {
+        u64 pc;        ///< of a load from the map; 0: free
+        gpa_t last;
+        unsigned hits; ///< times in a row that it was 40 bytes further
+    } stride[STRIDES];
     bool map_watched;
     bool watchdog;     ///< armed
 

@@ -45,7 +45,13 @@ void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bo
         return; /* write-combining is a choice; flash reads like memory */
     name_full(x, c->pc, at, sizeof at);
     place_name(x, pa, place, sizeof place);
-    if (ram)
+    const struct mem_region *meant = ram ? mem_find(machine_mem(x->m), va) : NULL;
+    if (meant && meant->kind == MEM_MMIO && va != pa)
+        explain_say(x, c, "F16", true,
+                    "0x%llx is the address of the %s, but the tables lead it to RAM at PA 0x%llx, as Device memory (pc=%s): the output "
+                    "address of its descriptor is wrong, the device is never reached",
+                    (ull)va, meant->name, (ull)pa, at);
+    else if (ram)
         explain_say(x, c, "F16", true,
                     "RAM at PA 0x%llx is mapped as %s at 0x%llx (pc=%s): no caching, no unaligned access, no atomics; "
                     "use a Normal Write-Back MAIR entry (0xff)",

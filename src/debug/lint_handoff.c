@@ -106,18 +106,23 @@ static void check_boot_memory(struct explain *x, struct cpu *c, const char *what
                     what, (ull)pa, handoff_where(x, c->pc, at, sizeof at));
 }
 
-void handoff_sysreg(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val)
+void handoff_other_level(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val)
 {
-    struct handoff *h = x->handoff;
     const u64 switches = 1 | 1 << 2 | 1 << 12; /* M, C, I */
     char at[120];
-    struct xlat w;
     if (sr == SYSREG_SCTLR_EL1 && c->el == 2 && !(c->sr[SYSREG_HCR_EL2] & HCR_E2H) && bit(c->sr[SYSREG_SCTLR_EL2], 0) &&
         (old_val ^ new_val) && !((old_val ^ new_val) & ~switches))
         explain_say(x, c, "L4", true,
                     "SCTLR_EL1 is changed at %s (0x%llx -> 0x%llx), but this is EL2: its MMU and caches obey SCTLR_EL2; read "
                     "CurrentEL first",
                     handoff_where(x, c->pc, at, sizeof at), (ull)old_val, (ull)new_val);
+}
+
+void handoff_sysreg(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val)
+{
+    struct handoff *h = x->handoff;
+    char at[120];
+    struct xlat w;
     if (sr == SYSREG_SCTLR_EL1 && c->el == 1 && (old_val ^ new_val) & 1)
         mmu_switched(x, c, bit(new_val, 0));
     if (h->phase != FWHOST_PHASE_EXITED)
@@ -187,8 +192,8 @@ void handoff_exception(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 
     else if (sync && ec == EC_UNKNOWN && mmu_debug_read(c, from_pc, &word, 4) && (word & 0xffd8ffe0) == 0xd5181000 &&
              bits(word, 18, 16) >= 4)
         explain_say(x, NULL, "L4", true,
-                    "SCTLR_EL%d is written at %s, but this is EL%u: SCTLR_EL1 counts here; read CurrentEL first",
-                    bits(word, 18, 16) == 6 ? 3 : 2, handoff_where(x, from_pc, at, sizeof at), c->el);
+                    "SCTLR_EL%d is written at %s, but this is EL%u: SCTLR_EL%u counts here; read CurrentEL first",
+                    bits(word, 18, 16) == 6 ? 3 : 2, handoff_where(x, from_pc, at, sizeof at), c->el, c->el);
     if (h->phase != FWHOST_PHASE_EXITED || kind >= 0x400)
         return;
     if (c->pc - h->fw_vbar < 0x800)
@@ -205,16 +210,23 @@ void handoff_exception(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 
 
 /* ---- L1, L12: loads that are watched ---- */
 
-/// A map of descriptors of more than 40 bytes is stepped through by 40: the Type fields it reads are none.
+/// A map of descriptors of more than 40 bytes is stepped through by 40: one load meets what it takes for the same field
+/// of one descriptor after the other.
 static void map_read(struct explain *x, struct cpu *c, gpa_t pa, unsigned size)
 {
     struct handoff *h = x->handoff;
     char at[120];
-    if (!handoff_in_image(h, c->pc) || size != 4)
+    if (!handoff_in_image(h, c->pc) || (size != 4 && size != 8))
         return;
-    h->stride_hits = h->stride_last && pa - h->stride_last == 40 ? h->stride_hits + 1 : 0;
-    h->stride_last = pa;
-    if (h->stride_hits == 3)
+    unsigned k = 0;
+    while (k < STRIDES - 1 && h->stride[k].pc && h->stride[k].pc != c->pc)
+        k++;
+    if (h->stride[k].pc != c->pc)
+        h->stride[k].pc = c->pc, h->stride[k].hits = 0;
+    else
+        h->stride[k].hits = pa - h->stride[k].last == 40 ? h->stride[k].hits + 1 : 0;
+    h->stride[k].last = pa;
+    if (h->stride[k].hits == 3)
         explain_say(x, c, "L12", true,
                     "the memory map is read at %s in steps of 40 bytes (sizeof EFI_MEMORY_DESCRIPTOR); this firmware's descriptors are "
                     "%llu bytes apart: use the DescriptorSize that GetMemoryMap returns",

@@ -8,7 +8,7 @@
 enum { LOOK_AHEAD = 48 };
 
 /// What a write makes later instructions depend on.
-enum dependence { DEP_MMU_ON, DEP_TABLES, DEP_LOW_HALF, DEP_HIGH_HALF, DEP_FP, DEP_VECTORS };
+enum dependence { DEP_MMU_ON, DEP_MMU_OFF, DEP_TABLES, DEP_LOW_HALF, DEP_HIGH_HALF, DEP_FP, DEP_VECTORS };
 
 struct look {
     unsigned steps;   ///< instructions between the write and the one found
@@ -34,6 +34,7 @@ static bool depends(struct cpu *s, const struct insn *i, enum dependence dep)
     bool to_register = i->op == OP_BR || i->op == OP_BLR || i->op == OP_RET;
     switch (dep) {
     case DEP_MMU_ON: return memory || (to_register && s->x[i->rn] >> 47);
+    case DEP_MMU_OFF: return memory;
     case DEP_TABLES: return sets_mmu(s, i);
     case DEP_FP: return i->flags & FP;
     case DEP_VECTORS: return i->op == OP_SVC || i->op == OP_BRK;
@@ -129,6 +130,8 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
             lint_code_op(x, c, 0, 0);
         if (!bit(old_val, 0) && bit(new_val, 0))
             check(x, c, DEP_MMU_ON, c->el == 2 ? "SCTLR_EL2.M 0->1" : "SCTLR_EL1.M 0->1", "which needs the new translation");
+        else if (bit(old_val, 0) && !bit(new_val, 0) && early && !handoff_active(x))
+            check(x, c, DEP_MMU_OFF, c->el == 2 ? "SCTLR_EL2.M 1->0" : "SCTLR_EL1.M 1->0", "which is to run without translation");
         break;
     case SYSREG_CPACR_EL1:
         if (!bit(old_val, 20) && bit(new_val, 20))

@@ -2,12 +2,15 @@
 /// kernels since 5.10: blocks of {unsigned long id; text}, 8-byte aligned, with ids that count up.
 #include "debug/priv.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { BLOCK_MAX = 4096, ID_SKIP_MAX = 8, LINES_MAX = 4096 };
 
 static const char panic_mark[] = "Kernel panic - not syncing: ";
+/// How an oops begins, in the order of its lines.
+static const char *const oops_marks[] = {"Unable to handle kernel", "kernel BUG at", "Unexpected kernel BRK", "Insufficient stack space", "Internal error:"};
 static const char boot_mark[] = "Booting Linux on physical CPU";
 
 /// A mark in the text of a ring block: 8-byte aligned, an id in front, and no format string.
@@ -92,6 +95,8 @@ char *linux_log_tail(struct explain *x, unsigned lines_max)
     if (lines_max > ARRAY_LEN(lines))
         lines_max = ARRAY_LEN(lines);
     b = find_block(p, len, boot_mark);
+    for (unsigned i = 0; i < ARRAY_LEN(oops_marks) && b == NULL; i++) /* it died before it said that */
+        b = find_block(p, len, oops_marks[i]);
     if (b == NULL)
         b = find_block(p, len, panic_mark);
     for (unsigned k = 0; b && k < LINES_MAX; k++) {
@@ -123,11 +128,15 @@ static const struct {
     {"Unable to mount root fs", "The kernel found no root file system: there is no initramfs with /init, and root= names no "
      "disk it can read.", "Add -i INITRD, or -d DISK with root=/dev/vda (and rootfstype=, and a kernel with virtio_blk built in)."},
     {"No working init found", "The root file system has no program that can be init.", "Put an executable /init (initramfs) "
-     "or /sbin/init there, built for AArch64, or name one with init= or rdinit=."},
+     "or /sbin/init there, built for AArch64, or name one with init= or rdinit=; a script needs its interpreter there, too."},
     {"Requested init", "The program named by init= or rdinit= could not be started.", "Name an executable that exists in the "
      "root file system and is built for AArch64."},
     {"Attempted to kill init", "Process 1 ended; the kernel cannot go on without it.", "See what init printed last; a script "
      "must not end, and must have its interpreter and mounts."},
+    {"early_init_dt_alloc", "The kernel had no memory left for the device tree.", "Give the guest more with -m, and see that no mem= on the "
+     "command line and no /memory of the device tree takes it away."},
+    {"ERROR: Failed to allocate", "The kernel had no memory left while booting.", "Give the guest more with -m, and see that no mem= on the "
+     "command line and no /memory of the device tree takes it away."},
     {"System is deadlocked on memory", "The kernel ran out of memory.", "Give the guest more with -m."},
     {"Out of memory", "The kernel ran out of memory.", "Give the guest more with -m."},
     {"Failed to allocate", "The kernel ran out of memory while booting.", "Give the guest more with -m."},
@@ -144,15 +153,100 @@ static const struct {
     {"sysrq triggered crash", "Someone asked for a crash through sysrq.", "Nothing is wrong with the kernel."},
 };
 
+/// Copies the rest of the line from a mark, without carriage returns. ret  false when the mark is not there
+static bool copy_line(const char *log, const char *mark, char *buf, size_t size)
+{
+    const char *at = strstr(log, mark);
+    if (at)
+        snprintf(buf, size, "%.*s", (int)strcspn(at, "\r\n"), at);
+    return at != NULL;
+}
+
+static void PRINTF_LIKE(2, 3) add_cause(struct why *out, const char *fmt, ...)
+{
+    size_t n = strlen(out->cause);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(out->cause + n, sizeof out->cause - n, fmt, ap);
+    va_end(ap);
+}
+
+/// The first oops of the log: what happened and where.
+static bool add_oops(struct explain *x, const char *log, struct why *out)
+{
+    char what[160], pc[120], lr[120], who[96];
+    const char *first = NULL, *head = NULL;
+    for (unsigned i = 0; i < ARRAY_LEN(oops_marks); i++) {
+        const char *at = strstr(log, oops_marks[i]);
+        if (at && (first == NULL || at < first))
+            first = at, head = oops_marks[i];
+    }
+    if (first == NULL)
+        return false;
+    copy_line(first, head, what, sizeof what);
+    add_cause(out, " The oops: \"%s\"", what);
+    if (strncmp(head, "Internal", 8) && copy_line(first, "Internal error:", who, sizeof who))
+        add_cause(out, ", \"%s\"", who);
+    if (copy_line(first, "pc : ", pc, sizeof pc))
+        add_cause(out, ", in %s", pc + 5);
+    if (copy_line(first, "lr : ", lr, sizeof lr))
+        add_cause(out, ", called from %s", lr + 5);
+    add_cause(out, ".");
+    if (strstr(what, "NULL pointer"))
+        snprintf(out->fix, sizeof out->fix, "Find why that pointer is NULL in the function named: a driver's private data that was never set, a device "
+                                            "tree node that is missing; --symbols vmlinux names lines for gdb.");
+    else if (strstr(what, "BRK") || strstr(what, "BUG") || strstr(log, "Oops - BUG"))
+        snprintf(out->fix, sizeof out->fix, "It is a BUG() or a trap the compiler put there: read the condition in the function named.");
+    for (unsigned i = 0; i < x->cpus; i++) {
+        const struct bad_access *b = &x->cpu[i].first_bad;
+        if (!b->valid)
+            continue;
+        const char *board = board_at(b->pa, who, sizeof who);
+        add_cause(out, " cpu%u %s PA 0x%llx, where this board has nothing%s%s.", i, b->write ? "wrote to" : "read from", (unsigned long long)b->pa,
+                  board ? ": that is " : "", board ? board : "");
+        snprintf(out->fix, sizeof out->fix, "Take that address from this board's device tree (`bruin dtb dump`): the one given, or a driver's table, names "
+                                            "another.");
+        break;
+    }
+    return true;
+}
+
+/// What init ended with: its exit status or signal, as wait() gives it.
+static void add_exit_code(const char *log, struct why *out)
+{
+    static const char *const names[] = {[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [7] = "SIGBUS", [8] = "SIGFPE", [9] = "SIGKILL", [11] = "SIGSEGV"};
+    const char *at = strstr(log, "exitcode=0x");
+    unsigned long code = at ? strtoul(at + 11, NULL, 16) : 0, sig = code & 0x7f;
+    if (at && sig)
+        add_cause(out, " Signal %lu%s%s%s killed it.", sig, sig < ARRAY_LEN(names) && names[sig] ? " (" : "",
+                  sig < ARRAY_LEN(names) && names[sig] ? names[sig] : "", sig < ARRAY_LEN(names) && names[sig] ? ")" : "");
+    else if (at)
+        add_cause(out, " Its exit status is %lu.", code >> 8 & 0xff);
+}
+
+/// What the kernel said about the program it tried to start.
+static void add_init(const char *log, struct why *out)
+{
+    static const char *const marks[] = {"Failed to execute ", "Starting init: ", "check access for rdinit="};
+    char text[120];
+    for (unsigned i = 0; i < ARRAY_LEN(marks); i++)
+        if (copy_line(log, marks[i], text, sizeof text)) {
+            add_cause(out, " It said: \"%s\"%s.", text, strstr(text, "-8") ? " (-8: no program for AArch64)" : strstr(text, "-13") ? " (-13: not executable)"
+                      : strstr(text, "-2") ? " (-2: there is no such file, or its interpreter is missing)" : "");
+            return;
+        }
+}
+
 bool why_panic(struct explain *x, struct why *out)
 {
     const char *mark = strstr(x->console, panic_mark), *more, *log = x->console;
-    if (mark == NULL) {
-        x->log_tail = linux_log_tail(x, 24);
+    bool seen = mark != NULL, known = false;
+    if (!seen) {
+        x->log_tail = linux_log_tail(x, 64);
         log = x->log_tail ? x->log_tail : "";
         mark = strstr(log, panic_mark);
-        snprintf(out->id, sizeof out->id, "F20");
     }
+    snprintf(out->id, sizeof out->id, "F20");
     snprintf(out->title, sizeof out->title, "%.100s", mark ? mark : "Kernel panic");
     out->title[strcspn(out->title, "\r\n")] = 0;
     snprintf(out->cause, sizeof out->cause, "The kernel stopped itself; its last messages say why.");
@@ -162,11 +256,19 @@ bool why_panic(struct explain *x, struct why *out)
         snprintf(out->fix, sizeof out->fix, "Check the -i file (cpio newc, gzip, xz, zstd or lz4 -l), or give more memory with -m.");
         return true;
     }
-    for (unsigned i = 0; mark && i < ARRAY_LEN(panics); i++)
+    for (unsigned i = 0; mark && i < ARRAY_LEN(panics) && !known; i++)
         if ((more = strstr(mark, panics[i].text)) != NULL && more < mark + strcspn(mark, "\n")) {
             snprintf(out->cause, sizeof out->cause, "%s", panics[i].cause);
             snprintf(out->fix, sizeof out->fix, "%s", panics[i].fix);
-            break;
+            known = true;
         }
+    bool oops = mark && (strstr(mark, "Attempted to kill") || strstr(mark, "Fatal exception") || strstr(mark, "Oops") || !known) && add_oops(x, log, out);
+    if (!oops && strstr(out->title, "kill init"))
+        add_exit_code(log, out);
+    if (strstr(out->title, "init") || strstr(out->title, "root fs"))
+        add_init(log, out);
+    const char *mem = strstr(x->cmdline, "mem=");
+    if (mem && (mem == x->cmdline || mem[-1] == ' ') && strstr(out->cause, "memory"))
+        add_cause(out, " The command line limits it: %.*s.", (int)strcspn(mem, " "), mem);
     return true;
 }

@@ -99,6 +99,18 @@ static const struct {
     {0xfe00b000, 0x1000, "the mailbox", "Raspberry Pi 4"},
     {0xfe000000, 0x1800000, "a peripheral", "Raspberry Pi 4"},
     {0xff840000, 0x10000, "the GIC", "Raspberry Pi 4"},
+    {0x2f000000, 0x200000, "the GICv3", "Arm FVP"},
+    {0x2c000000, 0x100000, "the GIC", "Arm Versatile Express, Juno and FVP"},
+    {0xfee00000, 0x200000, "the GICv3", "Rockchip RK3399"},
+    {0xfd400000, 0x100000, "the GICv3", "Rockchip RK3568"},
+    {0xfe600000, 0x10000, "the GICv3", "Rockchip RK3588"},
+    {0xf9010000, 0x60000, "the GIC", "ZynqMP"},
+    {0x01c81000, 0x8000, "the GIC", "Allwinner A64 and H5"},
+    {0x03021000, 0x8000, "the GIC", "Allwinner H6"},
+    {0x38800000, 0x100000, "the GICv3", "NXP i.MX8M"},
+    {0x01800000, 0x100000, "the GICv3", "TI K3 (AM62, AM65)"},
+    {0x50041000, 0x8000, "the GIC", "Tegra210"},
+    {0x107fff9000, 0x8000, "the GIC", "Raspberry Pi 5"},
     {0x107d001000, 0x1000, "the debug PL011 UART", "Raspberry Pi 5"},
     {0x1f00030000, 0x1000, "the PL011 UART of RP1", "Raspberry Pi 5"},
     {0x1c090000, 0x1000, "the PL011 UART", "Arm Versatile Express and FVP"},
@@ -107,6 +119,10 @@ static const struct {
     {0x101f1000, 0x1000, "the PL011 UART", "Arm Versatile PB"},
     {0x10009000, 0x1000, "the PL011 UART", "Arm RealView"},
     {0x60000000, 0x1000, "the PL011 UART", "QEMU sbsa-ref"},
+    {0x08020000, 0x10000, "the GICv2m frame", "QEMU's virt machine"},
+    {0x08080000, 0x20000, "the ITS of the GICv3", "QEMU's virt machine"},
+    {0x09040000, 0x10000, "the second PL011 UART", "QEMU's virt machine"},
+    {0x4010000000, 0x10000000, "the PCIe configuration space (ECAM)", "QEMU's virt machine"},
     {0xff000000, 0x1000, "the Cadence UART", "ZynqMP"},
     {0xff010000, 0x1000, "the second Cadence UART", "ZynqMP"},
     {0x30860000, 0x10000, "UART1", "NXP i.MX8M"},
@@ -255,6 +271,35 @@ const char *sysreg_word_name(u32 word, char *buf, size_t size)
     else
         snprintf(buf, size, "S%u_%u_C%u_C%u_%u", (unsigned)bits(word, 20, 19), (unsigned)bits(word, 18, 16),
                  (unsigned)bits(word, 15, 12), (unsigned)bits(word, 11, 8), (unsigned)bits(word, 7, 5));
+    return buf;
+}
+
+const char *sys_op_name(u32 word, char *buf, size_t size)
+{
+    static const struct {
+        u16 enc; ///< op1, CRn, CRm, op2
+        const char *name;
+    } ops[] = {
+#define OP(op1, n, m, op2) ((op1) << 11 | (n) << 7 | (m) << 3 | (op2))
+        {OP(0, 7, 1, 0), "IC IALLUIS"},    {OP(0, 7, 5, 0), "IC IALLU"},      {OP(3, 7, 5, 1), "IC IVAU"},      {OP(3, 7, 4, 1), "DC ZVA"},
+        {OP(0, 7, 6, 1), "DC IVAC"},       {OP(0, 7, 6, 2), "DC ISW"},        {OP(0, 7, 10, 2), "DC CSW"},      {OP(0, 7, 14, 2), "DC CISW"},
+        {OP(3, 7, 10, 1), "DC CVAC"},      {OP(3, 7, 11, 1), "DC CVAU"},      {OP(3, 7, 14, 1), "DC CIVAC"},    {OP(0, 7, 8, 0), "AT S1E1R"},
+        {OP(0, 7, 8, 1), "AT S1E1W"},      {OP(4, 7, 8, 0), "AT S1E2R"},      {OP(4, 7, 8, 4), "AT S12E1R"},    {OP(4, 7, 8, 5), "AT S12E1W"},
+        {OP(4, 8, 7, 0), "TLBI ALLE2"},    {OP(4, 8, 3, 0), "TLBI ALLE2IS"},  {OP(4, 8, 7, 4), "TLBI ALLE1"},   {OP(4, 8, 3, 4), "TLBI ALLE1IS"},
+        {OP(4, 8, 7, 1), "TLBI VAE2"},     {OP(4, 8, 3, 1), "TLBI VAE2IS"},   {OP(4, 8, 7, 6), "TLBI VMALLS12E1"}, {OP(4, 8, 3, 6), "TLBI VMALLS12E1IS"},
+        {OP(4, 8, 4, 1), "TLBI IPAS2E1"},  {OP(4, 8, 0, 1), "TLBI IPAS2E1IS"}, {OP(6, 8, 7, 0), "TLBI ALLE3"},  {OP(6, 8, 3, 0), "TLBI ALLE3IS"},
+        {OP(0, 8, 7, 0), "TLBI VMALLE1"},  {OP(0, 8, 3, 0), "TLBI VMALLE1IS"}, {OP(0, 8, 7, 1), "TLBI VAE1"},   {OP(0, 8, 3, 1), "TLBI VAE1IS"},
+        {OP(0, 8, 7, 3), "TLBI VAAE1"},    {OP(0, 8, 3, 3), "TLBI VAAE1IS"},  {OP(0, 8, 7, 2), "TLBI ASIDE1"},  {OP(0, 8, 3, 2), "TLBI ASIDE1IS"},
+#undef OP
+    };
+    u32 enc = (u32)bits(word, 18, 5);
+    for (unsigned i = 0; i < ARRAY_LEN(ops); i++)
+        if (ops[i].enc == enc) {
+            snprintf(buf, size, "%s", ops[i].name);
+            return buf;
+        }
+    snprintf(buf, size, "SYS #%u, C%u, C%u, #%u", (unsigned)bits(word, 18, 16), (unsigned)bits(word, 15, 12), (unsigned)bits(word, 11, 8),
+             (unsigned)bits(word, 7, 5));
     return buf;
 }
 

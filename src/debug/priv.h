@@ -41,11 +41,12 @@ struct cpu_watch {
     unsigned nested;      ///< exceptions since root without a return
     u64 same_pc;          ///< consecutive nested ones from this pc
     unsigned same_count;
-    u64 retry_pc, retry_far;
+    u64 retry_pc;
     unsigned retry_count;
     bool retry_moves;    ///< ... and not always the same instruction: the handler skips
     struct fault retried; ///< the fault that the handler returned from first
     struct bad_access bad;
+    struct bad_access first_bad; ///< of Linux: what it touched first where nothing is
     u64 mmu_on_pc;     ///< of the write that set SCTLR_EL1.M; 0: never
     u64 mmu_on_ttbr0, mmu_on_old_sctlr;
     u64 smc_fn;        ///< function of the last SMC, when smc_pc
@@ -101,6 +102,7 @@ struct explain {
     /* What was loaded. */
     struct boot_plan plan;
     bool has_plan, is_linux;
+    char cmdline[512]; ///< its beginning
     gva_t stack_lo, stack_hi;
     bool stack_used; ///< the stack pointer was seen between them
 
@@ -113,7 +115,10 @@ struct explain {
         gva_t va; ///< of the last load from RAM in the loop proved endless; 0: none
         u64 val;
         unsigned size;
-        bool exclusive;
+        bool exclusive;    ///< an exclusive or atomic access: a lock
+        gpa_t device;      ///< ... and of the last load from a device; 0: none
+        u64 device_val;
+        enum sysreg_id timer; ///< CNTx_CTL of a timer that is off and whose ISTATUS it looks at; SYSREG_COUNT: none
     } loop;
     bool waits_input; ///< ... and input, which cannot come, would end it
     bool quiet;      ///< an EL0 instruction ran: early-boot lints are over
@@ -209,6 +214,18 @@ bool linear_pa(struct explain *x, struct cpu *c, gva_t pc, gva_t va, gpa_t *pa);
 /// Name of a system register of any exception level, by its MRS/MSR encoding word.
 const char *sysreg_word_name(u32 word, char *buf, size_t size);
 
+/// "TLBI ALLE1" of a SYS word, or its general form.
+const char *sys_op_name(u32 word, char *buf, size_t size);
+
+/* ---- hooks.c ---- */
+
+/// Tells a CPU of the hooks.
+void hooks_install(struct explain *x, struct cpu *c);
+/// A timeout was set: its report shows where the time went.
+bool explain_is_fine(const struct explain *x);
+/// SVC, HVC or SMC.
+bool is_call(u64 esr);
+
 /* ---- rehearse.c ---- */
 
 enum rehearsal_end {
@@ -299,6 +316,7 @@ bool handoff_active(const struct explain *x);
 const char *handoff_id(const struct explain *x, const char *in_handoff, const char *otherwise);
 void handoff_free(struct explain *x);
 void handoff_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, bool write, bool exec);
+void handoff_other_level(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val); ///< any register
 void handoff_sysreg(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val);
 void handoff_cache_op(struct explain *x, struct cpu *c, u32 enc);
 void handoff_exception(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc);
@@ -310,7 +328,7 @@ struct why {
     char id[4];
     char title[120];
     char cause[800];
-    char fix[400];
+    char fix[560];
 };
 void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault *f, struct why *out);
 void why_idle(struct explain *x, struct why *out); ///< deadlock and stuck without a fault

@@ -55,6 +55,18 @@ static struct cell *find_cell(struct world *w, gva_t va)
     return NULL;
 }
 
+/// Registers that show the same until some CPU writes one: of a virtio slot without a device, and those of the
+/// interrupt controller that no interrupt changes.
+static bool is_constant(struct cpu *s, const struct mem_region *r, gpa_t pa)
+{
+    u64 id, off = pa - r->base;
+    if (strncmp(r->name, "virtio", 6) == 0)
+        return (off & 0x1ff) < 0x10 || (mem_io_read(s->mem, (pa & ~0x1ffULL) + 8, 4, &id) && id == 0); /* Magic, Version, DeviceID, VendorID */
+    if (strcmp(r->name, "gicv3-redist") == 0)
+        return (off & 0x1ffff) < 0x40; /* CTLR, IIDR, TYPER, STATUSR, WAKER */
+    return (strcmp(r->name, "gicv3-dist") == 0 || strcmp(r->name, "gicv2-dist") == 0) && off < 0x10;
+}
+
 /// The UART may be polled: what it shows changes only with input, and that is tried both ways.
 static bool read_device(struct proof *p, struct cpu *s, gva_t va, unsigned size, u64 *val)
 {
@@ -62,6 +74,11 @@ static bool read_device(struct proof *p, struct cpu *s, gva_t va, unsigned size,
     if (!mmu_walk(s, va, &w) || size > 8)
         return false;
     const struct mem_region *r = mem_find(s->mem, w.pa);
+    if (r && r->kind == MEM_MMIO && size <= 4 && is_constant(s, r, w.pa) && mem_io_read(s->mem, w.pa, size, val)) {
+        p->x->loop.device = w.pa;
+        p->x->loop.device_val = *val;
+        return true;
+    }
     u64 off = r ? (w.pa - r->base) & 0xfff : 0, reg = off & ~3ULL;
     if (r == NULL || r->kind != MEM_MMIO || strcmp(r->name, "pl011") != 0 || reg == PL011_DR || reg == PL011_RIS ||
         reg == PL011_MIS || !mem_io_read(s->mem, w.pa, size, val))
@@ -170,6 +187,18 @@ static void taint_cells(struct proof *p, gva_t va, unsigned size, bool on)
 
 /* ---- one instruction ---- */
 
+/// ISTATUS of a timer that is off never comes.
+static bool reads_dead_timer(struct proof *p, const struct insn *i)
+{
+    static const enum sysreg_id timers[] = {SYSREG_CNTV_CTL_EL0, SYSREG_CNTP_CTL_EL0};
+    for (unsigned k = 0; k < ARRAY_LEN(timers); k++)
+        if (sysreg_id((u32)i->imm) == (int)timers[k] && !(p->x->sim->sr[timers[k]] & 1)) {
+            p->x->loop.timer = timers[k];
+            return true;
+        }
+    return false;
+}
+
 /// System instructions that only read what does not change by itself.
 static bool is_calm_system(struct proof *p, const struct insn *i)
 {
@@ -187,6 +216,8 @@ static bool is_calm_system(struct proof *p, const struct insn *i)
         name = sysreg_name((u32)i->imm);
         if (name && (strncmp(name, "CNTVCT", 6) == 0 || strncmp(name, "CNTPCT", 6) == 0))
             return p->reads_time = p->saw_time = true;
+        if (reads_dead_timer(p, i))
+            return true;
         return name && strncmp(name, "CNTV", 4) != 0 && strncmp(name, "CNTP_", 5) != 0 && strncmp(name, "ICC_", 4) != 0 &&
                strncmp(name, "PM", 2) != 0 && strcmp(name, "ISR_EL1") != 0 && strncmp(name, "RNDR", 4) != 0;
     default: return !(i->flags & END) && i->op != OP_SVC && i->op != OP_HVC && i->op != OP_SMC && i->op != OP_BRK &&
@@ -244,6 +275,7 @@ static bool step(struct proof *p)
     s->probe = &p->probe;
     int st = i.fn(s, &i);
     s->probe = NULL;
+    p->x->loop.exclusive |= p->probe.is_atomic;
     if (p->probe.is_atomic && !store(p, s, p->probe.va, p->probe.size, p->probe.atomic))
         return false;
     if (p->probe.blocked || st == EXEC_EXIT || s->exceptions != taken)
@@ -396,6 +428,7 @@ enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps
     p->probe.access = access;
     x->waits_input = false;
     memset(&x->loop, 0, sizeof x->loop);
+    x->loop.timer = SYSREG_COUNT;
     for (unsigned i = 0; i < ARRAY_LEN(inputs) && r == PROOF_ENDLESS && !x->waits_input && (i == 0 || p->reads_fr); i++) {
         p->fr_input = inputs[i];
         r = prove(p, c, steps_max);

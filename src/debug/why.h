@@ -39,11 +39,38 @@ static inline bool is_unmapped(const struct scene *s) { return s->fsc < 0x0c; }
 /// Where the last transfer to an address came from; 0: not known.
 u64 trail_source(const struct fault *f, u64 to);
 
-/// There is an ERET at this address.
+/// There is an ERET, a RET at this address.
 bool is_eret_at(struct scene *s, u64 pc);
+bool is_return_at(struct scene *s, u64 pc);
+/// The newest ERET among the last transfers; 0: none.
+u64 trail_eret(struct scene *s);
+static inline bool by_sp(const struct scene *s)
+{
+    return s->have_word && (s->insn.flags & (LD | ST)) && s->insn.rn == REG_SP;
+}
+static inline bool is_zero_word(const struct scene *s) { return s->have_word && s->word == 0; }
+/// Appends what the bits of a bad pointer tell: a fill pattern, text, a debugging mark.
+void add_pattern(struct scene *s, u64 addr);
+/// Appends to the fix.
+void why_add_fix(struct scene *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Each entry: ret  true when it recognised the fault and named it. */
 
+/* why_jump.c */
+bool f01_jump(struct scene *s);
+bool f01_text(struct scene *s);
+/* why_place.c */
+bool f10_virtual(struct scene *s);
+bool f10_link(struct scene *s);
+bool f09_device(struct scene *s);
+bool f09_garbage(struct scene *s);
+bool data_abort(struct scene *s);
+/* why_trap.c */
+bool f02_trapped(struct scene *s);
+bool f02_vectors(struct scene *s);
+bool f02_foreign(struct scene *s);
+bool f02_interrupt(struct scene *s);
+bool f08_stage2(struct scene *s);
 /* why_insn.c */
 bool f04_fp_trap(struct scene *s);
 bool f03_alignment(struct scene *s);

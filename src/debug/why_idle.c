@@ -1,216 +1,10 @@
-/// F13 and its kin: the machine waits for something that cannot come. Reads timers and interrupt
-/// controller to say which link of the chain is missing.
-#include "debug/priv.h"
+/// F13 and its kin: the machine waits for something that cannot come.
+#include "debug/wake.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
-#define GICD 0x08000000ULL
-#define GICR 0x080a0000ULL
-#define GICC 0x08010000ULL
-enum { GICR_STRIDE = 0x20000, GICR_SGI = 0x10000, IGROUPR = 0x80, ISENABLER = 0x100, ISPENDR = 0x200,
-       ISACTIVER = 0x300, IPRIORITYR = 0x400, GICR_WAKER = 0x14 };
-enum { EXTRA_ERETS = 8 };
-#define YEAR_S (365ULL * 24 * 3600)
+enum { EXTRA_ERETS = 8, WAKER = 0x14 };
 typedef unsigned long long ull;
-
-struct chain {
-    u64 v_ctl, p_ctl, hp_ctl, hv_ctl; ///< CNTV_CTL_EL0, CNTP_CTL_EL0, CNTHP_CTL_EL2, CNTHV_CTL_EL2
-    u64 gicd_ctlr, enabled, group, pending, active, pmr, group1, group0;
-    gpa_t bank;       ///< registers of this CPU's SGIs and PPIs
-    bool has_gic, asleep; ///< GICR_WAKER.ProcessorSleep
-};
-
-static u64 io(struct explain *x, gpa_t pa)
-{
-    u64 v = 0;
-    return mem_io_read(machine_mem(x->m), pa, 4, &v) ? v : 0;
-}
-
-static void read_chain(struct explain *x, struct cpu *c, struct chain *k)
-{
-    *k = (struct chain){.has_gic = !machine_config(x->m)->bare};
-    k->v_ctl = c->sr[SYSREG_CNTV_CTL_EL0];
-    k->p_ctl = c->sr[SYSREG_CNTP_CTL_EL0];
-    k->hp_ctl = c->sr[SYSREG_CNTHP_CTL_EL2];
-    k->hv_ctl = c->sr[SYSREG_CNTHV_CTL_EL2];
-    if (!k->has_gic)
-        return;
-    k->gicd_ctlr = io(x, GICD);
-    if (machine_config(x->m)->gic == 3) {
-        k->asleep = bit(io(x, GICR + (u64)GICR_STRIDE * c->index + GICR_WAKER), 1);
-        k->bank = GICR + (u64)GICR_STRIDE * c->index + GICR_SGI;
-        if (c->icc.read) {
-            c->icc.read(c->icc.ctx, SYSREG_ENC(3, 0, 4, 6, 0), &k->pmr);
-            c->icc.read(c->icc.ctx, SYSREG_ENC(3, 0, 12, 12, 6), &k->group0);
-            c->icc.read(c->icc.ctx, SYSREG_ENC(3, 0, 12, 12, 7), &k->group1);
-        }
-    } else {
-        k->bank = GICD;
-        k->pmr = io(x, GICC + 4);
-        k->group0 = io(x, GICC) & 1;
-        k->group1 = io(x, GICC) >> 1 & 1;
-    }
-    k->group = io(x, k->bank + IGROUPR);
-    k->enabled = io(x, k->bank + ISENABLER);
-    k->pending = io(x, k->bank + ISPENDR);
-    k->active = io(x, k->bank + ISACTIVER);
-}
-
-bool fiq_may_come(struct explain *x, struct cpu *c)
-{
-    struct chain k;
-    read_chain(x, c, &k);
-    return k.group0 != 0;
-}
-
-static u64 priority(struct explain *x, const struct chain *k, unsigned intid)
-{
-    return io(x, k->bank + IPRIORITYR + (intid & ~3u)) >> (intid & 3) * 8 & 0xff;
-}
-
-static const char *intid_name(unsigned intid)
-{
-    static const struct {
-        unsigned intid;
-        const char *name;
-    } known[] = {{25, "the GIC's maintenance interrupt"}, {26, "the hypervisor timer"}, {27, "the virtual timer"}, {28, "the hypervisor's virtual timer"},
-                 {30, "the physical timer"}, {33, "the UART"}, {34, "the RTC"}, {39, "the GPIO keys"}};
-    for (unsigned i = 0; i < ARRAY_LEN(known); i++)
-        if (known[i].intid == intid)
-            return known[i].name;
-    return intid < 16 ? "an SGI" : intid < 32 ? "a private interrupt" : "a device";
-}
-
-const char *pending_interrupt(struct explain *x, struct cpu *c, char *buf, size_t size)
-{
-    struct chain k;
-    buf[0] = 0;
-    read_chain(x, c, &k);
-    for (unsigned n = 0; k.has_gic && n < 8; n++) { /* banks: private ones, then SPIs */
-        u64 on = n ? io(x, GICD + ISENABLER + 4 * n) : k.enabled;
-        u64 act = n ? io(x, GICD + ISACTIVER + 4 * n) : k.active, pend = n ? io(x, GICD + ISPENDR + 4 * n) : k.pending;
-        u64 hit = act & on ? act & on : pend & on;
-        if (hit) {
-            unsigned intid = 32 * n + (unsigned)__builtin_ctzll(hit);
-            snprintf(buf, size, " (INTID %u, %s%s)", intid, intid_name(intid), act & on ? ", acknowledged" : "");
-            break;
-        }
-    }
-    return buf;
-}
-
-/// The links of a chain that are broken, one after the other.
-struct links {
-    char *buf;
-    size_t size, len;
-    unsigned count;
-};
-
-static void PRINTF_LIKE(2, 3) broken(struct links *l, const char *fmt, ...)
-{
-    va_list ap;
-    if (l->count++ && l->len < l->size)
-        l->len += (size_t)snprintf(l->buf + l->len, l->size - l->len, "; and ");
-    if (l->len >= l->size)
-        return;
-    va_start(ap, fmt);
-    l->len += (size_t)vsnprintf(l->buf + l->len, l->size - l->len, fmt, ap);
-    va_end(ap);
-}
-
-static void gic_links(struct explain *x, const struct chain *k, unsigned intid, struct links *l)
-{
-    unsigned n = intid % 32;
-    bool group1 = bit(k->group, n), v3 = machine_config(x->m)->gic == 3;
-    u64 prio = priority(x, k, intid);
-    if (!bit(k->enabled, n))
-        broken(l, "INTID %u is not enabled in the GIC (%s_ISENABLER%u=0x%llx)", intid, v3 && intid < 32 ? "GICR" : "GICD", intid / 32,
-               (ull)k->enabled);
-    if (k->asleep)
-        broken(l, "the redistributor sleeps (GICR_WAKER.ProcessorSleep=1): clear it first");
-    if (!(k->gicd_ctlr & 3))
-        broken(l, "the distributor is off (GICD_CTLR=0x%llx)", (ull)k->gicd_ctlr);
-    if (bit(k->active, n))
-        broken(l, "INTID %u is still active: its handler acknowledged it (IAR) and never ended it (EOIR), so it cannot come again", intid);
-    if (!k->group1 && !k->group0)
-        broken(l, "the CPU interface takes no interrupts (group enable is 0: %s)", v3 ? "ICC_IGRPEN1_EL1" : "GICC_CTLR");
-    else if (!(group1 ? k->group1 : k->group0))
-        broken(l, "INTID %u is in group %d (IGROUPR%u=0x%llx), which is not enabled in the CPU interface", intid, group1, intid / 32,
-               (ull)k->group);
-    else if ((k->gicd_ctlr & 3) && !bit(k->gicd_ctlr, group1))
-        broken(l, "INTID %u is in group %d (IGROUPR%u=0x%llx), which is not enabled in GICD_CTLR", intid, group1, intid / 32, (ull)k->group);
-    if (k->pmr == 0)
-        broken(l, "the priority mask (PMR) is 0 and blocks every interrupt");
-    else if (prio >= k->pmr)
-        broken(l, "INTID %u has priority 0x%llx, and the priority mask (PMR=0x%llx) lets only lower values through", intid, (ull)prio,
-               (ull)k->pmr);
-}
-
-/// An interrupt that is pending and cannot reach the CPU it is for. ret  NULL when there is none
-static const char *blocked_link(struct explain *x, char *buf, size_t size)
-{
-    struct chain k;
-    struct links l = {.buf = buf, .size = size};
-    for (unsigned i = 0; i < x->cpus; i++) {
-        struct cpu *c = machine_cpu(x->m, i);
-        if (!machine_cpu_is_on(x->m, i))
-            continue;
-        read_chain(x, c, &k);
-        for (unsigned n = 0; k.has_gic && n <= 8; n++) { /* banks: private ones, then SPIs */
-            if (n) {
-                k.bank = GICD;
-                k.group = io(x, GICD + IGROUPR + 4 * n);
-                k.enabled = io(x, GICD + ISENABLER + 4 * n);
-                k.pending = io(x, GICD + ISPENDR + 4 * n);
-                k.active = io(x, GICD + ISACTIVER + 4 * n);
-            }
-            if ((k.pending & ~k.active) == 0 || (n && i != x->verdict_cpu))
-                continue;
-            unsigned bit_no = (unsigned)__builtin_ctzll(k.pending & ~k.active), intid = 32 * n + bit_no;
-            l.len = (size_t)snprintf(buf, size, "INTID %u (%s) is pending for cpu%u, but ", intid, intid_name(intid), i);
-            gic_links(x, &k, intid, &l);
-            if (l.count && l.len + 1 < size) {
-                snprintf(buf + l.len, size - l.len, ".");
-                return buf;
-            }
-        }
-    }
-    return NULL;
-}
-
-/// ret  NULL when no timer is enabled
-static const char *timer_link(struct explain *x, const struct cpu *c, const struct chain *k, char *buf, size_t size)
-{
-    const struct {
-        u64 ctl;
-        unsigned intid;
-        const char *name;
-        enum sysreg_id cval;
-    } all[] = {{k->v_ctl, 27, "virtual", SYSREG_CNTV_CVAL_EL0}, {k->p_ctl, 30, "physical", SYSREG_CNTP_CVAL_EL0},
-               {k->hp_ctl, 26, "EL2 physical", SYSREG_CNTHP_CVAL_EL2}, {k->hv_ctl, 28, "EL2 virtual", SYSREG_CNTHV_CVAL_EL2}};
-    struct links l = {.buf = buf, .size = size};
-    unsigned t = 0;
-    while (t < ARRAY_LEN(all) && !(all[t].ctl & 1))
-        t++;
-    if (t == ARRAY_LEN(all))
-        return NULL;
-    l.len = (size_t)snprintf(buf, size, "The %s timer runs, but ", all[t].name);
-    u64 cval = c->sr[all[t].cval], freq = c->sr[SYSREG_CNTFRQ_EL0];
-    if (all[t].ctl & 2)
-        broken(&l, "its IMASK bit masks it");
-    if (freq && cval / freq > YEAR_S)
-        broken(&l, "its compare value 0x%llx is %llu years away", (ull)cval, (ull)(cval / freq / YEAR_S));
-    if (k->has_gic)
-        gic_links(x, k, all[t].intid, &l);
-    if (l.count && (c->daif & DAIF_I) && c->el == 1)
-        broken(&l, "interrupts are masked (DAIF.I=1)");
-    if (l.count == 0)
-        broken(&l, "its interrupt does not reach the CPU (an active one of higher priority?)");
-    if (l.len + 1 < size)
-        snprintf(buf + l.len, size - l.len, ".");
-    return buf;
-}
 
 static const char *psci_name(u64 fn)
 {
@@ -254,13 +48,76 @@ static u64 loop_value(const struct explain *x)
     return x->loop.size >= 8 ? x->loop.val : x->loop.val & ((1ULL << 8 * x->loop.size) - 1);
 }
 
+/// " #0" after what calls the firmware here, to end a program.
+static const char *power_off(const struct cpu *c) { return c->has_el2 ? "end with PSCI SYSTEM_OFF (x0=0x84000008, smc #0)" : "end with PSCI SYSTEM_OFF (x0=0x84000008, hvc #0)"; }
+
+/// A loop of one RET, or one that ends in it: the return address is its own.
+static bool returns_to_itself(struct cpu *c, const char *at, struct why *out)
+{
+    u32 word;
+    struct insn i = {0};
+    if (!mmu_debug_read(c, c->pc, &word, 4))
+        return false;
+    insn_decode(word, &i);
+    if (i.op != OP_RET || c->x[i.rn & 31] != c->pc)
+        return false;
+    snprintf(out->title, sizeof out->title, "a return to itself");
+    snprintf(out->cause, sizeof out->cause,
+             "The ret at %s returns to itself for ever: x30 holds its own address. The function it ends called another (bl), which set x30, "
+             "and did not save its own return address first.", at);
+    snprintf(out->fix, sizeof out->fix, "Save x30 on entry (stp x29, x30, [sp, #-16]!) and restore it before ret in every function that calls one.");
+    return true;
+}
+
+/// The loop looks at a device that will not change what it shows.
+static bool polls_device(struct explain *x, const struct cpu *c, const char *at, struct why *out)
+{
+    char place[80];
+    gpa_t pa = x->loop.device;
+    if (x->loop.timer != SYSREG_COUNT && x->loop.timer) {
+        snprintf(out->title, sizeof out->title, "waiting for a timer that is off");
+        snprintf(out->cause, sizeof out->cause, "cpu%u loops at %s and reads %s, whose ENABLE bit (0) is clear: a timer that is off never sets "
+                 "ISTATUS.", c->index, at, sysreg_id_name(x->loop.timer));
+        snprintf(out->fix, sizeof out->fix, "Write 1 to %s (2 as well to poll without an interrupt: 3) before waiting for ISTATUS (bit 2).", sysreg_id_name(x->loop.timer));
+        return true;
+    }
+    if (pa == 0 || x->polls_uart)
+        return false;
+    place_name(x, pa, place, sizeof place);
+    snprintf(out->title, sizeof out->title, "waiting for a device register that never changes");
+    snprintf(out->cause, sizeof out->cause, "cpu%u loops at %s and reads 0x%llx of the %s, which shows 0x%llx and will not change by itself%s.", c->index,
+             at, (ull)pa, place, (ull)x->loop.device_val,
+             (pa & 0x1ff) == 8 ? ": it says which device is in the slot" : "");
+    if (strncmp(place, "virtio", 6) == 0)
+        snprintf(out->fix, sizeof out->fix, "Add the device that is wanted (-d DISK, --net user), and let the driver skip slots whose DeviceID (offset "
+                                            "8) is another or 0; the device tree lists the slots.");
+    else if (strstr(place, "redist") && (pa & 0x1ffff) == WAKER)
+        snprintf(out->fix, sizeof out->fix, "Clear GICR_WAKER.ProcessorSleep (bit 1) first; then ChildrenAsleep (bit 2) clears.");
+    else
+        snprintf(out->fix, sizeof out->fix, "Compare the bit that is waited for with the device's manual, and write what makes it change first.");
+    return true;
+}
+
+/// A lock that the interrupted code may hold.
+static void add_interrupted(struct explain *x, const struct cpu *c, struct why *out)
+{
+    const struct fault *r = &watch_of(x, c)->root;
+    size_t n = strlen(out->cause);
+    char at[96];
+    if (x->loop.exclusive && r->valid && (r->kind & 0x180) && c->erets == watch_of(x, c)->erets_seen)
+        snprintf(out->cause + n, sizeof out->cause - n, " This is the handler of an interrupt taken at %s: if the code there holds the lock, neither "
+                                                        "can go on.", name_full(x, r->pc, at, sizeof at));
+}
+
 static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct why *out)
 {
     struct chain k;
+    struct links l;
     bool masked = c->daif & DAIF_I;
-    char what[96], link[400];
+    char what[96], held[160] = "";
+    if (returns_to_itself(c, at, out) || polls_device(x, c, at, out))
+        return;
     snprintf(out->title, sizeof out->title, "a loop that nothing can end");
-    char held[160] = "";
     if (x->loop.va && x->loop.exclusive)
         snprintf(held, sizeof held, " It waits for a lock at %s, which holds 0x%llx: taken, and never released.",
                  name_full(x, x->loop.va, what, sizeof what), (ull)loop_value(x));
@@ -269,11 +126,12 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
     snprintf(out->cause, sizeof out->cause, "cpu%u loops at %s on values that nothing else changes, and %s, so it never leaves.%s",
              c->index, at, masked ? "interrupts are masked (DAIF.I=1)" : "no interrupt is enabled that could come", held);
     snprintf(out->fix, sizeof out->fix,
-             "If the program is finished here, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0); else find why it came "
-             "to this loop from the transfers above.", c->has_el2 ? "smc" : "hvc");
+             "If the program is finished here, %s; else find why it came to this loop from the transfers above. A flag that an interrupt or "
+             "another CPU sets must be volatile or atomic, or the compiler reads it once.", power_off(c));
     if (x->loop.exclusive)
         snprintf(out->fix, sizeof out->fix, "Release the lock on every way out, do not take it twice (also not in a handler that interrupted its "
                                             "holder), and clear it before its first use; on silicon a lock also needs cacheable memory.");
+    add_interrupted(x, c, out);
     size_t n = strlen(out->cause);
     if (x->polls_uart) {
         snprintf(out->title, sizeof out->title, "waiting for a UART flag that never changes");
@@ -281,7 +139,7 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
                                                         "there, whatever is received.");
         snprintf(out->fix, sizeof out->fix, "The UART here is a PL011: UARTFR is at offset 0x18, TXFF is bit 5 (1: full), RXFE bit 4; a "
                                             "16550's LSR at offset 5 or 0x14 does not exist. Use 32-bit accesses.");
-    } else if (masked && cpu_irq_wire(c)) {
+    } else if (masked && cpu_irq_wire(c) && !x->loop.exclusive) {
         snprintf(out->cause + n, sizeof out->cause - n, " An interrupt%s is pending and would be taken with DAIF.I=0.",
                  pending_interrupt(x, c, what, sizeof what));
         snprintf(out->fix, sizeof out->fix, "Unmask interrupts (msr daifclr, #2) before waiting for one; WFI wakes while they are masked, "
@@ -297,10 +155,9 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
         return;
     }
     read_chain(x, c, &k);
-    if (!x->polls_uart && ((timer_link(x, c, &k, link, sizeof link) && !strstr(link, "active one of")) || blocked_link(x, link, sizeof link))) {
-        snprintf(out->cause + n, sizeof out->cause - n, " %s", link);
-        snprintf(out->fix, sizeof out->fix, "If the loop waits for the timer's interrupt, mend that link of the chain: timer, INTID enabled in the "
-                                            "GIC, group, priority below PMR, CPU interface on, DAIF.I=0, and EOI after each one.");
+    if (!x->polls_uart && !x->loop.exclusive && ((timer_link(x, c, &k, &l) && l.certain) || blocked_link(x, &l))) {
+        snprintf(out->cause + n, sizeof out->cause - n, " %s.", l.text);
+        snprintf(out->fix, sizeof out->fix, "If the loop waits for this interrupt: %s.", l.fix);
     }
 }
 
@@ -325,7 +182,7 @@ static void add_last_words(struct explain *x, struct why *out)
 static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct why *out)
 {
     struct chain k;
-    char link[400];
+    struct links l;
     u32 word;
     struct insn i = {0};
     if (mmu_debug_read(c, c->pc - 4, &word, 4))
@@ -333,8 +190,9 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
     bool wfe = i.op == OP_WFE;
     read_chain(x, c, &k);
     snprintf(out->title, sizeof out->title, "WFI or WFE with nothing that can wake it");
-    if (!wfe && (timer_link(x, c, &k, link, sizeof link) || blocked_link(x, link, sizeof link)))
-        snprintf(out->cause, sizeof out->cause, "Every CPU sleeps at %s and nothing can wake one. %s", at, link);
+    bool linked = !wfe && (timer_link(x, c, &k, &l) || blocked_link(x, &l));
+    if (linked)
+        snprintf(out->cause, sizeof out->cause, "Every CPU sleeps at %s and nothing can wake one. %s.", at, l.text);
     else if (wfe)
         snprintf(out->cause, sizeof out->cause,
                  "Every CPU sleeps in WFE at %s and no event can come: no other CPU runs that could send one (SEV) or write what is "
@@ -343,17 +201,15 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
         snprintf(out->cause, sizeof out->cause,
                  "Every CPU sleeps at %s and nothing can wake one: no timer is enabled, no device interrupt is enabled in the "
                  "GIC, and no host input can arrive.", at);
-    if (strstr(out->cause, " but "))
-        snprintf(out->fix, sizeof out->fix, "Mend that link of the chain: the source (CNT*_CTL=1, or the device's mask), INTID enabled in the GIC, "
-                                            "its group on in GICD_CTLR and in the CPU interface, priority below PMR (0xff), EOI after each one. If the "
-                                            "program is finished, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0).", c->has_el2 ? "smc" : "hvc");
+    if (linked && l.fix_len)
+        snprintf(out->fix, sizeof out->fix, "Mend the chain: %s. If the program is finished, %s.", l.fix, power_off(c));
     else if (wfe)
         snprintf(out->fix, sizeof out->fix, "If a lock is waited for, find who took it and did not release it; if another CPU, whether it "
                                             "was started (PSCI CPU_ON); if the program is finished, end with PSCI SYSTEM_OFF.");
     else
         snprintf(out->fix, sizeof out->fix,
                  "Arm a timer (CNTV_CVAL_EL0, CNTV_CTL_EL0=1), enable its INTID 27 in the GIC with PMR=0xff and group 1 on; or, if "
-                 "the program is finished, end with PSCI SYSTEM_OFF (x0=0x84000008, %s #0).", c->has_el2 ? "smc" : "hvc");
+                 "the program is finished, %s.", power_off(c));
 }
 
 /// All sleep: the one to tell of is the one whose firmware call was refused, else one with a timer, else the first.
@@ -392,6 +248,10 @@ void why_idle(struct explain *x, struct why *out)
             snprintf(out->cause + n, sizeof out->cause - (size_t)n,
                      " %u times more than one ERET came between two interrupts: code ran into an exception return that no exception led to, as "
                      "when a handler calls functions (bl) and does not save and restore x30.", watch_of(x, c)->extra_erets);
+        else if (c->el == 2 && c->erets > 8 && !watch_of(x, c)->root.valid)
+            snprintf(out->cause + n, sizeof out->cause - (size_t)n,
+                     " %llu ERETs were executed at EL2 and no exception was taken; each goes to ELR_EL2, last 0x%llx: what was written to ELR_EL1 "
+                     "(0x%llx) and SPSR_EL1 has no effect at EL2.", (ull)c->erets, (ull)c->eret_pc, (ull)c->sr[SYSREG_ELR_EL1]);
         snprintf(out->fix, sizeof out->fix, "Give it more --timeout, or see what it waits for: where it is, and its last "
                                             "transfers, are above.");
         return;
@@ -414,21 +274,7 @@ void why_idle(struct explain *x, struct why *out)
     if (add_psci(x, w, out)) {
         snprintf(out->id, sizeof out->id, "F07");
         snprintf(out->title, sizeof out->title, "secondary CPU that could not be started");
-        snprintf(out->fix, sizeof out->fix, "Take the MPIDR of each CPU from `reg` of the /cpus nodes of the device tree, and check x0 "
-                                            "after CPU_ON: a negative value is an error.");
+        snprintf(out->fix, sizeof out->fix, "Take the MPIDR of each CPU from `reg` of the /cpus nodes of the device tree (-c N gives more CPUs), and check "
+                                            "x0 after CPU_ON: a negative value is an error.");
     }
-}
-
-/// The state that decides about waking, in one line for the report.
-void idle_state(struct explain *x, struct cpu *c, char *buf, size_t size)
-{
-    struct chain k;
-    read_chain(x, c, &k);
-    snprintf(buf, size,
-             "CNTV_CTL=0x%llx CNTP_CTL=0x%llx DAIF=0x%x GICD_CTLR=0x%llx ISENABLER0=0x%llx PMR=0x%llx IGRPEN1=%llu wires=%u",
-             (ull)k.v_ctl, (ull)k.p_ctl, c->daif, (ull)k.gicd_ctlr, (ull)k.enabled, (ull)k.pmr, (ull)k.group1,
-             atomic_load(&c->irq_lines));
-    size_t n = strlen(buf);
-    if (c->has_el2)
-        snprintf(buf + n, size - n, " CNTHP_CTL=0x%llx CNTHV_CTL=0x%llx", (ull)k.hp_ctl, (ull)k.hv_ctl);
 }

@@ -75,10 +75,14 @@ bool f11_level(struct scene *s)
         u64 src = trail_source(s->f, s->f->pc);
         name_full(s->x, src, at, sizeof at);
         unsigned el = s->f->el;
+        const char *why = bits(to, 3, 2) == 1 && el == 2 ? "HCR_EL2.TGE=1 leaves no EL1"
+                          : bit(to, 4)                   ? "AArch32, which this CPU does not have"
+                          : bits(to, 3, 2) <= el         ? "it is reserved"
+                          : bits(to, 3, 2) == 3          ? "it is EL3, and an exception cannot return to a higher level"
+                                                         : "it is EL2, and an exception cannot return to a higher level";
         SAY(cause, "ERET%s%s with SPSR_EL%u=0x%llx, whose M field 0x%llx names no state that can be entered from EL%u: %s.",
             src ? " at " : "", src ? at : "", el, (ull)to, (ull)bits(to, 4, 0), el,
-            bits(to, 3, 2) == 1 && el == 2 ? "HCR_EL2.TGE=1 leaves no EL1" : bit(to, 4) ? "AArch32, which this CPU does not have" : bits(to, 3, 2) > el ? "an exception cannot return to a higher level"
-                                                                 : "it is reserved");
+            why);
         SAY(fix, "Set SPSR_EL%u to 0x3c5 (EL1h, DAIF masked) or 0 (EL0t)%s; take EL from CurrentEL at entry%s.", el,
             el == 2 ? ", with HCR_EL2.TGE=0 for EL1" : "",
             bits(to, 3, 2) == 2 && el == 1 ? ", or give the guest EL2 with --el 2" : "");
@@ -88,9 +92,12 @@ bool f11_level(struct scene *s)
         return false;
     bool sys = s->insn.op == OP_MRS || s->insn.op == OP_MSR || s->insn.op == OP_SYS;
     unsigned op1 = (unsigned)bits(s->word, 18, 16);
+    bool op = s->insn.op == OP_SYS;
+    if (sys && op)
+        sys_op_name(s->word, s->dis, sizeof s->dis);
     if (sys && s->f->kind >= 0x400 && op1 < 3) {
         sysreg_word_name(s->word, reg, sizeof reg);
-        SAY(cause, "`%s` at EL0: %s needs EL1.", s->dis, s->insn.op == OP_SYS ? "it" : reg);
+        SAY(cause, "`%s` at EL0: %s needs EL1.", s->dis, op ? "it" : reg);
         SAY(fix, "Do it at EL1, through a system call; the program runs at EL0 since the ERET before.");
         if (s->c->erets == 1)
             why_add(s, " The first ERET had SPSR=0x%llx, which is EL0; a kernel is entered with 0x3c5 (EL1h, DAIF masked).",
@@ -117,6 +124,8 @@ bool f11_level(struct scene *s)
         s->c->has_el2 ? "is at" : "was entered at");
     SAY(fix, "Read CurrentEL first and skip the EL2/EL3 setup at EL1%s.",
         op1 > 5 || s->c->has_el2 ? "" : "; code that needs EL2 gets it with --el 2");
+    if (op && bits(s->word, 15, 12) == 8)
+        why_add_fix(s, " At EL1 the TLB is invalidated with TLBI VMALLE1 and its kin.");
     return name_it(s, "F11", "EL2 or EL3 register accessed at EL1");
 }
 

@@ -120,23 +120,45 @@ void add_walk_of(struct scene *s, gva_t va)
     why_add(s, ")");
 }
 
+/// Which descriptor of the walk sets a bit: in a table (at hierarchy) or in the last one. ret  the level; -1: none
+static int level_with(const struct xlat *w, unsigned in_table, unsigned in_leaf)
+{
+    for (int l = w->desc_first & 3; l < w->level; l++)
+        if (bit(w->desc[l & 3], in_table))
+            return l;
+    return bit(w->desc[w->level & 3], in_leaf) ? w->level : -1;
+}
+
+/// "PXNTable (bit 59) in the level 1 table descriptor", "PXN (bit 53) in the level 3 descriptor".
+static const char *never_bit(const struct xlat *w, bool user, char *buf, size_t size)
+{
+    unsigned table = user ? 60 : 59, leaf = user ? 54 : 53;
+    int l = level_with(w, table, leaf);
+    snprintf(buf, size, l >= 0 && l < w->level ? "%sNTable (bit %u) is set in the level %d table descriptor" : "%sN (bit %u) is set in the level %d descriptor",
+             user ? "UX" : "PX", l >= 0 && l < w->level ? table : leaf, l < 0 ? w->level : l);
+    return buf;
+}
+
 static void permission(struct scene *s)
 {
+    char bits_of[96];
     const struct xlat *w = &s->walk;
     const struct fault *f = s->f;
     bool write = bit(f->esr, 6) && is_dabt(s);
     if (is_iabt(s) && f->kind >= 0x400 && bits(f->spsr, 3, 2) == 0) {
-        SAY(cause, "0x%llx is mapped but not executable at EL0: UXN (bit 54) is set in a descriptor of the walk%s.", (ull)f->far,
+        SAY(cause, "0x%llx is mapped but not executable at EL0: %s%s.", (ull)f->far, never_bit(w, true, bits_of, sizeof bits_of),
             w->user_r ? "" : ", and AP[1]=0 keeps EL0 from reading it too");
         SAY(fix, "Clear UXN in the descriptors of code that runs at EL0, and set AP[1] (bit 6) for what it reads.");
     } else if (is_iabt(s)) {
         SAY(cause, "0x%llx is mapped but not executable at EL1: %s.", (ull)f->far,
             w->user_w ? "AP[1]=1 makes it writable at EL0, and that is never executable at EL1"
             : bit(f->sr_sctlr, 19) && w->priv_w ? "it is writable and SCTLR_EL1.WXN=1"
-                                                : "PXN (bit 53) is set in a descriptor of the walk");
+                                                : never_bit(w, false, bits_of, sizeof bits_of));
         SAY(fix, "%s", w->user_w ? "Clear AP[1] (bit 6) in the descriptors of kernel code."
                        : bit(f->sr_sctlr, 19) && w->priv_w ? "Map code read-only (AP[2], bit 7), or clear SCTLR_EL1.WXN."
-                                                           : "Clear PXN in the descriptors of code that runs at EL1.");
+                       : level_with(w, 59, 53) < w->level && level_with(w, 59, 53) >= 0
+                           ? "Clear PXNTable (bit 59) of that table descriptor: it holds for all that is below."
+                           : "Clear PXN in the descriptors of code that runs at EL1.");
         if (is_eret_at(s, trail_source(f, f->pc)) && bits(s->c->eret_spsr, 3, 2) == 1)
             why_add(s, " ERET entered it with SPSR=0x%llx, which is EL1; a program for EL0 is entered with SPSR.M=0.", (ull)s->c->eret_spsr);
     } else if (f->kind >= 0x400 && !w->user_r) {
@@ -148,7 +170,7 @@ static void permission(struct scene *s)
         SAY(fix, "Use ldtr/sttr, clear PAN around the access (msr pan, #0), or clear AP[1] for kernel memory.");
     } else {
         SAY(cause, "%s 0x%llx, which its descriptor maps %s.", write ? "Write to" : "Read of", (ull)f->far,
-            !w->priv_w ? "read-only (AP[2]=1)" : bit(f->spsr, 22) ? "for EL0 while PSTATE.PAN=1" : "without that right");
+            !w->priv_w ? level_with(w, 62, 7) < w->level ? "read-only (APTable[1], bit 62, of a table descriptor of the walk)" : "read-only (AP[2]=1)" : bit(f->spsr, 22) ? "for EL0 while PSTATE.PAN=1" : "without that right");
         SAY(fix, "%s", !w->priv_w ? "Clear AP[2] (bit 7) of the descriptor if this memory is to be written; data and stack must not share "
                                     "a page with read-only code." : "Give the descriptor the rights that the access needs.");
     }
@@ -244,6 +266,8 @@ bool f08_tables(struct scene *s)
     else
         SAY(cause, "0x%llx (%s) was reachable before the MMU was turned on at 0x%llx; the new tables do not map it.", (ull)f->far,
             place_name(x, f->far, place, sizeof place), (ull)s->w->mmu_on_pc);
+    if (by_sp(s) || s->insn.rn == REG_SP)
+        why_add(s, " It is the stack: SP=0x%llx.", (ull)f->sp);
     explain_walk(s);
     SAY(fix, "Map it before it is used: RAM as Normal, devices as Device-nGnRE memory.");
     return name_it(s, "F08", "MMU on without a mapping for what is used");
@@ -274,4 +298,21 @@ bool f08_turned_off(struct scene *s)
                "from PA 0x%llx, where there is no code.", name_full(s->x, s->w->mmu_off_pc, at, sizeof at), (ull)s->f->pc);
     SAY(fix, "Turn the MMU off from code that is mapped one to one.");
     return name_it(s, "F08", "MMU turned off by code that is not mapped one to one");
+}
+
+/// What EL1 does is translated once more, by tables that EL2 did not make.
+bool f08_stage2(struct scene *s)
+{
+    u64 hcr = s->c->sr[SYSREG_HCR_EL2];
+    bool abort = s->ec == EC_IABT_LOW || s->ec == EC_DABT_LOW;
+    char fsc[80];
+    if (s->f->el != 2 || !abort || !(hcr & 1) || s->c->stage2)
+        return false;
+    SAY(cause, "%s at 0x%llx by EL%llu is stopped by stage 2: HCR_EL2.VM=1, and the tables at VTTBR_EL2=0x%llx do not let IPA 0x%llx through "
+               "(%s).", s->ec == EC_IABT_LOW ? "The fetch" : "The access", (ull)s->f->far, (ull)bits(s->f->spsr, 3, 2),
+        (ull)s->c->sr[SYSREG_VTTBR_EL2], (ull)(bits(s->c->sr[SYSREG_HPFAR_EL2], 43, 4) << 12 | (s->f->far & 0xfff)),
+        fsc_name(s->fsc, fsc, sizeof fsc));
+    SAY(fix, "Clear HCR_EL2.VM (write all of HCR_EL2, its reset value is unknown on silicon: 1 << 31 for a kernel at EL1), or build stage 2 tables "
+             "and set VTCR_EL2 and VTTBR_EL2.");
+    return name_it(s, "F08", "stage 2 does not map what EL1 uses");
 }

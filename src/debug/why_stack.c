@@ -9,6 +9,8 @@ static unsigned call_repeats(struct scene *s)
 {
     const struct trail *t = &s->f->trail;
     unsigned best = 0;
+    if (trail_eret(s)) /* a handler is called often without recursion */
+        return 0;
     for (unsigned i = 0; i < TRAIL_LEN; i++) {
         struct insn k;
         u32 word;
@@ -79,6 +81,15 @@ static bool sp_in_code(struct scene *s)
     return false;
 }
 
+/// SP came down to a table that the walk of FAR reads: pushes overwrote it.
+static bool sp_at_tables(struct scene *s)
+{
+    const struct xlat *w = &s->walk;
+    u64 page = w->desc_pa[w->level & 3] & ~0xfffULL;
+    gpa_t sp;
+    return s->mmu && !s->walk_ok && page && linear_pa(s->x, s->c, s->f->pc, s->f->sp, &sp) && sp - (page - 0x1000) <= 0x3000;
+}
+
 static bool was_noted(struct scene *s)
 {
     for (unsigned i = 0; i < s->x->note_count; i++)
@@ -92,15 +103,23 @@ bool f14_stack(struct scene *s)
     const struct fault *f = s->f;
     const struct explain *x = s->x;
     u64 base = machine_config(x->m)->ram_base;
-    bool by_sp = s->have_word && (s->insn.flags & (LD | ST)) && s->insn.rn == REG_SP;
     bool near = f->far - (f->sp - NEAR_SP) <= 2 * NEAR_SP;
     bool below = x->stack_hi && f->sp < x->stack_lo && x->stack_lo - f->sp < OUT_OF_SIGHT;
     bool deep = call_repeats(s) >= DEEP_CALLS || stack_repeats(s) >= DEEP_FRAMES || frame_repeats(s) >= DEEP_FRAMES;
     struct xlat to;
     bool ram = is_dabt(s) && near ? mmu_walk(s->c, f->far, &to) && is_ram(s->x, to.pa) : sp_in_ram(s);
     bool ate_tables = deep && s->mmu && !mmu_walk(s->c, f->pc, &to); /* not even the code is mapped any more */
+    if (f->sp == 0)
+        return false;
+    if (is_dabt(s) && by_sp(s) && near && sp_at_tables(s)) {
+        SAY(cause, "The stack ran over the translation tables: SP=0x%llx is at the level %d table 0x%llx, whose descriptor for it is now 0x%llx%s.",
+            (ull)f->sp, s->walk.level, (ull)(s->walk.desc_pa[s->walk.level & 3] & ~0xfffULL), (ull)s->walk.desc[s->walk.level & 3],
+            deep ? "; the same call repeats: recursion without end" : "");
+        SAY(fix, "Give the stack more room, away from the tables and with an unmapped page below it.");
+        return name_it(s, "F14", "stack overflow");
+    }
     bool fell = !s->mmu && f->far < base && base - f->sp + NEAR_SP < OUT_OF_SIGHT && f->sp >= MIB; /* out of the bottom of RAM */
-    if (is_dabt(s) && (by_sp || near) && (below || was_noted(s) || ((deep || fell) && !ram) || (deep && s->mmu && by_sp) || ate_tables))
+    if (is_dabt(s) && (by_sp(s) || near) && (below || was_noted(s) || ((deep || fell) && !ram) || (deep && s->mmu && by_sp(s)) || ate_tables))
         SAY(cause, "The stack overflowed: SP=0x%llx %s%s.", (ull)f->sp, below ? "is below its stack" : "ran out of memory",
             deep ? ", and the same call repeats: recursion without end" : ": a large local array, or too small a stack");
     else if ((s->ec == EC_UNKNOWN || is_iabt(s) || is_dabt(s) || s->ec == EC_PC_ALIGN || s->ec == EC_FP) &&
@@ -143,7 +162,6 @@ bool bad_stack(struct scene *s)
 {
     const struct fault *f = s->f;
     char who[40] = "SP";
-    bool by_sp = s->have_word && (s->insn.flags & (LD | ST)) && s->insn.rn == REG_SP;
     if ((f->spsr & 13) == 4 && !(f->spsr & 1))
         snprintf(who, sizeof who, "SP_EL0 (PSTATE.SP is 0)");
     if (s->ec == EC_SP_ALIGN) {
@@ -151,9 +169,9 @@ bool bad_stack(struct scene *s)
         SAY(fix, "Keep SP 16-byte aligned: push registers in pairs and align the initial stack.");
         return name_it(s, "F02", "misaligned stack pointer");
     }
-    if (is_dabt(s) && by_sp && f->sp - 0x1000 < ~0ULL - 0x2000)
+    if (is_dabt(s) && by_sp(s) && f->sp - 0x1000 < ~0ULL - 0x2000)
         return stray_stack(s, who);
-    if (!is_dabt(s) || !by_sp)
+    if (!is_dabt(s) || !by_sp(s))
         return false;
     SAY(cause, "`%s` uses %s=0x%llx: the stack pointer%s was never set.", s->dis, who, (ull)f->sp,
         f->cpu ? " of this CPU" : "");

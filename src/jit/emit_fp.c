@@ -586,8 +586,6 @@ void jit_init_fp(jit_emit_fn **t)
 #undef SD
     jit_init_fp_conv(t);
     jit_init_fp_vec(t);
-    jit_init_fpv_int(t);
     jit_init_fpv_conv(t);
     jit_init_fpv_more(t);
-    jit_init_fp_est(t);
 }
