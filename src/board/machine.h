@@ -142,6 +142,9 @@ void machine_set_entry(struct machine *m, gpa_t pc, u64 x0, u64 x1, u64 x2, u64 
 void machine_run(struct machine *m, struct machine_exit *x);
 /// Ends a machine_run with MACHINE_STOPPED and code. Any thread, also a signal handler.
 void machine_stop(struct machine *m, int code);
+/// Takes a machine_stop with this code back that came when the run was ending for another reason: it would end
+/// the next one. Only while the machine does not run.
+void machine_forget_stop(struct machine *m, int code);
 /// Hard-resets vCPUs and devices; RAM keeps its contents. Only while the machine does not run.
 void machine_reset(struct machine *m);
 /// Presses the power button (PL061 pin 3). Any thread.

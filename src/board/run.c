@@ -144,6 +144,12 @@ void machine_stop(struct machine *m, int code)
             cpu_kick(m->vcpu[i].cpu);
 }
 
+void machine_forget_stop(struct machine *m, int code)
+{
+    if (atomic_load(&m->stop_code) == code)
+        atomic_store(&m->stop_requested, false);
+}
+
 /// Ends that come from outside or with time. Guest time is passed in.
 static void check_ends(struct machine *m, u64 now)
 {

@@ -3,6 +3,7 @@
 /// must not happen twice at a time has locks: devices the machine lock, power states the power lock, the
 /// interrupt controller and the TLBs their own.
 #include "board/priv.h"
+#include "cpu/dbg.h"
 
 #include <stdio.h>
 
@@ -18,7 +19,7 @@ bool threads_wanted(const struct machine *m)
         return false;
     for (unsigned i = 0; i < cfg->cpus; i++) {
         const struct cpu *c = m->vcpu[i].cpu;
-        if (c->single || c->trace || c->dbg || c->budget != ~0ULL)
+        if (c->single || c->trace || dbg_has_points(c->dbg) || c->budget != ~0ULL)
             return false;
     }
     return true;

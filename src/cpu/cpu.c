@@ -382,6 +382,10 @@ static bool take_lines(struct cpu *c, u32 lines)
 
 bool cpu_take_interrupts(struct cpu *c)
 {
+    if (UNLIKELY(c->single)) { /* a debugger's step is one of what is being looked at, not of a handler */
+        cpu_look_for_interrupts(c);
+        return false;
+    }
     return take_lines(c, atomic_load_explicit(&c->irq_lines, memory_order_acquire));
 }
 bool cpu_take_spurious(struct cpu *c) { return take_lines(c, CPU_LINE_IRQ); }

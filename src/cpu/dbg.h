@@ -32,6 +32,7 @@ struct dbg {
 
 struct dbg *dbg_new(struct mem *m);
 void dbg_free(struct dbg *d);
+static inline bool dbg_has_points(const struct dbg *d) { return d && (d->brk_count || d->watch_count); }
 /// Gives c the set; NULL takes it away.
 void dbg_attach(struct cpu *c, struct dbg *d);
 /// ret  id of the new point, 0 when the table is full or addr is not a multiple of 4

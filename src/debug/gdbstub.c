@@ -21,6 +21,8 @@ struct gdbstub {
     _Atomic bool running, interrupted, hung_up;
     bool ended;
     struct machine_exit last;
+    gdbstub_serve_fn *others;
+    void *others_ctx;
 };
 
 struct gdbstub *gdbstub_new(struct debugger *d, unsigned port, const char *path, struct err *e)
@@ -49,6 +51,11 @@ void gdbstub_free(struct gdbstub *g)
     free(g);
 }
 unsigned gdbstub_port(const struct gdbstub *g) { return g->port; }
+void gdbstub_set_others(struct gdbstub *g, gdbstub_serve_fn *serve, void *ctx)
+{
+    g->others = serve;
+    g->others_ctx = ctx;
+}
 int gdbstub_listener(const struct gdbstub *g) { return g->listener; }
 
 /* ---- packets ---- */
@@ -97,7 +104,7 @@ static int get_byte(struct gdbstub *g)
 static void put_bytes(struct gdbstub *g, const char *p, size_t n)
 {
     while (n) {
-        long w = os_write(g->fd, p, n);
+        long w = os_send(g->fd, p, n);
         if (w <= 0)
             return;
         p += w;
@@ -186,6 +193,18 @@ static void stop_reply(struct gdbstub *g)
     reply_text(g, &t);
 }
 
+/// Until the machine stops for gdb, or ends.
+static void run_machine(struct gdbstub *g, bool step)
+{
+    const struct machine_exit *x = &g->last;
+    do {
+        if (step)
+            debugger_step(g->d, &g->last);
+        else
+            machine_run(g->d->machine, &g->last);
+    } while (x->kind == MACHINE_STOPPED && x->code != STOP_CODE && g->others && g->others(g->others_ctx, x));
+}
+
 static void resume(struct gdbstub *g, bool step)
 {
     struct os_thread th = {0};
@@ -194,14 +213,15 @@ static void resume(struct gdbstub *g, bool step)
     for (unsigned k = 0; machine_cpu(g->d->machine, k); k++)
         dbg_resume(machine_cpu(g->d->machine, k));
     if (step) {
-        debugger_step(g->d, &g->last);
+        run_machine(g, true);
     } else {
         atomic_store(&g->running, true);
         if (!os_thread_start(&th, "gdb-watch", watch_connection, g, &e))
             log_line("gdb: %s", e.msg);
-        machine_run(g->d->machine, &g->last);
+        run_machine(g, false);
         atomic_store(&g->running, false);
         os_thread_join(&th);
+        machine_forget_stop(g->d->machine, STOP_CODE); /* it may have come together with a breakpoint */
     }
     g->d->cpu = g->last.cpu;
     switch (g->last.kind) {

@@ -19,6 +19,9 @@ enum gdb_result {
     GDB_ENDED,    ///< the machine ended by itself: x says how
     GDB_RESET,    ///< `monitor system_reset`: load again, then serve again
 };
+/// Somebody else stopped the machine for a moment: serve it does what was asked. ret  false: it is to end
+typedef bool gdbstub_serve_fn(void *ctx, const struct machine_exit *x);
+void gdbstub_set_others(struct gdbstub *g, gdbstub_serve_fn *serve, void *ctx);
 /// Waits for a debugger, then serves it until one of the above. The machine runs inside.
 enum gdb_result gdbstub_serve(struct gdbstub *g, struct machine_exit *x);
 

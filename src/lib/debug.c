@@ -31,7 +31,7 @@ struct vm_debug {
     struct os_thread console_thread, socket_thread, gdb_thread;
     bool console_busy;
     int listener;
-    _Atomic bool closing;
+    _Atomic bool closing, serves_gdb;
     struct trace *trace;
 };
 
@@ -246,8 +246,8 @@ static void serve_client(struct vm_debug *g, int fd)
         line[n] = '\0';
         n = 0;
         char *out = bruin_monitor(g->vm, line);
-        (void)os_write(fd, out, strlen(out));
-        (void)os_write(fd, "\0", 1); /* ends the answer */
+        (void)os_send(fd, out, strlen(out));
+        (void)os_send(fd, "\0", 1); /* ends the answer */
         free(out);
     }
 }
@@ -278,17 +278,37 @@ static void gdb_main(void *arg)
         g->gdb_waits = true;
         os_cond_broadcast(&g->asked);
         os_mutex_unlock(&g->lock);
-        machine_stop(g->vm->machine, DEBUG_STOP);
-        while (!atomic_load(&g->closing) && os_wait_readable(gdbstub_listener(g->gdb), 0))
+        while (!atomic_load(&g->closing) && os_wait_readable(gdbstub_listener(g->gdb), 0)) {
+            if (!atomic_load(&g->serves_gdb)) /* a second one has to wait */
+                machine_stop(g->vm->machine, DEBUG_STOP);
             os_sleep_ns(RETRY_NS);
+        }
     }
+}
+
+/// While gdb has the machine: a monitor command, which does not keep it.
+static bool serve_monitor(void *ctx, const struct machine_exit *x)
+{
+    struct vm_debug *g = ctx;
+    if (x->kind != MACHINE_STOPPED || x->code != DEBUG_STOP)
+        return false;
+    os_mutex_lock(&g->lock);
+    if (g->line)
+        answer(g);
+    bool quit = g->quit;
+    g->is_held = false;
+    os_mutex_unlock(&g->lock);
+    return !quit;
 }
 
 enum debug_next debug_gdb(bruin_vm *vm, struct machine_exit *x)
 {
     struct vm_debug *g = vm->debug;
     points_of(g);
-    switch (gdbstub_serve(g->gdb, x)) {
+    atomic_store(&g->serves_gdb, true);
+    enum gdb_result r = gdbstub_serve(g->gdb, x);
+    atomic_store(&g->serves_gdb, false);
+    switch (r) {
     case GDB_DETACHED: return DEBUG_RUN;
     case GDB_KILLED: return DEBUG_QUIT;
     case GDB_RESET: return DEBUG_RESET;
@@ -304,6 +324,7 @@ static bool start_gdb(struct vm_debug *g, struct err *e)
     g->gdb = gdbstub_new(points_of(g), port, is_path ? where : NULL, e);
     if (g->gdb == NULL)
         return false;
+    gdbstub_set_others(g->gdb, serve_monitor, g);
     if (config_flag(g->vm->config, "wait")) {
         char text[160];
         snprintf(text, sizeof text, "waiting for gdb: target remote %s%.100s", is_path ? "" : ":", is_path ? where : "");

@@ -66,6 +66,15 @@ int os_accept(int listener)
     return fd;
 }
 
+long os_send(int fd, const void *buf, size_t len)
+{
+    ssize_t n;
+    do
+        n = send(fd, buf, len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n >= 0 ? (long)n : errno == EAGAIN || errno == EWOULDBLOCK ? -1 : -2;
+}
+
 bool os_wait_readable(int fd, u64 timeout_ns)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};

@@ -158,6 +158,8 @@ void os_close(int fd);
 int os_listen(const char *path, unsigned *port, struct err *e);
 /// Waits for a connection. ret  -1 when the listener was closed or failed
 int os_accept(int listener);
+/// Writes to a connection; when the other end has gone that is an error and no signal. ret  as os_write
+long os_send(int fd, const void *buf, size_t len);
 /// True when fd can be read (or is at its end) within timeout_ns.
 bool os_wait_readable(int fd, u64 timeout_ns);
 
