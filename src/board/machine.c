@@ -192,6 +192,7 @@ static void make_cpu(struct machine *m, unsigned i)
     c->semihosting = m->cfg.semihosting;
     c->now_ns = board_now_ns;
     c->now_ctx = m;
+    c->clock.on = m->cfg.cpus == 1 && !m->cfg.deterministic && os_cycles() != 0;
     c->timer_arm = run_timer_arm;
     c->timer_irq = run_timer_irq;
     c->timer_ctx = v;

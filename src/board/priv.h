@@ -152,6 +152,9 @@ bool threads_wanted(const struct machine *m);
 void threads_run(struct machine *m);
 /// It may have something to do; nothing when vCPUs take turns. Any thread.
 void threads_wake(struct vcpu *v);
+/// In WFE: what its exclusive monitor saw has changed, or is out of sight. That is an event; who takes it clears the
+/// monitor. v: the caller's, or one that does not run.
+bool threads_will_notice(const struct vcpu *v);
 /// SEV by a vCPU, ctx.
 void threads_send_event(void *ctx);
 

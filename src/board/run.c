@@ -84,6 +84,7 @@ void run_cpu_timer_fired(void *ctx)
     atomic_store(&m->armed_ns, ~0ULL); /* before deadlines are read: see arm_host_timer */
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         u64 d = atomic_load(&m->vcpu[i].deadline_ns);
+        cpu_clock_forget(m->vcpu[i].cpu);
         if (d <= now) {
             atomic_fetch_or(&m->vcpu[i].cpu->attention, ATT_TIMER);
             other |= i != atomic_load(&m->current) && !atomic_load(&m->on_threads);
@@ -389,7 +390,8 @@ bool machine_cpu_is_on(struct machine *m, unsigned index)
 
 const char *machine_cpu_state(struct machine *m, unsigned index)
 {
-    switch (m->vcpu[index].state) {
+    enum vcpu_state state = m->vcpu[index].state;
+    switch (state) {
     case VCPU_OFF: return "off";
     case VCPU_WFI: return "in WFI";
     case VCPU_WFE: return "in WFE";
@@ -472,9 +474,26 @@ static void idle_deterministic(struct machine *m)
         m->det_skip_ns += d - now;
 }
 
+/// Those in WFE whose exclusive monitor saw a store, which pass_events may have kept asleep. ret  there is one
+static bool wake_noticing(struct machine *m)
+{
+    bool any = false;
+    for (unsigned i = 0; i < m->cfg.cpus; i++) {
+        struct vcpu *v = &m->vcpu[i];
+        if (!threads_will_notice(v))
+            continue;
+        v->cpu->excl_va = EXCL_NONE; /* one event, not one for ever */
+        v->state = VCPU_RUN;
+        any = true;
+    }
+    return any;
+}
+
 static void idle(struct machine *m)
 {
     m->wfe_streak = 0;
+    if (m->cfg.cpus > 1 && wake_noticing(m))
+        return;
     if (m->cfg.serial)
         chr_flush(m->cfg.serial);
     if (m->cfg.detect_deadlock && run_is_deadlocked(m)) {

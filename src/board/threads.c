@@ -27,7 +27,8 @@ bool threads_wanted(const struct machine *m)
 
 static bool would_run(struct vcpu *v)
 {
-    switch (v->state) {
+    enum vcpu_state state = v->state;
+    switch (state) {
     case VCPU_OFF: return false;
     case VCPU_RUN: return true;
     case VCPU_WFE: return cpu_irq_wire(v->cpu) || atomic_load(&v->cpu->event);
@@ -80,14 +81,26 @@ static bool has_changed(const struct cpu *c, const void *p)
     }
 }
 
+bool threads_will_notice(const struct vcpu *v)
+{
+    if (v->state != VCPU_WFE || v->cpu->excl_va == EXCL_NONE)
+        return false;
+    const void *p = monitored(v->cpu);
+    return !p || has_changed(v->cpu, p);
+}
+
 /// In WFE or WFI: waits a little without going to sleep. ret  what it waits for came
 static bool spin(struct vcpu *v)
 {
     const void *p = v->state == VCPU_WFE ? monitored(v->cpu) : NULL;
     u64 end = os_now_ns() + SPIN_NS;
     for (unsigned round = 0; !atomic_load(&v->m->is_ending); round++) {
-        if (would_run(v) || (p && has_changed(v->cpu, p)))
+        if (would_run(v))
             return true;
+        if (p && has_changed(v->cpu, p)) {
+            v->cpu->excl_va = EXCL_NONE; /* an event, and only one: this WFE may be alone in a loop */
+            return true;
+        }
         if (round % 16 == 15 && os_now_ns() >= end)
             return false;
         os_thread_relax(round);
@@ -101,7 +114,7 @@ static bool all_asleep(struct machine *m)
 {
     for (unsigned i = 0; i < m->cfg.cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
-        if (!atomic_load(&v->is_asleep) || would_run(v))
+        if (!atomic_load(&v->is_asleep) || would_run(v) || threads_will_notice(v))
             return false;
     }
     return true;
@@ -146,9 +159,9 @@ static void idle(struct vcpu *v)
 {
     struct machine *m = v->m;
     u64 now = board_now_ns(m), d = v->state == VCPU_OFF ? ~0ULL : atomic_load(&v->deadline_ns);
-    const void *p = v->state == VCPU_WFE ? monitored(v->cpu) : NULL;
+    bool is_armed = v->state == VCPU_WFE && v->cpu->excl_va != EXCL_NONE;
     bool stream = v->state == VCPU_WFE && run_has_event_stream(v);
-    if ((stream || p) && now + WFE_NAP_NS < d)
+    if ((stream || is_armed) && now + WFE_NAP_NS < d)
         d = now + WFE_NAP_NS;
     if (m->cfg.serial)
         chr_flush(m->cfg.serial);
@@ -158,8 +171,11 @@ static void idle(struct vcpu *v)
         return;
     if (atomic_load(&v->deadline_ns) <= board_now_ns(m))
         cpu_timer_update(v->cpu);
-    if (stream || (p && has_changed(v->cpu, p)))
-        v->state = VCPU_RUN;
+    if (threads_will_notice(v))
+        v->cpu->excl_va = EXCL_NONE; /* as in spin */
+    else if (!stream)
+        return;
+    v->state = VCPU_RUN;
 }
 
 /* ---- a run ---- */

@@ -123,7 +123,7 @@ struct mmuctx {
 /// The rule of what may be dropped when: entries and slots may be dropped, replaced or emptied, and
 /// cpu.ctx may change, in any slow path: in hooks, in devices, below cpu_ld and cpu_st. Translated code
 /// relies on a check within one instruction, and within a block for the accesses around one base, whose
-/// addend it keeps (jit/emit_mem.c). So whoever takes a translation away (as opposed to replacing an
+/// addend it keeps (jit/access.c). So whoever takes a translation away (as opposed to replacing an
 /// entry by another one, which leaves what was copied from it true) sets cpu.tlb_dropped, and every way
 /// from C back into the middle of a block tests it: the block is left after the instruction. C code uses
 /// an entry at once or looks it up again. Only the thread that runs the CPU may do any of this, or
@@ -292,6 +292,14 @@ struct cpu_el_regs {
 };
 extern const struct cpu_el_regs cpu_el_regs[3];
 
+/// Guest time between two readings of cpu.now_ns, from os_cycles(): ns + (cycles - at) * rate / 2^64, less than
+/// `window` cycles after `at`. It runs a little slow, so that it is never ahead of the clock.
+struct cpu_clock {
+    bool on; ///< the machine has one CPU, and time is the host's
+    u64 at, ns, window, rate, window_max;
+    u64 from_cycles, from_ns; ///< host time where the rate is being measured from
+};
+
 struct cpu {
     /* Hot: emitted code addresses this struct from `(char *)cpu + 168` with 8-bit displacements. */
     u64 x[REG_COUNT]; ///< x0..x30, the current SP, zero, write sink
@@ -383,6 +391,7 @@ struct cpu {
     /// Nanoseconds of guest time; deterministic machines derive it from icount.
     u64 (*now_ns)(void *ctx);
     void *now_ctx;
+    struct cpu_clock clock;
     /// Called when the next timer deadline changed. deadline_ns ~0 = none.
     void (*timer_arm)(void *ctx, struct cpu *c, u64 deadline_ns);
     void *timer_ctx;
@@ -749,6 +758,8 @@ bool sysreg_set(struct cpu *c, const char *name, u64 val);
 /* ---- timer.c: generic timer ---- */
 
 u64 cpu_counter(struct cpu *c); ///< CNTPCT_EL0
+/// Guest time stood still: cpu.clock says nothing until the time was read again.
+static inline void cpu_clock_forget(struct cpu *c) { c->clock.window = 0; }
 u64 cpu_timer_offset(const struct cpu *c, enum cpu_timer t); ///< of its counter from cpu_counter
 /// Re-evaluates the timers: wires, and the next deadline through timer_arm.
 void cpu_timer_update(struct cpu *c);

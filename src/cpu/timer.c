@@ -4,7 +4,54 @@
 
 enum { CTL_ENABLE = 1, CTL_IMASK = 2, CTL_ISTATUS = 4 };
 
-u64 cpu_counter(struct cpu *c) { return c->now_ns ? c->now_ns(c->now_ctx) >> CNT_NS_SHIFT : c->icount; }
+enum {
+    RATE_NS = 10000000,          ///< measured over so long at least
+    RATE_NEW_CYCLES = 1u << 31,  ///< ... and again after so long
+    RATE_SLOW_SHIFT = 14,        ///< slower than measured by 1 in 2^14
+    WINDOW_NS = 1000000,
+};
+
+/// Measures how fast the counter runs. It is now what os_cycles says.
+static void measure(struct cpu_clock *k, u64 now)
+{
+    u64 host = os_now_ns(), cycles = now - k->from_cycles, passed = host - k->from_ns;
+    if (k->from_ns != 0 && passed < RATE_NS)
+        return;
+    if (k->from_ns != 0 && cycles > passed) {
+        u64 rate = (u64)(((unsigned __int128)passed << 64) / cycles);
+        k->rate = rate - (rate >> RATE_SLOW_SHIFT);
+        k->window_max = (u64)(((unsigned __int128)WINDOW_NS << 64) / rate);
+    }
+    k->from_cycles = now;
+    k->from_ns = host;
+}
+
+/// The clock was read and gave ns after os_cycles gave `before`. ret  guest time: not less than what was read from
+/// c->clock meanwhile; nor will what is read from it be less than this
+static u64 clock_seen(struct cpu_clock *k, u64 before, u64 ns)
+{
+    u64 now = os_cycles();
+    if (before - k->at < k->window) {
+        u64 told = k->ns + (u64)((unsigned __int128)(before - k->at) * k->rate >> 64);
+        ns = ns > told ? ns : told;
+    }
+    if (UNLIKELY(k->rate == 0 || now - k->from_cycles > RATE_NEW_CYCLES))
+        measure(k, now);
+    k->window = k->window_max;
+    k->at = now;
+    k->ns = ns;
+    return ns;
+}
+
+u64 cpu_counter(struct cpu *c)
+{
+    if (!c->now_ns)
+        return c->icount;
+    if (!c->clock.on)
+        return c->now_ns(c->now_ctx) >> CNT_NS_SHIFT;
+    u64 before = os_cycles();
+    return clock_seen(&c->clock, before, c->now_ns(c->now_ctx)) >> CNT_NS_SHIFT;
+}
 
 u64 cpu_timer_offset(const struct cpu *c, enum cpu_timer t)
 {

@@ -68,14 +68,23 @@ static void nested_exception(struct explain *x, struct cpu *c, struct cpu_watch 
         explain_doom(x, c, V_LOOP);
 }
 
+/// The instruction faults again, elsewhere: the handler mapped what it wanted before, as one does that maps pages when
+/// they are touched. The two pages of one access are no step.
+static bool went_on(const struct cpu_watch *w, u32 ec, u64 far, u64 from_pc)
+{
+    enum { ACCESS_MAX = 64 };
+    return ec == EC_DABT && from_pc == w->retry_pc && far - w->retry_far + ACCESS_MAX > 2 * ACCESS_MAX;
+}
+
 /// The instruction that the handler returned to faults at once: the same again, or the next when it skips.
-static void retried_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u64 from_pc)
+static void retried_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u32 ec, u64 far, u64 from_pc)
 {
     w->retry_moves |= w->retry_count && from_pc != w->retry_pc;
     if (w->retry_count == 0)
         w->retry_moves = false;
-    w->retry_count = c->eret_pc == from_pc ? w->retry_count + 1 : 0;
+    w->retry_count = c->eret_pc == from_pc && !went_on(w, ec, far, from_pc) ? w->retry_count + 1 : 0;
     w->retry_pc = from_pc;
+    w->retry_far = far;
     if (w->retry_count < RETRY_MAX)
         return;
     if (w->retry_moves && w->retried.valid)
@@ -119,7 +128,7 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
         w->nested = w->same_count = 0;
         w->same_pc = from_pc;
         if (retries)
-            retried_exception(x, c, w, from_pc);
+            retried_exception(x, c, w, (u32)bits(esr, 31, 26), far, from_pc);
         else if (sync || c->eret_pc != from_pc) /* an interrupt at a retried instruction does not help it */
             w->retry_count = 0;
         if (same_el && at_vector && sync) /* the first exception is the fetch of the vector */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { EXPR_DEPTH_MAX = 16, STEPS_MAX = 1000000, DUMP_MAX = 65536 };
+enum { EXPR_DEPTH_MAX = 16, STEPS_MAX = 100000, DUMP_MAX = 65536 };
 
 struct debugger *debugger_new(struct machine *m, struct symbols *symbols)
 {
@@ -349,6 +349,8 @@ static void cmd_step(struct debugger *d, const char *args, struct text *out)
         monitor_stop_reason(d, &x, out);
         if (debugger_cpu(d)->dbg_hit.id)
             break;
+        if (k + 1 == STEPS_MAX && n > STEPS_MAX)
+            text_add(out, "%u of %llu steps: no more at once\n", STEPS_MAX, (unsigned long long)n);
     }
     dump_insns(d, false, debugger_cpu(d)->pc, 1, out);
 }

@@ -41,7 +41,7 @@ struct cpu_watch {
     unsigned nested;      ///< exceptions since root without a return
     u64 same_pc;          ///< consecutive nested ones from this pc
     unsigned same_count;
-    u64 retry_pc;
+    u64 retry_pc, retry_far;
     unsigned retry_count;
     bool retry_moves;    ///< ... and not always the same instruction: the handler skips
     struct fault retried; ///< the fault that the handler returned from first

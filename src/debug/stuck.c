@@ -29,18 +29,27 @@ static bool interrupts_masked(struct explain *x, struct cpu *c)
     return (c->daif & DAIF_I) && ((c->daif & DAIF_F) || !fiq_may_come(x, c)) && !(hcr & (HCR_TGE | HCR_IMO | HCR_FMO));
 }
 
+static bool is_alone(const struct explain *x, unsigned self)
+{
+    for (unsigned i = 0; i < x->cpus; i++)
+        if (i != self && machine_cpu_is_on(x->m, i))
+            return false;
+    return true;
+}
+
 /// A loop that waits for another vCPU is proved endless as long as that one does nothing, and a vCPU may do
 /// nothing for a while because the host runs something else: so many samples in a row are to agree.
-static bool is_stuck(const struct explain *x, const struct cpu_watch *w)
+static bool is_stuck(const struct explain *x, unsigned cpu)
 {
-    return x->cpus > 1 ? w->stuck_streak >= STUCK_SAMPLES_SMP : w->stuck_samples >= STUCK_SAMPLES;
+    const struct cpu_watch *w = &x->cpu[cpu];
+    return is_alone(x, cpu) ? w->stuck_samples >= STUCK_SAMPLES : w->stuck_streak >= STUCK_SAMPLES_SMP;
 }
 
 /// No other vCPU will ever do something.
 static bool others_are_dead(struct explain *x, unsigned self)
 {
     for (unsigned i = 0; i < x->cpus; i++)
-        if (i != self && machine_cpu_can_act(x->m, i) && !is_stuck(x, &x->cpu[i]))
+        if (i != self && machine_cpu_can_act(x->m, i) && !is_stuck(x, i))
             return false;
     return true;
 }
@@ -102,7 +111,7 @@ void stuck_sample(struct explain *x, struct cpu *c)
         return;
     w->stuck_streak = streak + 1;
     w->stuck_samples++;
-    if (is_stuck(x, w) && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) &&
+    if (is_stuck(x, c->index) && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) &&
         others_are_dead(x, c->index))
         explain_doom(x, c, x->waits_input ? V_INPUT : V_STUCK);
 }

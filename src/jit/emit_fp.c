@@ -586,6 +586,8 @@ void jit_init_fp(jit_emit_fn **t)
 #undef SD
     jit_init_fp_conv(t);
     jit_init_fp_vec(t);
+    jit_init_fpv_int(t);
     jit_init_fpv_conv(t);
     jit_init_fpv_more(t);
+    jit_init_fp_est(t);
 }

@@ -61,7 +61,7 @@ static int emit_frintx(struct jit *j, const struct insn *i) { return rint_to(j, 
 static int emit_frinti(struct jit *j, const struct insn *i) { return rint_to(j, i, RC_CURRENT | RC_QUIET); }
 
 /// X2 <- x rounded to the nearest integer, ties away from zero, for |x| < 2^52 (2^23); bits above
-/// stay zero if x's are. x must not be X1..X3. Raises nothing. Begins the repair for all else.
+/// stay zero if x's are. x must not be X1..X3. Raises nothing. Leaves for all else.
 static void round_away(struct jit *j, const struct insn *i, int x)
 {
     struct xbuf *b = &j->b;
@@ -69,7 +69,7 @@ static void round_away(struct jit *j, const struct insn *i, int x)
     x_v(b, XV_ANDPS, X3, x, FP_CONST(j, abs[d]));
     x_v(b, fmt == FP_D ? XV_MOVSD : XV_MOVSS, X1, 0, FP_CONST(j, integral[d]));
     x_v(b, fmt == FP_D ? XV_UCOMISD : XV_UCOMISS, X1, 0, xr(X3));
-    fp_repair_begin(j, i, CC_BE);
+    fp_leave_if(j, CC_BE);
     x_vi(b, round_op(fmt), X2, x, xr(x), RC_ZERO);
     x_v(b, fp_op_scalar(fmt, 0x5c), X3, x, xr(X2)); // exact
     x_v(b, XV_ANDPS, X3, X3, FP_CONST(j, abs1[d]));
@@ -111,6 +111,7 @@ static int emit_frinta(struct jit *j, const struct insn *i)
         return 1;
     }
     round_away(j, i, fp_src(j, i->rn, i->p, X0));
+    fp_repair_begin(j, i, CC_NEVER);
     fp_done(j, i->rd, X2);
     fp_repair_end(j, i);
     return 1;
@@ -118,68 +119,101 @@ static int emit_frinta(struct jit *j, const struct insn *i)
 
 /* ---- to integers ---- */
 
+void fp_to_unsigned(struct jit *j, unsigned fmt, bool is_64, int x)
+{
+    struct xbuf *b = &j->b;
+    bool d64 = fmt == FP_D;
+    if (j->cpu.avx512vl) {
+        u32 w = is_64 ? XW : 0;
+        x_ev(b, (d64 ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w, RAX, 0, xr(x));
+        x_alu_i(b, ALU_CMP, w, xr(RAX), -1); // what stands for all that does not fit
+        fp_leave_if(j, CC_E);
+        return;
+    }
+    x_v(b, XV_MOVD_ST | (d64 ? XW : 0), x, 0, xr(RAX));
+    if (d64) { // 2^63, 2^32; negative numbers are above
+        x_mov_ri(b, RCX, is_64 ? 0x43e0000000000000 : 0x41f0000000000000);
+        x_rr(b, XI_CMP | XW, RAX, RCX);
+    } else {
+        x_alu_i(b, ALU_CMP, 0, xr(RAX), is_64 ? 0x5f000000 : 0x4f800000);
+    }
+    fp_leave_if(j, CC_AE);
+    x_v(b, (d64 ? XV_CVTTSD2SI : XV_CVTTSS2SI) | XW, RAX, 0, xr(x));
+}
+
+/// RAX <- x toward zero. Leaves when it does not fit.
+static void convert(struct jit *j, unsigned fmt, bool is_64, bool is_unsigned, int x)
+{
+    u32 w = is_64 ? XW : 0;
+    if (is_unsigned) {
+        fp_to_unsigned(j, fmt, is_64, x);
+        return;
+    }
+    x_v(&j->b, (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w, RAX, 0, xr(x));
+    x_alu_i(&j->b, ALU_CMP, w, xr(RAX), 1);
+    fp_leave_if(j, CC_O);
+}
+/// The end of a conversion of x that was rounded quietly before: records Inexact.
+static int finish_rounded(struct jit *j, const struct insn *i, int x)
+{
+    enum { TRUNCATE_LOUD = 3 };
+    fp_repair_begin(j, i, CC_NEVER);
+    x_vi(&j->b, round_op(i->p), X3, x, xr(x), TRUNCATE_LOUD);
+    jit_xdone(j, i->rd, RAX);
+    fp_repair_end(j, i);
+    return 1;
+}
+
 /// FCVTAS, FCVTAU.
 static int to_int_away(struct jit *j, const struct insn *i, bool is_unsigned)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
     u32 w = i->sf ? XW : 0;
-    if ((is_unsigned && !j->cpu.avx512vl) || !fp_flush_guard(j, i))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
-    u32 cvt = is_unsigned ? (fmt == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w
-                          : (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w;
-    void (*put)(struct xbuf *, u32, int, int, xrm) = is_unsigned ? x_ev : x_v;
     int x = fp_src(j, i->rn, fmt, X0);
     if (has_sae(j)) {
+        u32 cvt = is_unsigned ? (fmt == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w
+                              : (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w;
         add_half(j, fmt, x);
         x_ev(b, cvt | XSAE, RAX, 0, xr(X2));
         x_alu_i(b, ALU_CMP, w, xr(RAX), is_unsigned ? -1 : 1);
-        fp_repair_begin(j, i, is_unsigned ? CC_E : CC_O);
-        put(b, cvt, RCX, 0, xr(x)); // for Inexact
-        jit_xdone(j, i->rd, RAX);
-        fp_repair_end(j, i);
-        return 1;
+        fp_leave_if(j, is_unsigned ? CC_E : CC_O);
+        return finish_rounded(j, i, x);
     }
     round_away(j, i, x);
-    put(b, cvt, RAX, 0, xr(X2));
-    x_alu_i(b, ALU_CMP, w, xr(RAX), is_unsigned ? -1 : 1);
-    u8 *body = x_jcc(b, is_unsigned ? CC_E : CC_O, NULL);
-    put(b, cvt, RCX, 0, xr(x)); // for Inexact
-    jit_xdone(j, i->rd, RAX);
-    x_patch(body, j->cold.p);
-    fp_repair_end(j, i);
-    return 1;
+    convert(j, fmt, i->sf, is_unsigned, X2);
+    return finish_rounded(j, i, x);
 }
 static int emit_fcvtas(struct jit *j, const struct insn *i) { return to_int_away(j, i, false); }
 static int emit_fcvtau(struct jit *j, const struct insn *i) { return to_int_away(j, i, true); }
 
 /// x86 gives the same value (the "integer indefinite") for everything that does not fit, which is
-/// also a valid result: that and NaNs are left to the body. mode 0: toward zero; else round first,
-/// quietly, and convert the original once more for its Inexact.
+/// also a valid result: that and NaNs are left to the body. mode 0: toward zero; else round first, quietly.
 static int to_int(struct jit *j, const struct insn *i, unsigned mode, bool is_unsigned)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p;
     u32 w = i->sf ? XW : 0;
-    if ((is_unsigned && !j->cpu.avx512vl) || !fp_flush_guard(j, i))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
-    xrm o = fp_opnd(j, i->rn);
-    u32 cvt = is_unsigned ? (fmt == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w
-                          : (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w;
-    void (*put)(struct xbuf *, u32, int, int, xrm) = is_unsigned ? x_ev : x_v;
-    xrm from = o;
     if (mode) {
         int a = jit_vread(j, i->rn, X0);
         x_vi(b, round_op(fmt), X2, a, xr(a), mode);
-        from = xr(X2);
+        convert(j, fmt, i->sf, is_unsigned, X2);
+        return finish_rounded(j, i, a);
     }
-    put(b, cvt, RAX, 0, from);
-    x_alu_i(b, ALU_CMP, w, xr(RAX), is_unsigned ? -1 : 1);
-    fp_repair_begin(j, i, is_unsigned ? CC_E : CC_O);
-    if (mode)
-        put(b, cvt, RCX, 0, o);
+    if (is_unsigned) {
+        fp_to_unsigned(j, fmt, i->sf, jit_vread(j, i->rn, X0));
+    } else {
+        x_v(b, (fmt == FP_D ? XV_CVTTSD2SI : XV_CVTTSS2SI) | w, RAX, 0, fp_opnd(j, i->rn));
+        x_alu_i(b, ALU_CMP, w, xr(RAX), 1);
+        fp_leave_if(j, CC_O);
+    }
+    fp_repair_begin(j, i, CC_NEVER);
     jit_xdone(j, i->rd, RAX);
     fp_repair_end(j, i);
     return 1;
@@ -205,17 +239,41 @@ static int emit_scvtf(struct jit *j, const struct insn *i)
     return 1;
 }
 
+/// Without AVX-512 those from 2^63 on are halved, the bit that is lost or'd to the next, and doubled.
+void fp_from_unsigned(struct jit *j, unsigned fmt, int d, int r)
+{
+    struct xbuf *b = &j->b;
+    bool d64 = fmt == FP_D;
+    u32 cvt = (d64 ? XV_CVTSI2SD : XV_CVTSI2SS) | XW;
+    x_v(b, XV_XORPS, X3, X3, xr(X3));
+    if (j->cpu.avx512vl) {
+        x_ev(b, (d64 ? XE_CVTUSI2SD : XE_CVTUSI2SS) | XW, d, X3, xr(r));
+        return;
+    }
+    x_rr(b, XI_TEST | XW, r, r);
+    struct xbuf *c = jit_cold_begin(j, CC_S);
+    x_mov(c, RDX, r);
+    x_mov32(c, RAX, r);
+    x_shift_i(c, SH_SHR, XW, xr(RDX), 1);
+    x_alu_i(c, ALU_AND, 0, xr(RAX), 1);
+    x_rr(c, XI_OR | XW, RDX, RAX);
+    x_v(c, cvt, d, X3, xr(RDX));
+    x_v(c, fp_op_scalar(fmt, 0x58), d, d, xr(d));
+    x_v(b, cvt, d, X3, xr(r));
+    jit_cold_end(j);
+}
+
 static int emit_ucvtf(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
-    if (i->sf && !j->cpu.avx512vl)
-        return 0;
+    if (i->sf)
+        jit_clobber(j);
     int r = jit_xread(j, i->rn, RCX), d = jit_vwrite(j, i->rd, X2);
-    x_v(b, XV_XORPS, X3, X3, xr(X3));
     if (i->sf) {
-        x_ev(b, (i->p == FP_D ? XE_CVTUSI2SD : XE_CVTUSI2SS) | XW, d, X3, xr(r));
+        fp_from_unsigned(j, i->p, d, r);
     } else {
         x_mov32(b, RCX, r);
+        x_v(b, XV_XORPS, X3, X3, xr(X3));
         x_v(b, (i->p == FP_D ? XV_CVTSI2SD : XV_CVTSI2SS) | XW, d, X3, xr(RCX));
     }
     fp_done(j, i->rd, d);
@@ -243,35 +301,32 @@ static int emit_ucvtf_v(struct jit *j, const struct insn *i)
 {
     bool is_double = i->p == FP_D;
     u32 w = is_double ? XW : 0;
-    if (is_double && !j->cpu.avx512vl)
-        return 0;
+    if (is_double)
+        jit_clobber(j);
     if (j->vmap[i->rn] >= 0)
         x_v(&j->b, XV_MOVD_ST | w, jit_vread(j, i->rn, X0), 0, xr(RAX));
     else
         x_rm(&j->b, XI_MOV | w, RAX, ENV_V(i->rn));
     int d = jit_vwrite(j, i->rd, X2);
-    x_v(&j->b, XV_XORPS, X3, X3, xr(X3));
-    if (is_double)
-        x_ev(&j->b, XE_CVTUSI2SD | XW, d, X3, xr(RAX));
-    else
+    if (is_double) {
+        fp_from_unsigned(j, FP_D, d, RAX);
+    } else {
+        x_v(&j->b, XV_XORPS, X3, X3, xr(X3));
         x_v(&j->b, XV_CVTSI2SS | XW, d, X3, xr(RAX));
+    }
     fp_done(j, i->rd, d);
     return 1;
 }
 
-/// The integer that stands for all that do not fit is none that a conversion gives.
 static int emit_fcvtzu_v(struct jit *j, const struct insn *i)
 {
-    struct xbuf *b = &j->b;
-    u32 w = i->p == FP_D ? XW : 0;
-    if (!j->cpu.avx512vl || !fp_flush_guard(j, i))
+    if (!fp_flush_guard(j, i))
         return 0;
     jit_clobber(j);
-    x_ev(b, (i->p == FP_D ? XE_CVTTSD2USI : XE_CVTTSS2USI) | w, RAX, 0, fp_opnd(j, i->rn));
-    x_alu_i(b, ALU_CMP, w, xr(RAX), -1);
-    fp_repair_begin(j, i, CC_E);
+    fp_to_unsigned(j, i->p, i->p == FP_D, jit_vread(j, i->rn, X0));
+    fp_repair_begin(j, i, CC_NEVER);
     int d = jit_vwrite(j, i->rd, X2);
-    x_v(b, XV_MOVD | w, d, 0, xr(RAX));
+    x_v(&j->b, XV_MOVD | (i->p == FP_D ? XW : 0), d, 0, xr(RAX));
     fp_done(j, i->rd, d);
     fp_repair_end(j, i);
     return 1;

@@ -378,94 +378,6 @@ static int emit_fmov_imm_v(struct jit *j, const struct insn *i)
     return 1;
 }
 
-/* ---- conversions ---- */
-
-static int emit_scvtf_v(struct jit *j, const struct insn *i)
-{
-    if (i->p == FP_D && !(j->cpu.avx512dq && j->cpu.avx512vl))
-        return 0;
-    int a = vsrc(j, i, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
-    if (i->p == FP_D)
-        x_ev(&j->b, XO(2, 1, 0xe6) | XW, d, 0, xr(a)); // vcvtqq2pd
-    else
-        x_v(&j->b, XV_CVTDQ2PS, d, 0, xr(a));
-    jit_vdone(j, i->rd, d);
-    return 1;
-}
-
-static int emit_ucvtf_v(struct jit *j, const struct insn *i)
-{
-    if (!(j->cpu.avx512dq && j->cpu.avx512vl))
-        return 0;
-    int a = vsrc(j, i, i->rn, X0), d = jit_vwrite(j, i->rd, X2);
-    x_ev(&j->b, i->p == FP_D ? XO(2, 1, 0x7a) | XW : XO(3, 1, 0x7a), d, 0, xr(a));
-    jit_vdone(j, i->rd, d);
-    return 1;
-}
-
-static int emit_fcvtzs_v(struct jit *j, const struct insn *i)
-{
-    bool d64 = i->p == FP_D;
-    if ((d64 && !(j->cpu.avx512dq && j->cpu.avx512vl)) || !fp_flush_guard(j, i))
-        return 0;
-    jit_clobber(j);
-    int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
-    if (d64)
-        x_ev(&j->b, XO(1, 1, 0x7a) | XW, d, 0, xr(a)); // vcvttpd2qq
-    else
-        x_v(&j->b, XV_CVTTPS2DQ, d, 0, xr(a));
-    x_v(&j->b, d64 ? XV_PCMPEQQ : XV_PCMPEQD, X3, d, FP_CONST(j, sign[fp_di(i->p)]));
-    return vfinish(j, i, d, any_lane(j, i->p, X3));
-}
-
-static int emit_fcvtzu_v(struct jit *j, const struct insn *i)
-{
-    bool d64 = i->p == FP_D;
-    if (!(j->cpu.avx512dq && j->cpu.avx512vl) || !fp_flush_guard(j, i))
-        return 0;
-    jit_clobber(j);
-    int a = vsrc(j, i, i->rn, X0), d = fp_dest(j, i);
-    x_ev(&j->b, d64 ? XO(1, 1, 0x78) | XW : XO(0, 1, 0x78), d, 0, xr(a)); // vcvttpd2uqq, vcvttps2udq
-    x_v(&j->b, XV_PCMPEQD, X3, X3, xr(X3));
-    x_v(&j->b, d64 ? XV_PCMPEQQ : XV_PCMPEQD, X3, d, xr(X3)); // what does not fit is all ones
-    return vfinish(j, i, d, any_lane(j, i->p, X3));
-}
-
-static int emit_fcvtl(struct jit *j, const struct insn *i)
-{
-    if (fp_flush(j))
-        return 0;
-    jit_clobber(j);
-    xrm m = fp_opnd(j, i->rn);
-    if (is_q(i)) {
-        x_vi(&j->b, XV_PSHUFD, X1, 0, m, 0xee);
-        m = xr(X1);
-    }
-    int d = fp_dest(j, i);
-    x_v(&j->b, XV_CVTPS2PD, d, 0, m);
-    return vfinish(j, i, d, vcheck(j, FP_D, d, false));
-}
-
-static int emit_fcvtn(struct jit *j, const struct insn *i)
-{
-    if (fp_flush(j))
-        return 0;
-    jit_clobber(j);
-    int a = jit_vread(j, i->rn, X0), d = fp_dest(j, i);
-    if (!is_q(i)) {
-        x_v(&j->b, XV_CVTPD2PS, d, 0, xr(a));
-        return vfinish(j, i, d, vcheck(j, FP_S, d, true));
-    }
-    x_v(&j->b, XV_CVTPD2PS, X2, 0, xr(a));
-    unsigned cc = vcheck(j, FP_S, X2, true);
-    fp_repair_begin(j, i, cc);
-    d = jit_vwrite(j, i->rd, X2);
-    x_v(&j->b, XV_MOVLHPS, d, jit_vread(j, i->rd, X1), xr(X2));
-    jit_vdone(j, i->rd, d);
-    fp_repair_end(j, i);
-    return 1;
-}
-
 void jit_init_fp_vec(jit_emit_fn **t)
 {
 #define VSD(op, fn) t[op##_vs] = t[op##_vd] = fn
@@ -476,8 +388,7 @@ void jit_init_fp_vec(jit_emit_fn **t)
     VSD(OP_FABS, emit_fabs_v), VSD(OP_FNEG, emit_fneg_v), VSD(OP_FSQRT, emit_fsqrt_v);
     VSD(OP_FRINTN, emit_frintn_v), VSD(OP_FRINTM, emit_frintm_v), VSD(OP_FRINTP, emit_frintp_v);
     VSD(OP_FRINTZ, emit_frintz_v), VSD(OP_FRINTX, emit_frintx_v), VSD(OP_FRINTI, emit_frinti_v);
-    VSD(OP_FMOVi, emit_fmov_imm_v), VSD(OP_SCVTF, emit_scvtf_v), VSD(OP_UCVTF, emit_ucvtf_v);
-    VSD(OP_FCVTZS, emit_fcvtzs_v), VSD(OP_FCVTZU, emit_fcvtzu_v);
+    VSD(OP_FMOVi, emit_fmov_imm_v);
     BOTH(OP_FCMEQ, emit_fcmeq), BOTH(OP_FCMGE, emit_fcmge), BOTH(OP_FCMGT, emit_fcmgt);
     BOTH(OP_FACGE, emit_facge), BOTH(OP_FACGT, emit_facgt);
     BOTH(OP_FCMEQ0, emit_fcmeq0), BOTH(OP_FCMGE0, emit_fcmge0), BOTH(OP_FCMGT0, emit_fcmgt0);
@@ -489,8 +400,6 @@ void jit_init_fp_vec(jit_emit_fn **t)
     t[OP_FMUL_xs] = t[OP_FMUL_xd] = emit_fmul_x;
     t[OP_FMLA_xs] = t[OP_FMLA_xd] = emit_fmla_x;
     t[OP_FMLS_xs] = t[OP_FMLS_xd] = emit_fmls_x;
-    t[OP_FCVTL_vs] = emit_fcvtl;
-    t[OP_FCVTN_vs] = t[OP_FCVTN2_vs] = emit_fcvtn;
 #undef VSD
 #undef BOTH
 }

@@ -51,6 +51,8 @@ static const u64 constants[SK_COUNT][2] = {
     [SK_SHA1_K0] = TWICE(0x5a8279995a827999),
     [SK_SHA1_K1] = TWICE(0x6ed9eba16ed9eba1),
     [SK_SHA1_K2] = TWICE(0x8f1bbcdc8f1bbcdc),
+    [SK_POWERS_B] = TWICE(0x8040201008040201),
+    [SK_POWERS_H] = {0x8040201008040201, 0},
 };
 
 void jit_simd_constants(struct jit *j)
@@ -216,6 +218,12 @@ void simd_qc_if(struct jit *j, const struct insn *i, int x)
     simd_qc_any(j, x);
 }
 
+int simd_finish_qc(struct jit *j, const struct insn *i, int x, int bad)
+{
+    simd_qc_if(j, i, bad);
+    return simd_finish(j, i, x);
+}
+
 void jit_init_simd(jit_emit_fn **t)
 {
     simd_init_same(t);
@@ -226,6 +234,7 @@ void jit_init_simd(jit_emit_fn **t)
     simd_init_diff(t);
     simd_init_perm(t);
     simd_init_sat(t);
+    simd_init_mulh(t);
     simd_init_crypto(t);
     simd_init_mem(t);
 }

@@ -20,6 +20,7 @@ enum simd_const {
     SK_REV64_B, SK_REV64_H, SK_REV32_B, SK_REV32_H, SK_REV16_B, SK_REV64_S,
     SK_EVEN_B, SK_EVEN_H, SK_ODD_B, SK_ODD_H,         ///< pshufb: to the low half, zero above
     SK_SHA1_K0, SK_SHA1_K1, SK_SHA1_K2,
+    SK_POWERS_B, SK_POWERS_H,                         ///< of two: bytes 1..80 twice; once, zeros above
     SK_COUNT
 };
 
@@ -86,11 +87,18 @@ void simd_qc_if(struct jit *j, const struct insn *i, int x);
 /// The same for all of x. Changes EFLAGS.
 void simd_qc_any(struct jit *j, int x);
 
+/// The result is x (a scratch register); the lanes of `bad` that are not zero saturated: tests bad, stores x. ret  1
+int simd_finish_qc(struct jit *j, const struct insn *i, int x, int bad);
+/// X2 is the wrapped result, which overflowed exactly where it is the most negative number: makes
+/// it the most positive one there. X3 <- mask of those lanes.
+void simd_fix_min(struct jit *j, unsigned lg);
 /// X2 <- n + m (n - m) in signed lanes of 4 or 8 bytes, saturated; the sign bits of X3 say where.
 /// n and m are not X2 or X3; X0 and X1 change.
 void simd_add_signed(struct jit *j, unsigned lg, bool subtract, int n, int m);
 /// SSHL and USHL where the host has counts for every lane (emit_simd_vshift.c).
 int simd_shift_by_register(struct jit *j, const struct insn *i);
+/// All shifts by register with what every host has (emit_simd_rshift.c).
+int simd_shift_by_register_plain(struct jit *j, const struct insn *i, bool round, bool saturate);
 
 void simd_init_same(jit_emit_fn **t);
 void simd_init_vshift(jit_emit_fn **t);
@@ -100,6 +108,7 @@ void simd_init_shift(jit_emit_fn **t);
 void simd_init_diff(jit_emit_fn **t);
 void simd_init_perm(jit_emit_fn **t);
 void simd_init_sat(jit_emit_fn **t);
+void simd_init_mulh(jit_emit_fn **t);
 void simd_init_crypto(jit_emit_fn **t);
 void simd_init_mem(jit_emit_fn **t);
 

@@ -89,7 +89,7 @@ static int shift(struct jit *j, const struct insn *i, bool round, bool sat)
     unsigned lg = simd_size(i->word);
     bool is_signed = !simd_u(i->word);
     if (lg == 0 || !j->cpu.avx512vl || !j->cpu.avx512bw || !j->cpu.avx512dq)
-        return 0;
+        return simd_shift_by_register_plain(j, i, round, sat);
     const struct lanes *l = &lanes_of[lg];
     int n = simd_n(j, i), m = simd_m(j, i);
     if (sat)

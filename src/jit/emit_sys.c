@@ -104,12 +104,48 @@ static void read_nzcv(struct jit *j, int d)
     (void)d;
 }
 
+/// CNTVCT and CNTPCT from the host's counter; through the body when cpu.clock is too old, or EL0 may not.
+static int emit_counter(struct jit *j, const struct insn *i, int id)
+{
+    struct xbuf *b = &j->b;
+    struct cpu *c = j->c;
+    u8 *slow[2] = {0};
+    if (!c->clock.on || c->has_el2 || j->cfg.count || j->cfg.check || i->rd == REG_SINK)
+        return 0;
+    jit_clobber(j);
+    if (!(j->mode & MODE_EL1)) {
+        x_test8_i(b, env_sr(SYSREG_CNTKCTL_EL1), id == SYSREG_CNTPCT_EL0 ? 1 : 2);
+        slow[0] = x_jcc(b, CC_E, NULL);
+    }
+    x_rdtsc(b);
+    x_shift_i(b, SH_SHL, XW, xr(RDX), 32);
+    x_rr(b, XI_OR | XW, RAX, RDX);
+    x_rm(b, XI_SUB | XW, RAX, ENV(clock.at));
+    x_rm(b, XI_CMP | XW, RAX, ENV(clock.window));
+    slow[1] = x_jcc(b, CC_AE, NULL);
+    x_mul(b, XW, ENV(clock.rate));
+    x_rm(b, XI_ADD | XW, RDX, ENV(clock.ns));
+    x_shift_i(b, SH_SHR, XW, xr(RDX), CNT_NS_SHIFT);
+    if (id == SYSREG_CNTVCT_EL0)
+        x_rm(b, XI_SUB | XW, RDX, env_sr(SYSREG_CNTVOFF_EL2));
+    jit_xdone(j, i->rd, RDX);
+    for (unsigned k = 0; k < 2; k++)
+        if (slow[k])
+            x_patch(slow[k], j->cold.p);
+    jit_cold_exec(j, i);
+    jit_caches_reload(j, &j->cold);
+    jit_cold_end(j);
+    return 1;
+}
+
 static int emit_mrs(struct jit *j, const struct insn *i)
 {
     struct xbuf *b = &j->b;
     int id = row_of(j, i->imm);
     if (id < 0 || j->cfg.trace_sysreg || (j->cfg.delays_sysregs && sysreg_is_delayed((u32)id)))
         return 0;
+    if (id == SYSREG_CNTVCT_EL0 || id == SYSREG_CNTPCT_EL0)
+        return emit_counter(j, i, id);
     enum special s = special(j, id);
     int d = jit_xwrite(j, i->rd, RAX);
     if (s == SP_NZCV) {

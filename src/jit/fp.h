@@ -1,4 +1,4 @@
-/// Between the emitters of scalar (emit_fp.c, emit_fp_conv.c) and vector (emit_fpv.c) floating
+/// Between the emitters of scalar (emit_fp.c, emit_fp_conv.c) and vector (emit_fpv*.c) floating
 /// point.
 ///
 /// The guest's FPCR is constant in a block; its rounding mode is in MXCSR, whose sticky flags are
@@ -28,6 +28,13 @@ struct fp_consts {
 };
 #define FP_CONST(j, field) xrip((j)->fp_consts + offsetof(struct fp_consts, field))
 
+/// Tables of estimates in the code cache: the eight bits below the leading one.
+struct fp_estimates {
+    u8 recip[256];      ///< by the first eight bits of the fraction
+    u8 rsqrt[512];      ///< by the last bit of the biased exponent and those
+    u8 rsqrt_int[512];  ///< by the upper nine bits of a number from 0 to 1
+};
+
 /// Index into the constants, and the opcode of a format: ps/pd/ss/sd.
 static inline unsigned fp_di(unsigned fmt) { return fmt == FP_D; }
 static inline u32 fp_op_scalar(unsigned fmt, unsigned byte) { return XO(fmt == FP_D ? 3 : 2, 1, byte); }
@@ -49,6 +56,8 @@ void fp_repair_end(struct jit *j, const struct insn *i);
 void jit_init_fp_conv(jit_emit_fn **t);
 void jit_init_fp_vec(jit_emit_fn **t);
 void jit_init_fpv_conv(jit_emit_fn **t);
+void jit_init_fpv_int(jit_emit_fn **t);
+void jit_init_fp_est(jit_emit_fn **t);
 void jit_init_fpv_more(jit_emit_fn **t);
 
 /// With FPCR.FZ: emits the tests that leave an instruction to its body when an operand is to be
@@ -81,12 +90,26 @@ void fp_done(struct jit *j, unsigned n, int x);
 /// normal number (which may have been tiny before rounding). Clobbers xmm3.
 unsigned fp_check(struct jit *j, unsigned fmt, int x, bool tiny);
 
+/// RAX <- x toward zero as an unsigned number of 64 or 32 bits. Leaves when it does not fit. Clobbers rcx.
+void fp_to_unsigned(struct jit *j, unsigned fmt, bool is_64, int x);
+/// d <- the unsigned number in r, zeros above. EFLAGS, rax, rdx and X3 change.
+void fp_from_unsigned(struct jit *j, unsigned fmt, int d, int r);
+
 /* Vectors (emit_fpv.c). */
 
 static inline bool fpv_is_q(const struct insn *i) { return i->word >> 30 & 1; }
 static inline bool fpv_is_scalar(const struct insn *i) { return (i->word >> 28 & 0xd) == 5; }
 /// A source with zeros above its 64 bits when Q = 0.
 int fpv_src(struct jit *j, const struct insn *i, unsigned n, int scratch);
+/// Vn with zeros above what the instruction reads of it, vector or scalar.
+int fpv_source(struct jit *j, const struct insn *i);
+/// X2 <- lanes of x rounded to nearest, ties away from zero. Raises nothing. Lanes without a fraction, and
+/// NaNs, stay themselves. x is not X1..X3.
+void fpv_round_away(struct jit *j, unsigned fmt, int x);
+/// X2 <- doubles of x as singles, rounded to odd, without any exception; X1 is clobbered. Leaves before that
+/// unless each is zero or stays far from the subnormals and the largest single; X1 to X3 are clobbered.
+void fpv_double_to_odd(struct jit *j, int x);
+void fpv_leave_unless_single(struct jit *j, int x);
 /// EFLAGS <- any lane of x has its sign bit set; ret  the condition. Clobbers rax.
 unsigned fpv_any_lane(struct jit *j, unsigned fmt, int x);
 /// As fp_check, for all lanes.

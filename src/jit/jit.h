@@ -55,8 +55,6 @@ enum {
     JW_HOST_MXCSR,
     JW_TMP,       ///< scratch of thunks
     JW_TMP2,
-    JW_CNT_BASE, ///< host counter arithmetic for CNTVCT
-    JW_CNT_MUL,
     JW_SLOW_MEM, ///< slow-path counts, for --stats
     JW_SLOW_EXEC,
     JW_HASH_MISS,
@@ -203,6 +201,7 @@ struct jit {
     u64 roomy_at;  ///< st_blocks when room was made last
     _Atomic bool exclusive; ///< a CPU waits for, or has, the cache for itself (smp.c)
     u8 *fp_consts; ///< struct fp_consts (fp.h)
+    u8 *fp_estimates; ///< struct fp_estimates
     struct x_features cpu;
     struct jit_config cfg;
     struct mem *mem;
@@ -278,7 +277,7 @@ struct jit {
     u8 fz_count;
     bool fz_zero;    ///< the check of its result also finds zeros
     u8 vclass[32]; ///< bytes of each V register the block uses: 4, 8 (with zeros above) or 16
-    u32 slot_next[2][SLOT_CLASSES]; ///< slots dealt so far, by direction and class (emit_mem.c)
+    u32 slot_next[2][SLOT_CLASSES]; ///< slots dealt so far, by direction and class (access.c)
     struct jit_link pending[2 * BLOCK_INSNS_MAX + 8];
     unsigned pending_n;
 
@@ -342,6 +341,7 @@ void jit_vflush(struct jit *j, u32 mask);
 
 /// Puts the constants of FP emitters into the code cache; part of making the thunks.
 void jit_make_fp_consts(struct jit *j);
+void jit_make_fp_estimates(struct jit *j);
 /// Computes vclass for the decoded block.
 void jit_vclasses(struct jit *j);
 /// Loads V register n into xmm x, as much of it as vclass says.
@@ -390,7 +390,7 @@ void jit_flags_save_in(struct jit *j, struct xbuf *b);
 /// Puts all guest flags into EFLAGS with CF = C (FL_ADD) or CF = !C (FL_SUB). May clobber rax.
 void jit_flags_to_host(struct jit *j, enum jit_flags kind);
 
-/* ---- memory (emit_mem.c) ---- */
+/* ---- memory (access.c) ---- */
 
 /// Checks the access of `size` bytes at a (any alignment unless mode or `align` demands it) and
 /// returns the host memory operand of its first byte. The operand uses rcx and a.base: rax and rdx

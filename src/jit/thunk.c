@@ -316,5 +316,6 @@ void jit_make_thunks(struct jit *j)
     make_hot(j, cont);
     x_patch(j->t_bottom, j->t_indirect);
     jit_make_fp_consts(j);
+    jit_make_fp_estimates(j);
     j->t_end = j->b.p;
 }

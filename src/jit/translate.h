@@ -9,6 +9,21 @@ static inline bool jit_is_cond_branch(const struct insn *i)
     return i->op == OP_Bcond || i->op == OP_CBZ || i->op == OP_CBNZ || i->op == OP_TBZ || i->op == OP_TBNZ;
 }
 
+/// The trace of the block j->blk, whose page is at `page`: instructions, the loop they make if any, and their
+/// live flags (trace.c).
+void jit_decode_trace(struct jit *j, const u32 *page);
+void jit_find_loop(struct jit *j);
+void jit_liveness(struct jit *j, const u32 *page);
+/// Page offset where the block goes on after instruction k.
+s64 jit_next_off(const struct jit *j, unsigned k);
+
+/// Gives the cache registers to the guest registers used most (regs.c).
+void jit_assign(struct jit *j);
+/// What the loop does with registers: which it names, and which V registers in the host's it writes whole.
+/// At its top those count as newer than cpu.v, since they are after the first round. (Of lists of registers
+/// this names the first.) ret  those of them that it reads before it writes them.
+u32 jit_loop_registers(struct jit *j);
+
 /// Copies i into cold code, for thunks.
 u8 *jit_put_insn(struct jit *j, const struct insn *i);
 /// Cached registers: forget (C code ran in line), load the missing (loop edges), reload what is
@@ -22,6 +37,11 @@ void jit_caches_reload(struct jit *j, struct xbuf *b);
 void jit_exit_to(struct jit *j, struct xbuf *b, s64 target);
 /// The same when x86 condition cc holds; saves flags on that path.
 void jit_exit_cc(struct jit *j, unsigned cc, s64 target);
+/// Loops test attention at their top, so that the way back is a plain jump; not those that count, to
+/// which it matters where they test.
+bool jit_tests_at_top(const struct jit *j);
+/// Writes that code at this offset of the page runs now into cpu.trail. Clobbers rax, rcx and flags.
+void jit_mark_trail(struct jit *j, unsigned off);
 /// True for a system instruction that does not end the block because it is emitted in line.
 bool jit_sys_is_inline(const struct jit *j, const struct insn *i);
 /// Translated code keeps part of FPSR in MXCSR; only it reads and writes that.

@@ -149,6 +149,7 @@ static inline void x_cqo(struct xbuf *b, u32 w) { if (w) x_u8(b, 0x48); x_u8(b, 
 static inline void x_setcc(struct xbuf *b, unsigned cc, xrm rm) { x_op(b, (XO(0, 1, 0x90) + cc) | XB8, 0, rm, 0); }
 static inline void x_cmov(struct xbuf *b, unsigned cc, u32 w, int dst, xrm rm) { x_op(b, (XI_CMOV + cc) | w, dst, rm, 0); }
 static inline void x_lahf(struct xbuf *b) { x_u8(b, 0x9f); }
+static inline void x_rdtsc(struct xbuf *b) { x_u8(b, 0x0f), x_u8(b, 0x31); }
 static inline void x_sahf(struct xbuf *b) { x_u8(b, 0x9e); }
 static inline void x_cmc(struct xbuf *b) { x_u8(b, 0xf5); }
 static inline void x_clc(struct xbuf *b) { x_u8(b, 0xf8); }

@@ -31,6 +31,9 @@ void os_code_free(struct os_code *code);
 
 /// Nanoseconds of a clock that never steps.
 u64 os_now_ns(void);
+/// A counter of the host's that runs at one rate on all its CPUs, counting at least once a nanosecond: what
+/// os_now_ns is made from. 0: none that may be read directly.
+u64 os_cycles(void);
 int os_pid(void);
 /// Seconds since 1970-01-01 UTC.
 u64 os_wall_s(void);

@@ -262,6 +262,20 @@ static void events(u32 cpu)
     }
 }
 
+/// In turn, woken by the exclusive monitor only: each sleeps by the time the other stores, and sleeps at once after
+/// its own store, so that for a while all do.
+static void monitors(u32 cpu)
+{
+    static struct padded next;
+    for (u64 k = 0; k < 50 * scale; k++) {
+        for (u64 now; (now = ldar(&next.v)) != k * cpus + cpu;)
+            wait_change(&next.v, now);
+        for (volatile u32 d = 0; d < 20000; d++)
+            ;
+        stlr(&next.v, k * cpus + cpu + 1);
+    }
+}
+
 static void gic_up(u32 cpu)
 {
     volatile u32 *rd = (volatile u32 *)(0x080a0000UL + 0x20000UL * cpu);
@@ -415,6 +429,8 @@ void guest_main(u64 cpu)
     atomics((u32)cpu);
     barrier();
     events((u32)cpu);
+    barrier();
+    monitors((u32)cpu);
     barrier();
     interrupts((u32)cpu);
     barrier();

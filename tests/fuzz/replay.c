@@ -5,8 +5,9 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { FILE_MAX = 1 << 16 };
+enum { FILE_MAX = 1 << 16, SLOW_S = 10 /* CPU time for changes of one file */ };
 
 static size_t mutate(u64 *rng, u8 *data, size_t len)
 {
@@ -60,8 +61,9 @@ static unsigned long replay_directory(const char *name, unsigned long rounds)
         size_t len = fread(file, 1, sizeof file, f);
         fclose(f);
         files++;
+        clock_t started = clock();
         run(file, len);
-        for (unsigned long k = 0; k < rounds; k++) {
+        for (unsigned long k = 0; k < rounds && clock() - started < SLOW_S * CLOCKS_PER_SEC; k++) {
             memcpy(data, file, len);
             run(data, mutate(&rng, data, len));
         }

@@ -37,6 +37,7 @@ wait:
     tbnz    w0, #4, 1b
     power_off
 '''
+SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
 failed = 0
 
 
@@ -58,7 +59,7 @@ def main():
 
         def test(elf, *options):
             p = subprocess.run([bruin, 'test', '--accel', engine, *options, elf], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, timeout=60, check=False)
+                               stderr=subprocess.PIPE, timeout=60 * SLOW, check=False)
             return p.returncode, p.stdout.decode(), p.stderr.decode()
 
         rc, out, err = test(good, '--expect', 'all ok', '--fail', 'panic|error')
@@ -67,10 +68,10 @@ def main():
         check('--expect not seen: 117', rc == 117 and 'never printed' in err, f'{rc} {err}')
         rc, out, err = test(good, '--expect', 'never', '--fail', 'all')
         check('--fail seen: 117', rc == 117 and '--fail "all"' in err, f'{rc} {err}')
-        rc, out, err = test(deaf, '--timeout', '30s')
+        rc, out, err = test(deaf, '--timeout', f'{30 * SLOW}s')
         check('input that never comes: 124 at once', rc == 124 and "the host's input has ended" in err, f'{rc} {err}')
         junit, report = work + '/junit.xml', work + '/report.json'
-        rc, out, err = test(sleepy, '--timeout', '2s', '--junit', junit, f'--json={report}')
+        rc, out, err = test(sleepy, '--timeout', f'{2 * SLOW}s', '--junit', junit, f'--json={report}')
         check('--timeout: 124', rc == 124, f'{rc} {err}')
         case = xml.etree.ElementTree.parse(junit).getroot().find('testcase')
         check('--junit: the failure and the report', case.find('failure').get('type') == 'exit-124' and

@@ -90,12 +90,12 @@ def picture(o, work):
     """The kernel writes on the framebuffer that the firmware set up; the monitor shows it."""
     sock, ppm = work + '/monitor', work + '/screen.ppm'
     root = esp(work, o.out, conf=CONF.replace('selftest poweroff', 'shell'))
-    p = subprocess.Popen([o.bruin, 'run', '--timeout', '30s', '--display', 'ramfb', '--monitor', sock, '--esp', root],
+    p = subprocess.Popen([o.bruin, 'run', '--timeout', f'{30 * SLOW}s', '--display', 'ramfb', '--monitor', sock, '--esp', root],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     text = b''
     while b'type help' not in text and (c := p.stdout.read1(4096)):
         text += c
-    answer = subprocess.run([o.bruin, 'monitor', sock, 'screendump ' + ppm], stdout=subprocess.PIPE, timeout=20, check=False).stdout
+    answer = subprocess.run([o.bruin, 'monitor', sock, 'screendump ' + ppm], stdout=subprocess.PIPE, timeout=20 * SLOW, check=False).stdout
     p.kill()
     p.wait()
     data = b''

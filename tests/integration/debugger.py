@@ -132,7 +132,7 @@ def linux_session(o, work):
                        check=False)
     check(f'inspect --symbols-elf {o.engine}', p.returncode == 0 and b' symbols; gdb' in p.stderr, p.stderr.decode())
     log = open(work + '/linux.log', 'wb')
-    vm = subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', '120s', f'--gdb={sock}', '--wait', '-i', initrd, '-a',
+    vm = subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', f'{120 * SLOW}s', f'--gdb={sock}', '--wait', '-i', initrd, '-a',
                            'nokaslr', '-a', 'run=/bin/true', image], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     wait_for(sock)
     script = work + '/linux.gdb'
@@ -143,10 +143,10 @@ def linux_session(o, work):
             f.write(c + '\n')
         for c in LINUX.splitlines() + [last]:
             f.write(f'echo (gdb) {c}\\n\n{c}\n')
-    p = subprocess.run(['gdb-multiarch', '-nx', '-batch', '-x', script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110,
+    p = subprocess.run(['gdb-multiarch', '-nx', '-batch', '-x', script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110 * SLOW,
                        check=False)
     text = p.stdout.decode(errors='replace')
-    code = vm.wait(100)
+    code = vm.wait(100 * SLOW)
     want = {'the first instruction': r'pc\s+0x4[0-9a-f]{7}\s', 'start_kernel by name, a virtual address before the MMU is on':
             r'Breakpoint 1, 0xffff8[0-9a-f]+ in start_kernel \(\)', 'backtrace': r'#0 +0xffff8[0-9a-f]+ in start_kernel \(\)\n#1 ',
             'the MMU is on there': r'(?s)in start_kernel.*SCTLR_EL1 & 1\n\$\d+ = 0x1', 'the vectors by name': r'vectors in section',
@@ -169,7 +169,7 @@ def monitor_session(o, work):
     time.sleep(0.5)
     text, answers = '', {}
     for line in MONITOR:
-        p = subprocess.run([o.bruin, 'monitor', sock, line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+        p = subprocess.run([o.bruin, 'monitor', sock, line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30 * SLOW, check=False)
         answers[line] = p.stdout.decode(errors='replace')
         text += f'(bruin) {line}\n{answers[line]}'
     want = {'stop': 'stopped', 'info registers': r'pstate 0x', 'x/3i $pc': r'=> 0x', 'pt $pc': r'PA 0x4', 'b pmm_alloc': 'breakpoint 1',
@@ -177,8 +177,8 @@ def monitor_session(o, work):
             'info sysreg VBAR_EL1': r'VBAR_EL1 0x', 'help': 'breakpoint'}
     for line, pattern in want.items():
         check(f'monitor {o.engine}: {line}', re.search(pattern, answers[line]) is not None, answers[line][-300:])
-    subprocess.run([o.bruin, 'monitor', sock, 'quit'], stdout=subprocess.DEVNULL, timeout=30, check=False)
-    check(f'monitor {o.engine}: quit ends the machine', vm.wait(20) == 0, 'still running')
+    subprocess.run([o.bruin, 'monitor', sock, 'quit'], stdout=subprocess.DEVNULL, timeout=30 * SLOW, check=False)
+    check(f'monitor {o.engine}: quit ends the machine', vm.wait(20 * SLOW) == 0, 'still running')
     return text
 
 

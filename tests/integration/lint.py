@@ -21,6 +21,7 @@ from console import Console, Failure  # noqa: E402
 CACHE = os.environ.get('BRUIN_CACHE') or os.path.join(
     os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
 INITRD = f'{CACHE}/initramfs.cpio.gz'
+SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
 FOUND = re.compile(r'^.*(?:\[[FLU]\d+\]|bruin: (?:exception loop|fatal fault|stuck|interrupt storm|deadlock)).*$', re.M)
 AAVMF = '/usr/share/AAVMF/AAVMF_CODE.fd'
 UBOOT = '/usr/lib/u-boot/qemu_arm64/u-boot.bin'
@@ -174,7 +175,7 @@ def cases():
 def run(o, case, level):
     with tempfile.TemporaryDirectory(prefix='lint-') as work:
         args, drive = case.make(o, work)
-        c = Console([o.bruin, 'run', '--lint', level, '--timeout', f'{case.timeout}s', *args], case.timeout + 20)
+        c = Console([o.bruin, 'run', '--lint', level, '--timeout', f'{case.timeout * SLOW}s', *args], case.timeout * SLOW + 20)
         why = None
         try:
             drive(c)

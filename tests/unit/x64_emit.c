@@ -350,8 +350,8 @@ static void singles(void)
         fprintf(text, "crc32 %s,%s\n", r32[r], r8[15 - r]), x_op(&buf, XI_CRC32B, r, xr(15 - r), 0), done();
         fprintf(text, "crc32 %s,%s\n", r32[r], r16[15 - r]), x_op(&buf, XI_CRC32W, r, xr(15 - r), 0), done();
     }
-    fprintf(text, "lahf\nsahf\ncmc\nclc\nstc\nret\nret 8\ncqo\ncdq\n");
-    x_lahf(&buf), done(), x_sahf(&buf), done(), x_cmc(&buf), done(), x_clc(&buf), done(), x_stc(&buf), done();
+    fprintf(text, "rdtsc\nlahf\nsahf\ncmc\nclc\nstc\nret\nret 8\ncqo\ncdq\n");
+    x_rdtsc(&buf), done(), x_lahf(&buf), done(), x_sahf(&buf), done(), x_cmc(&buf), done(), x_clc(&buf), done(), x_stc(&buf), done();
     x_ret(&buf), done(), x_ret_i(&buf, 8), done(), x_cqo(&buf, XW), done(), x_cqo(&buf, 0), done();
     u8 *here = buf.p;
     fprintf(text, "lea rax,[rip-7]\n"), x_rm(&buf, XI_LEA | XW, RAX, xrip(here)), done();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds and runs the guests of this folder and compares what is said about them.
 
-usage: run.py BRUIN ENGINE [NAME...]
+usage: run.py BRUIN ENGINE[+OPTION,...] [NAME...]; jit+--deterministic,-c2 gives every guest these options
 
 Each source starts with comments `// bad: ...` and `// good: ...`: the sibling with -DGOOD, one
 instruction different, must stay silent. Words: id=F03 (of the report), say=F05 (a warning), exit=N,
@@ -48,7 +48,8 @@ def spent(before):
 
 
 def run(bruin, engine, elf, want, report):
-    args = [a for a in want.get('args', '').split(',') if a]
+    engine, _, more = engine.partition('+')
+    args = [a for a in f'{more},{want.get("args", "")}'.split(',') if a]
     before = os.times()
     done = subprocess.run([bruin, 'run', '--accel', engine, '--timeout', f'{10 * SLOW}s', f'--json={report}', *args, elf],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30 * SLOW)
@@ -112,6 +113,8 @@ def main():
                 if os.path.exists(report):
                     with open(report, encoding='utf-8') as f:
                         data = json.load(f)
+                if '+' in engine:  # the guest's time may be longer than the host's
+                    seconds /= 4
                 wrong = list(check(kind, want, status, err, seconds, data))
                 if want.get('trail') == 'same':
                     wrong += same_trail(bruin, engine, elf, want, data, report)
