@@ -234,16 +234,19 @@ static void lead_cold(struct jit *j, const struct insn *i)
     jit_vspill(j, c, j->vdirty_cold);
     load_address(c, j->mem_addr);
     x_mov_ri(c, RCX, j->mem_key | (u64)site << 32 | (u64)j->off[j->k] << 48);
+    jit_give_back(j, c);
     x_call(c, j->t_fill);
     x_rr(c, XI_TEST, RCX, RCX);
     u8 *no = x_jcc(c, CC_E, NULL);
     jit_caches_reload(j, c);
     x_jmp(c, j->mem_retry);
-    if (j->mem_slow[0]) { // the other way here has V registers to store; C has lost them on this one
+    if (j->mem_slow[0]) { // the other way here has registers to store; C has lost them on this one
         x_patch(j->mem_slow[0], c->p);
         jit_vspill(j, c, j->vdirty_cold);
+        jit_give_back(j, c);
     }
     x_patch(no, c->p);
+    j->x_late_cold = 0;
     jit_cold_body(j, i);
     jit_count(j, c, j->k + 1);
     x_mov_ri(c, RCX, j->off[j->k] + 4u);
@@ -332,16 +335,22 @@ void jit_mem_done(struct jit *j, const struct insn *i)
     x_patch(j->mem_probe, c->p);
     jit_vspill(j, c, j->vdirty_cold);
     jit_say_pending(j);
-    jit_wait_cold(j, j->mem_addr.base);
     load_address(c, j->mem_addr);
+    jit_give_back(j, c);
+    jit_wait_cold(j, j->mem_addr.base);
     x_mov_ri(c, RCX, j->mem_key | (u64)site << 32);
     x_call(c, j->mem_write ? j->t_store : j->t_load);
-    x_jmp(c, j->mem_retry);
+    u8 *retry = x_jmp(c, j->mem_retry);
     x_u32(c, i->word);
     x_u32(c, j->off[j->k]);
     u8 *after = c->p;
     jit_caches_reload(j, c);
     x_jmp(c, j->b.p);
+    if (j->lent) {
+        x_patch(retry, c->p);
+        jit_caches_reload(j, c);
+        x_jmp(c, j->mem_retry);
+    }
     if (j->mem_slow[0] || j->mem_slow[1]) {
         slow_checks(j);
         jit_cold_exec(j, i);

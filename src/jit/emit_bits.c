@@ -198,6 +198,14 @@ static int emit_madd(struct jit *j, const struct insn *i)
         alu3(j, XI_IMUL, w, i->rd, jit_xop(j, i->rn), jit_xop(j, i->rm), true);
         return 1;
     }
+    int d = jit_xwrite(j, i->rd, RAX);
+    if (i->op == OP_MADD && i->rm != REG_ZR && i->rn != REG_ZR && d != RAX && d != jit_xop(j, i->rm).reg && d != jit_xop(j, i->ra).reg) {
+        x_rm(B, XI_MOV | w, d, jit_xop(j, i->rn));
+        x_rm(B, XI_IMUL | w, d, jit_xop(j, i->rm));
+        x_rm(B, XI_ADD | w, d, jit_xop(j, i->ra));
+        jit_xdone(j, i->rd, d);
+        return 1;
+    }
     x_rm(B, XI_MOV | w, RAX, src(j, i->rn, RAX));
     x_rm(B, XI_IMUL | w, RAX, src(j, i->rm, RDX));
     accumulate(j, i, i->op == OP_MSUB, w);

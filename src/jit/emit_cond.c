@@ -18,6 +18,15 @@ static int emit_csel(struct jit *j, const struct insn *i)
         jit_xdone(j, i->rd, d);
         return 1;
     }
+    if (i->op == OP_CSINC && i->rn == i->rm && (cc == CC_B || cc == CC_AE) && !j->live_out[j->k]) { // the carry is added
+        int d = jit_xwrite(j, i->rd, RAX);
+        mov_rm(j, w, d, jit_xop(j, i->rn));
+        x_alu_i(B, cc == CC_B ? ALU_SBB : ALU_ADC, w, xr(d), cc == CC_B ? -1 : 0);
+        jit_xdone(j, i->rd, d);
+        j->fl = FL_NONE;
+        j->origin = NULL;
+        return 1;
+    }
     xrm n = src(j, i->rn, RDX);
     int d = jit_xwrite(j, i->rd, RAX);
     if (i->op == OP_CSEL && n.reg == d) {

@@ -184,6 +184,7 @@ static void unmasked(struct jit *j)
     x_u8(c, 0xf0); // lock: other threads set bits too
     x_alu_i(c, ALU_OR, 0, ENV(attention), ATT_IRQ);
     jit_count(j, c, j->k + 1);
+    jit_give_back(j, c);
     jit_pc(j, c, RAX, j->off[j->k] + 4);
     x_jmp(c, j->t_attention);
 }

@@ -99,6 +99,7 @@ static void checked(struct jit *j, struct check k, s64 target)
     if (k.forced)
         x_patch(k.forced, c->p);
     jit_vspill(j, c, j->vdirty);
+    jit_give_back(j, c);
     jit_pc(j, c, RAX, target);
     x_jmp(c, j->t_attention);
 }
@@ -152,6 +153,7 @@ static void cross_guard(struct jit *j, struct xbuf *b, struct jit_link *l, u8 *m
 static void leave_to(struct jit *j, struct xbuf *b, s64 target)
 {
     jit_vspill(j, b, j->vdirty);
+    jit_give_back(j, b);
     struct jit_link *l = new_link(j, target);
     if (l->delta == 0) {
         link_jump(j, b, l, false);
@@ -211,7 +213,7 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
         x_jcc(&j->b, cc, j->loop_top);
         return;
     }
-    bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->cfg.attention_always && !j->cfg.count;
+    bool plain = target > here && target < GUEST_PAGE && !save && !j->vdirty && !j->lent && !j->x_late_cold && !j->cfg.attention_always && !j->cfg.count;
     if (plain) { // straight to the link
         struct jit_link *l = new_link(j, target);
         align_site(j, &j->b, 2);
@@ -220,8 +222,10 @@ void jit_exit_cc(struct jit *j, unsigned cc, s64 target)
         return;
     }
     x_jcc(&j->b, cc, j->cold.p);
-    if (save)
+    if (save) {
+        jit_xspill(j, &j->cold, j->x_late_cold); // of which the comparison may be
         jit_flags_save_in(j, &j->cold);
+    }
     jit_exit_to(j, &j->cold, target);
 }
 

@@ -58,8 +58,7 @@ void jit_wait(struct jit *j, const struct insn *i)
 static xrm place_of(const struct jit *j, const struct xbuf *b, unsigned n)
 {
     int r = j->xmap[n];
-    bool cached = r == XCACHE_A || r == XCACHE_B;
-    return r >= 0 && (b == &j->b ? j->xloaded[n] : !cached) ? xr(r) : ENV_X(n);
+    return r >= 0 && (b == &j->b ? j->xloaded[n] : !jit_is_cache(j, r)) ? xr(r) : ENV_X(n);
 }
 
 /// Emits the comparison that waits into b. May clobber rax. ret  the kind of flags.

@@ -387,6 +387,7 @@ static void repair(struct jit *j, const struct run *r, unsigned n, u32 dirty, u8
     for (unsigned k = 0; k < n; k++) {
         j->k = first + k;
         jit_cold_exec(j, &j->in[j->k]);
+        j->x_late_cold = 0; // stored
     }
     j->k = first;
     jit_caches_reload(j, c);

@@ -35,7 +35,8 @@ enum { X0, X1, X2, X3, XV_FIRST = 4, XV_COUNT = 12, XV_COUNT_SSE = 10 }; ///< sc
 
 /// Host register of a guest register that lives in one all the time, else -1.
 #define JIT_PINNED(P) P(0, RSI) P(1, RDI) P(2, RBX) P(3, R8) P(4, R9) P(19, R12) P(20, R13) P(REG_SP, R14)
-/// Registers that cache other guest registers within one block, written through.
+/// Registers that cache other guest registers within one block, written through unless in a loop (jit.x_late). There
+/// those of pinned registers that it does not name do so, too (jit.lent): cpu.x has their values meanwhile.
 enum { XCACHE_A = R10, XCACHE_B = R11 };
 
 /// A cpu field as a memory operand.
@@ -265,6 +266,9 @@ struct jit {
     bool sp_aligned;   ///< SP is known to be 16-byte aligned
     bool over;         ///< the last instruction left the block
     s8 xmap[REG_COUNT]; ///< host register, or -1
+    u32 x_late;      ///< cached registers that the loop writes: cpu.x has them when it is left, or C code runs
+    u32 x_late_cold; ///< those of them that cold code of the present instruction has to store
+    u16 lent; ///< host registers of pinned guest registers that the loop does not name: they cache others there
     bool xloaded[REG_COUNT];
     s8 vmap[32];
     bool vloaded[32];
@@ -327,6 +331,18 @@ int jit_xwrite(struct jit *j, unsigned n, int scratch);
 void jit_xdone(struct jit *j, unsigned n, int r);
 /// n <- r, any host register.
 void jit_xset(struct jit *j, unsigned n, int r);
+
+/// True for a host register that caches a guest register.
+static inline bool jit_is_cache(const struct jit *j, int r)
+{
+    return r == XCACHE_A || r == XCACHE_B || (r >= 0 && j->lent >> r & 1);
+}
+/// Those of x_late that are in host registers now.
+u32 jit_late_now(const struct jit *j);
+/// Stores registers of x_late to cpu.x. EFLAGS are kept, as below.
+void jit_xspill(struct jit *j, struct xbuf *b, u32 mask);
+/// Before code outside the loop runs: cpu.x is right, and pinned registers that were lent have their values again.
+void jit_give_back(struct jit *j, struct xbuf *b);
 
 /// V registers, all 128 bits. The same protocol with xmm registers.
 int jit_vread(struct jit *j, unsigned n, int scratch);

@@ -1,9 +1,8 @@
 // Guest registers as host operands: pinned registers, registers cached within a block, memory.
-// Cached general registers are written through, so that cpu.x is right except for the pinned ones.
+// Cached general registers are written through, so that cpu.x is right except for the pinned ones; in loops some
+// are stored when the loop is left or C code runs (jit.x_late).
 // Cached V registers are stored when the block is left or C code runs (jit.vdirty).
 #include "jit/jit.h"
-
-static bool is_cache(int r) { return r == XCACHE_A || r == XCACHE_B; }
 
 int jit_xread(struct jit *j, unsigned n, int scratch)
 {
@@ -39,7 +38,7 @@ void jit_xdone(struct jit *j, unsigned n, int r)
     int home = j->xmap[n];
     if (home >= 0 && home != r)
         x_mov(&j->b, home, r);
-    if (home < 0 || is_cache(home))
+    if (home < 0 || (jit_is_cache(j, home) && !(j->x_late >> n & 1)))
         x_op(&j->b, XI_ST | XW, r, ENV_X(n), 0);
     j->xloaded[n] = home >= 0;
     if (n == REG_SP)

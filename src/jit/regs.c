@@ -10,35 +10,71 @@ static int pinned(unsigned n)
     }
 }
 
+enum { LOOP_WEIGHT = 8 };
+
+/// The general registers that i names in operands with one of these flags.
+static u64 names(const struct insn *i, u32 flags)
+{
+    u32 f = i->flags & flags, v = i->flags;
+    return (u64)(f & (DR | DW) && !(v & VD)) << i->rd | (u64)(f & (NR | NW) && !(v & VN)) << i->rn |
+           (u64)(f & (MR | MW) && !(v & VM)) << i->rm | (u64)(f & (AR | AW) && !(v & VA)) << i->ra;
+}
+static u64 writes(const struct insn *i) { return names(i, DW | NW | MW | AW); }
+
+/// borrow: host registers that a loop may have, too.
+static void assign_x(struct jit *j, u16 use[REG_COUNT], u16 borrow)
+{
+    j->lent = 0;
+    for (unsigned c = 0; c < 2 || borrow; c++) {
+        unsigned best = 0;
+        for (unsigned n = 1; n < 31; n++)
+            if (use[n] > use[best])
+                best = n;
+        if (use[best] < (c < 2 ? 2 : 2 * LOOP_WEIGHT))
+            break;
+        use[best] = 0;
+        if (c < 2) {
+            j->xmap[best] = c ? XCACHE_B : XCACHE_A;
+            continue;
+        }
+        j->xmap[best] = (s8)__builtin_ctz(borrow);
+        j->lent |= borrow & -borrow;
+        borrow &= borrow - 1;
+    }
+    j->x_late = 0;
+    for (unsigned k = 0; j->is_loop && !j->cfg.no_link && !j->cfg.v_through && k < j->loop_end; k++) {
+        u64 w = writes(&j->in[k]);
+        for (unsigned n = 0; n < 31; n++)
+            if (w >> n & 1 && pinned(n) < 0 && jit_is_cache(j, j->xmap[n]))
+                j->x_late |= 1u << n;
+    }
+}
+
 void jit_assign(struct jit *j)
 {
     u16 use[REG_COUNT] = {0}, vuse[32] = {0};
-    enum { LOOP_WEIGHT = 8 };
+    u64 named = 0; // by the loop
     for (unsigned k = 0; k < j->n; k++) {
         const struct insn *i = &j->in[k];
         u32 f = i->flags;
         u16 w = j->is_loop && k < j->loop_end ? LOOP_WEIGHT : 1;
+        if (k < j->loop_end)
+            named |= names(i, ~0u);
         *(f & VD ? &vuse[i->rd] : &use[i->rd]) += f & (VD | DR | DW) ? w : 0;
         *(f & VN ? &vuse[i->rn] : &use[i->rn]) += f & (VN | NR | NW) ? w : 0;
         *(f & VM ? &vuse[i->rm] : &use[i->rm]) += f & (VM | MR | MW) ? w : 0;
         *(f & VA ? &vuse[i->ra] : &use[i->ra]) += f & (VA | AR | AW) ? w : 0;
     }
+    u16 borrow = 0;
     for (unsigned n = 0; n < REG_COUNT; n++) {
         j->xmap[n] = (s8)pinned(n);
         j->xloaded[n] = j->xmap[n] >= 0;
+        if (j->is_loop && j->xmap[n] >= 0 && !(named >> n & 1) && !j->cfg.no_link)
+            borrow |= (u16)(1u << j->xmap[n]);
         if (j->xmap[n] >= 0 || n >= 31)
             use[n] = 0;
     }
-    for (unsigned c = 0; c < 2; c++) {
-        unsigned best = 0;
-        for (unsigned n = 1; n < 31; n++)
-            if (use[n] > use[best])
-                best = n;
-        if (use[best] < 2)
-            break;
-        j->xmap[best] = c ? XCACHE_B : XCACHE_A;
-        use[best] = 0;
-    }
+    assign_x(j, use, borrow);
     jit_vclasses(j);
     memset(j->vmap, -1, sizeof j->vmap);
     memset(j->vloaded, 0, sizeof j->vloaded);
@@ -54,10 +90,52 @@ void jit_assign(struct jit *j)
     }
 }
 
+#define P_LEND(g, h) if (j->lent >> h & 1) x_op(b, XI_ST | XW, h, ENV_X(g), 0);
+#define P_BACK(g, h) if (j->lent >> h & 1) x_rm(b, XI_MOV | XW, h, ENV_X(g));
+void jit_lend(struct jit *j)
+{
+    struct xbuf *b = &j->b;
+    JIT_PINNED(P_LEND)
+}
+
+u32 jit_late_now(const struct jit *j)
+{
+    u32 now = 0;
+    for (u32 left = j->x_late; left; left &= left - 1)
+        now |= j->xloaded[__builtin_ctz(left)] ? left & -left : 0;
+    return now;
+}
+
+void jit_xspill(struct jit *j, struct xbuf *b, u32 mask)
+{
+    for (; mask; mask &= mask - 1) {
+        unsigned n = (unsigned)__builtin_ctz(mask);
+        x_op(b, XI_ST | XW, j->xmap[n], ENV_X(n), 0);
+    }
+}
+
+void jit_give_back(struct jit *j, struct xbuf *b)
+{
+    jit_xspill(j, b, b == &j->b ? jit_late_now(j) : j->x_late_cold);
+    JIT_PINNED(P_BACK)
+}
+
+void jit_end_loop(struct jit *j)
+{
+    jit_give_back(j, &j->b);
+    j->x_late = j->x_late_cold = 0;
+    for (unsigned n = 0; n < 31; n++)
+        if (j->xmap[n] >= 0 && j->lent >> j->xmap[n] & 1 && pinned(n) < 0) {
+            j->xmap[n] = -1;
+            j->xloaded[n] = false;
+        }
+    j->lent = 0;
+}
+
 void jit_caches_drop(struct jit *j)
 {
     for (unsigned n = 0; n < 31; n++)
-        if (j->xmap[n] == XCACHE_A || j->xmap[n] == XCACHE_B)
+        if (jit_is_cache(j, j->xmap[n]) && pinned(n) < 0)
             j->xloaded[n] = false;
     memset(j->vloaded, 0, sizeof j->vloaded);
     j->vdirty = 0;
@@ -85,7 +163,7 @@ void jit_caches_fill(struct jit *j, struct xbuf *b)
 void jit_caches_reload(struct jit *j, struct xbuf *b)
 {
     for (unsigned n = 0; n < 31; n++)
-        if ((j->xmap[n] == XCACHE_A || j->xmap[n] == XCACHE_B) && j->xloaded[n])
+        if (jit_is_cache(j, j->xmap[n]) && pinned(n) < 0 && j->xloaded[n])
             x_rm(b, XI_MOV | XW, j->xmap[n], ENV_X(n));
     for (unsigned n = 0; n < 32; n++) {
         if (j->vmap[n] < 0 || !j->vloaded[n])

@@ -65,6 +65,7 @@ void jit_exec(struct jit *j, const struct insn *i)
     j->waiting = j->origin = NULL;
     jit_vflush(j, ~0u);
     jit_count(j, &j->b, j->k + 1);
+    jit_give_back(j, &j->b);
     call_exec(j, &j->b, jit_put_insn(j, i));
     jit_caches_drop(j);
     j->fl = FL_NONE;
@@ -83,6 +84,7 @@ void jit_cold_exec(struct jit *j, const struct insn *i)
 void jit_cold_body(struct jit *j, const struct insn *i)
 {
     jit_say_pending(j);
+    jit_give_back(j, &j->cold);
     jit_wait_cold(j, RNONE);
     x_mov_ri(&j->cold, RAX, i->word);
     x_mov_ri(&j->cold, RCX, j->off[j->k]);
@@ -140,6 +142,7 @@ static void settle_v(struct jit *j, const struct insn *i)
     if (leaves)
         jit_vflush(j, ~0u);
     j->vdirty_cold = j->vdirty;
+    j->x_late_cold = jit_late_now(j);
 }
 
 static void begin(struct jit *j)
@@ -176,6 +179,7 @@ static void begin(struct jit *j)
     if (j->is_loop && !j->cfg.no_link) {
         j->k = 0;
         check_tops(j, jit_loop_registers(j));
+        jit_lend(j);
         jit_caches_fill(j, &j->b);
         for (unsigned n = 0; n < 31; n++)
             j->xloaded[n] |= j->xmap[n] >= 0 && j->loop_x >> n & 1;
@@ -185,8 +189,10 @@ static void begin(struct jit *j)
             x_u8(&j->b, 0x90); // both places take a jump when the block dies
         j->loop_top = j->blk->loop_top = j->b.p;
         j->vdirty = j->vdirty_top;
+        j->x_late_cold = jit_late_now(j);
         j->blk->loop_dead_stub = j->cold.p;
         jit_vspill(j, &j->cold, j->vdirty_top);
+        jit_give_back(j, &j->cold);
         x_mov_ri(&j->cold, RCX, j->blk->off);
         x_jmp(&j->cold, j->t_dead);
         if (j->cfg.count_runs) {
@@ -233,6 +239,8 @@ static void emit(struct jit *j)
 {
     begin(j);
     for (j->k = 0; j->k < j->n; j->k++) {
+        if ((j->lent || j->x_late) && j->k >= j->loop_end)
+            jit_end_loop(j);
         if (emit_one(j))
             continue;
         const struct insn *i = &j->in[j->k];

@@ -19,6 +19,9 @@ s64 jit_next_off(const struct jit *j, unsigned k);
 
 /// Gives the cache registers to the guest registers used most (regs.c).
 void jit_assign(struct jit *j);
+/// Lends the host registers of j->lent, before the loop; takes them back, and stores what is late, in hot code after it.
+void jit_lend(struct jit *j);
+void jit_end_loop(struct jit *j);
 /// What the loop does with registers: which it names, and which V registers in the host's it writes whole.
 /// At its top those count as newer than cpu.v, since they are after the first round. (Of lists of registers
 /// this names the first.) ret  those of them that it reads before it writes them.
