@@ -75,13 +75,13 @@ static bool find_section(const u8 *p, u64 len, u64 *symoff, u64 *symlen, u64 *st
         if ((type != SHT_SYMTAB && (type != SHT_DYNSYM || found)) || link >= shnum)
             continue;
         const u8 *st = p + shoff + (u64)link * shentsize;
-        *symoff = ld64(sh + offsetof(Elf64_Shdr, sh_offset));
-        *symlen = ld64(sh + offsetof(Elf64_Shdr, sh_size));
-        *stroff = ld64(st + offsetof(Elf64_Shdr, sh_offset));
-        *strlen_ = ld64(st + offsetof(Elf64_Shdr, sh_size));
-        if (range_ok(*symoff, *symlen, len) && range_ok(*stroff, *strlen_, len))
-            found = true;
-        if (found && type == SHT_SYMTAB)
+        u64 off = ld64(sh + offsetof(Elf64_Shdr, sh_offset)), size = ld64(sh + offsetof(Elf64_Shdr, sh_size));
+        u64 names = ld64(st + offsetof(Elf64_Shdr, sh_offset)), names_size = ld64(st + offsetof(Elf64_Shdr, sh_size));
+        if (!range_ok(off, size, len) || !range_ok(names, names_size, len))
+            continue;
+        *symoff = off, *symlen = size, *stroff = names, *strlen_ = names_size;
+        found = true;
+        if (type == SHT_SYMTAB)
             return true;
     }
     return found;

@@ -1,13 +1,16 @@
 /// Monitor commands, one a line. Only `c` lets the machine run on, and that is the caller's to do.
 #include "target.h"
 
+#include <time.h>
+
 enum { LINE_LEN_MAX = 200 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct debugger *d = debugger_new(target_machine(), NULL);
     char line[LINE_LEN_MAX + 1];
-    for (size_t at = 0; at < size;) {
+    clock_t until = clock() + CLOCKS_PER_SEC; /* many lines of many steps are slow, not wrong */
+    for (size_t at = 0; at < size && clock() < until;) {
         const u8 *end = memchr(data + at, '\n', size - at);
         size_t len = end ? (size_t)(end - data) - at : size - at;
         size_t kept = len < LINE_LEN_MAX ? len : LINE_LEN_MAX;
