@@ -722,7 +722,7 @@ void tlb_address_space_changed(struct cpu *c, enum tlb_class k);
 /// Selects ctx for the current EL, regime, PAN, TTBR0 and SCTLR.M.
 void tlb_select(struct cpu *c);
 
-/* ---- sysreg.c, sysreg_access.c, sysinsn.c ---- */
+/* ---- sysreg*.c, sysinsn.c ---- */
 
 #define SYSREG_ENC(op0, op1, crn, crm, op2) ((u32)((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2)))
 /// MRS/MSR with all access checks at the current EL. ret  exec_status (EXEC_NEXT when done).

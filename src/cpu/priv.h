@@ -35,6 +35,11 @@ struct sr_row {
     sr_write_fn *write;
 };
 
+extern const struct sr_row sysreg_rows[SYSREG_COUNT]; ///< index: enum sysreg_id
+
+/// The row an MRS or MSR of enc means in this state, or NULL.
+const struct sr_row *sysreg_row_for(const struct cpu *c, u32 enc);
+
 enum sysreg_verdict { SYSREG_ALLOWED, SYSREG_UNDEFINED, SYSREG_TRAPPED, SYSREG_FP_TRAP, SYSREG_TRAPPED_EL2 };
 
 /// What becomes of an MRS (read) or MSR of enc, which means row r, at this exception level.

@@ -281,7 +281,7 @@ static void sysreg_w_oslar(struct cpu *c, enum sysreg_id id, u64 v)
 
 /* ---- the table ---- */
 
-static const struct sr_row rows[SYSREG_COUNT] = {
+const struct sr_row sysreg_rows[SYSREG_COUNT] = {
 #define SR(name, op0, op1, crn, crm, op2, access, reset, rd, wr)                                   \
     {#name, SYSREG_ENC(op0, op1, crn, crm, op2), access, sysreg_r_##rd, sysreg_w_##wr},
 #include "cpu/sysreg.def"
@@ -295,13 +295,13 @@ _Static_assert(SYSREG_COUNT < 255, "row_of holds bytes");
 static void index_rows(void)
 {
     for (unsigned k = 0; k < SYSREG_COUNT; k++)
-        row_of[rows[k].enc] = (u8)(k + 1);
+        row_of[sysreg_rows[k].enc] = (u8)(k + 1);
 }
 static const struct sr_row *find(u32 enc)
 {
     pthread_once(&row_once, index_rows);
     unsigned k = row_of[enc & 0xffff];
-    return k ? &rows[k - 1] : NULL;
+    return k ? &sysreg_rows[k - 1] : NULL;
 }
 /// Registers of EL1 that mean those of EL2 in the EL2&0 regime. Arm ARM, "Virtualization Host
 /// Extensions", system register redirection.
@@ -342,25 +342,24 @@ u32 sysreg_el12(u32 enc)
     if (bits(enc, 15, 14) != 3 || bits(enc, 13, 11) != 5)
         return 0;
     for (unsigned k = 0; k < ARRAY_LEN(redirected); k++)
-        if (rows[redirected[k].el1].enc == el1)
+        if (sysreg_rows[redirected[k].el1].enc == el1)
             return el1;
     for (unsigned k = 0; k < ARRAY_LEN(redirected_timers); k++)
-        if (rows[redirected_timers[k].el0].enc == el0)
+        if (sysreg_rows[redirected_timers[k].el0].enc == el0)
             return el0;
     return 0;
 }
 
-/// The row an MRS or MSR means in this state, or NULL.
 static COLD const struct sr_row *find_host(const struct cpu *c, u32 enc)
 {
     if (c->el == 2 && sysreg_el12(enc))
         return find(sysreg_el12(enc));
     const struct sr_row *r = find(enc);
     if (r && (c->el == 2 || bits(enc, 13, 11) == 3))
-        r = &rows[sysreg_redirect((enum sysreg_id)(r - rows))];
+        r = &sysreg_rows[sysreg_redirect((enum sysreg_id)(r - sysreg_rows))];
     return r;
 }
-static const struct sr_row *find_for(const struct cpu *c, u32 enc)
+const struct sr_row *sysreg_row_for(const struct cpu *c, u32 enc)
 {
     return UNLIKELY(c->mode & MODE_E2H) ? find_host(c, enc) : find(enc);
 }
@@ -368,7 +367,7 @@ static const struct sr_row *find_for(const struct cpu *c, u32 enc)
 int sysreg_id(u32 enc)
 {
     const struct sr_row *r = find(enc);
-    return r ? (int)(r - rows) : -1;
+    return r ? (int)(r - sysreg_rows) : -1;
 }
 
 const char *sysreg_name(u32 enc)
@@ -376,12 +375,12 @@ const char *sysreg_name(u32 enc)
     const struct sr_row *r = find(enc);
     return r ? r->name : NULL;
 }
-const char *sysreg_id_name(enum sysreg_id id) { return id < SYSREG_COUNT ? rows[id].name : "?"; }
+const char *sysreg_id_name(enum sysreg_id id) { return id < SYSREG_COUNT ? sysreg_rows[id].name : "?"; }
 u32 sysreg_find(const char *name)
 {
     for (unsigned k = 0; k < SYSREG_COUNT; k++)
-        if (strcasecmp(rows[k].name, name) == 0)
-            return rows[k].enc;
+        if (strcasecmp(sysreg_rows[k].name, name) == 0)
+            return sysreg_rows[k].enc;
     return 0;
 }
 bool sysreg_get(struct cpu *c, const char *name, u64 *val)
@@ -390,7 +389,7 @@ bool sysreg_get(struct cpu *c, const char *name, u64 *val)
     if (r == NULL)
         return false;
     u16 nzcv = c->nzcv;
-    *val = r->read(c, (enum sysreg_id)(r - rows));
+    *val = r->read(c, (enum sysreg_id)(r - sysreg_rows));
     c->nzcv = nzcv;
     return true;
 }
@@ -399,129 +398,8 @@ bool sysreg_set(struct cpu *c, const char *name, u64 val)
     const struct sr_row *r = find(sysreg_find(name));
     if (r == NULL)
         return false;
-    r->write(c, (enum sysreg_id)(r - rows), val);
+    r->write(c, (enum sysreg_id)(r - sysreg_rows), val);
     return true;
-}
-
-/* ---- MRS and MSR ---- */
-
-static bool is_icc(u32 enc)
-{
-    return bits(enc, 15, 14) == 3 && bits(enc, 13, 11) == 0 &&
-           (bits(enc, 10, 7) == 12 ? bits(enc, 6, 3) >= 8 : enc == SYSREG_ENC(3, 0, 4, 6, 0));
-}
-/// ICC_SRE_EL2 and ICH_*.
-static bool is_icc_el2(u32 enc)
-{
-    return bits(enc, 15, 7) == bits(SYSREG_ENC(3, 4, 12, 0, 0), 15, 7) && bits(enc, 6, 3) >= 8;
-}
-
-/// The GIC's registers. ret  exec_status, or -1: not one of them
-static int gic_access(struct cpu *c, u32 enc, u64 *val, bool write)
-{
-    bool is_el2 = c->el == 2 && is_icc_el2(enc);
-    u32 at = enc;
-    if (!(c->el && is_icc(enc)) && !is_el2)
-        return -1;
-    if (cpu_el2_traps(c)) {
-        if (sysreg_el2_takes(c, enc, !write))
-            return sysreg_refuse(c, SYSREG_TRAPPED_EL2, enc, !write);
-        if (c->sr[SYSREG_HCR_EL2] & HCR_IMO)
-            at |= CPU_ICC_VIRTUAL_IRQ;
-        if (c->sr[SYSREG_HCR_EL2] & HCR_FMO)
-            at |= CPU_ICC_VIRTUAL_FIQ;
-    }
-    if (write ? !c->icc.write || !c->icc.write(c->icc.ctx, at, *val) : !c->icc.read || !c->icc.read(c->icc.ctx, at, val))
-        return -1;
-    TRACE(c, TRACE_SYSREG, c->pc, enc, *val, write);
-    return EXEC_NEXT;
-}
-
-int sysreg_read(struct cpu *c, u32 enc, u64 *val)
-{
-    const struct sr_row *r = find_for(c, enc);
-    if (r == NULL) {
-        int st = gic_access(c, enc, val, false);
-        if (st >= 0)
-            return st;
-        bool is_id = c->el && sysreg_is_id_space(enc);
-        if (cpu_el2_traps(c) && (is_id || c->el) && sysreg_hcr_traps(c->sr[SYSREG_HCR_EL2], enc, true))
-            return sysreg_refuse(c, SYSREG_TRAPPED_EL2, enc, true);
-        if (is_id) {
-            *val = 0;
-            return EXEC_NEXT;
-        }
-        c->unknown_sysregs++;
-        return cpu_undef(c);
-    }
-    enum sysreg_verdict v = sysreg_verdict_on(c, r, enc, true);
-    if (UNLIKELY(v != SYSREG_ALLOWED))
-        return sysreg_refuse(c, v, enc, true);
-    *val = r->read(c, (enum sysreg_id)(r - rows));
-    for (unsigned k = 0; UNLIKELY(k < c->pending_count); k++)
-        if (c->pending[k].id == (u32)(r - rows)) /* program order is kept between MSR and MRS */
-            *val = c->pending[k].val;
-    TRACE(c, TRACE_SYSREG, c->pc, enc, *val, 0);
-    return EXEC_NEXT;
-}
-
-/* ---- writes that wait. Arm ARM, "Synchronization requirements for AArch64 System registers" ---- */
-
-bool sysreg_is_delayed(u32 id)
-{
-    switch (id) {
-    case SYSREG_SCTLR_EL1: case SYSREG_TTBR0_EL1: case SYSREG_TTBR1_EL1: case SYSREG_TCR_EL1: case SYSREG_MAIR_EL1:
-    case SYSREG_CPACR_EL1: case SYSREG_VBAR_EL1:
-    case SYSREG_SCTLR_EL2: case SYSREG_TTBR0_EL2: case SYSREG_TTBR1_EL2: case SYSREG_TCR_EL2: case SYSREG_MAIR_EL2:
-    case SYSREG_CPTR_EL2: case SYSREG_VBAR_EL2: return true;
-    default: return false;
-    }
-}
-
-static void delay_write(struct cpu *c, u32 id, u64 val)
-{
-    for (unsigned k = 0; k < c->pending_count; k++)
-        if (c->pending[k].id == id) {
-            c->pending[k].val = val;
-            return;
-        }
-    c->pending[c->pending_count++] = (struct sysreg_pending){id, c->pc, val};
-}
-_Static_assert(SYSREGS_PENDING_MAX >= 14, "one for each register of sysreg_is_delayed");
-
-void cpu_context_sync_slow(struct cpu *c)
-{
-    unsigned n = c->pending_count;
-    c->pending_count = 0;
-    for (unsigned k = 0; k < n; k++)
-        rows[c->pending[k].id].write(c, (enum sysreg_id)c->pending[k].id, c->pending[k].val);
-}
-
-int sysreg_write(struct cpu *c, u32 enc, u64 val)
-{
-    const struct sr_row *r = find_for(c, enc);
-    if (r == NULL) {
-        int st = gic_access(c, enc, &val, true);
-        if (st >= 0)
-            return st;
-        if (cpu_el2_traps(c) && c->el && sysreg_hcr_traps(c->sr[SYSREG_HCR_EL2], enc, false))
-            return sysreg_refuse(c, SYSREG_TRAPPED_EL2, enc, false);
-        c->unknown_sysregs++;
-        return cpu_undef(c);
-    }
-    enum sysreg_verdict v = sysreg_verdict_on(c, r, enc, false);
-    if (UNLIKELY(v != SYSREG_ALLOWED))
-        return sysreg_refuse(c, v, enc, false);
-    enum sysreg_id id = (enum sysreg_id)(r - rows);
-    TRACE(c, TRACE_SYSREG, c->pc, enc, val, 1);
-    if (c->hooks.sysreg_write)
-        c->hooks.sysreg_write(c->hooks.ctx, c, id, c->sr[id], val);
-    if (UNLIKELY(c->delays_sysregs) && sysreg_is_delayed(id)) {
-        delay_write(c, id, val);
-        return EXEC_NEXT;
-    }
-    r->write(c, id, val);
-    return EXEC_NEXT;
 }
 
 void cpu_set_daif(struct cpu *c, u32 daif)
