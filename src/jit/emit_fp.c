@@ -481,12 +481,20 @@ static int compare(struct jit *j, const struct insn *i, bool signal, bool zero)
 {
     struct xbuf *b = &j->b;
     unsigned fmt = i->p, cond = next_cond(j);
-    if (!fp_flush_guard(j, i))
+    if (fmt == FP_H ? !fp_has_half(j) : !fp_flush_guard(j, i))
         return 0;
     u32 op = signal ? (fmt == FP_D ? XV_COMISD : XV_COMISS) : (fmt == FP_D ? XV_UCOMISD : XV_UCOMISS);
     // mi, pl, hi, ls are one x86 condition when the operands are exchanged
     bool swap = cond >> 1 == 2 || cond >> 1 == 4;
-    if (zero) {
+    if (fmt == FP_H) {
+        op = signal ? XV_COMISS : XV_UCOMISS;
+        fp_half_scalar(j, i->rn, X0);
+        if (zero)
+            x_v(b, XV_XORPS, X1, X1, xr(X1));
+        else
+            fp_half_scalar(j, i->rm, X1);
+        x_v(b, op, swap ? X1 : X0, 0, xr(swap ? X0 : X1));
+    } else if (zero) {
         x_v(b, XV_XORPS, X1, X1, xr(X1));
         if (swap)
             x_v(b, op, X1, 0, fp_opnd(j, i->rn));
@@ -563,6 +571,8 @@ static int emit_fcsel(struct jit *j, const struct insn *i)
     } else {
         x_cmov(b, cc, w, RAX, ENV_V(i->rn));
     }
+    if (i->p == FP_H)
+        x_rr(b, XI_MOVZX16, RAX, RAX);
     int d = jit_vwrite(j, i->rd, X2);
     x_v(b, XV_MOVD | w, d, 0, xr(RAX));
     fp_done(j, i->rd, d);
@@ -579,6 +589,9 @@ void jit_init_fp(jit_emit_fn **t)
     SD(OP_FMOV, emit_fmov), SD(OP_FABS, emit_fabs), SD(OP_FNEG, emit_fneg), SD(OP_FMOVi, emit_fmov_imm);
     SD(OP_FCMP, emit_fcmp), SD(OP_FCMPE, emit_fcmpe), SD(OP_FCMP0, emit_fcmp0), SD(OP_FCMPE0, emit_fcmpe0);
     SD(OP_FCCMP, emit_fccmp), SD(OP_FCCMPE, emit_fccmpe), SD(OP_FCSEL, emit_fcsel);
+    t[OP_FMOVi_h] = emit_fmov_imm;
+    t[OP_FCMP_h] = emit_fcmp, t[OP_FCMPE_h] = emit_fcmpe, t[OP_FCMP0_h] = emit_fcmp0, t[OP_FCMPE0_h] = emit_fcmpe0;
+    t[OP_FCSEL_h] = emit_fcsel;
     t[OP_FMOV_ws] = t[OP_FMOV_xd] = emit_fmov_to_gpr;
     t[OP_FMOV_sw] = t[OP_FMOV_dx] = emit_fmov_from_gpr;
     t[OP_FMOV_xv1] = emit_fmov_top_to_gpr;
@@ -590,4 +603,6 @@ void jit_init_fp(jit_emit_fn **t)
     jit_init_fpv_conv(t);
     jit_init_fpv_more(t);
     jit_init_fp_est(t);
+    jit_init_half(t);
+    jit_init_half_conv(t);
 }

@@ -141,8 +141,7 @@ void fp_to_unsigned(struct jit *j, unsigned fmt, bool is_64, int x)
     x_v(b, (d64 ? XV_CVTTSD2SI : XV_CVTTSS2SI) | XW, RAX, 0, xr(x));
 }
 
-/// RAX <- x toward zero. Leaves when it does not fit.
-static void convert(struct jit *j, unsigned fmt, bool is_64, bool is_unsigned, int x)
+void fp_to_integer(struct jit *j, unsigned fmt, bool is_64, bool is_unsigned, int x)
 {
     u32 w = is_64 ? XW : 0;
     if (is_unsigned) {
@@ -184,7 +183,7 @@ static int to_int_away(struct jit *j, const struct insn *i, bool is_unsigned)
         return finish_rounded(j, i, x);
     }
     round_away(j, i, x);
-    convert(j, fmt, i->sf, is_unsigned, X2);
+    fp_to_integer(j, fmt, i->sf, is_unsigned, X2);
     return finish_rounded(j, i, x);
 }
 static int emit_fcvtas(struct jit *j, const struct insn *i) { return to_int_away(j, i, false); }
@@ -203,7 +202,7 @@ static int to_int(struct jit *j, const struct insn *i, unsigned mode, bool is_un
     if (mode) {
         int a = jit_vread(j, i->rn, X0);
         x_vi(b, round_op(fmt), X2, a, xr(a), mode);
-        convert(j, fmt, i->sf, is_unsigned, X2);
+        fp_to_integer(j, fmt, i->sf, is_unsigned, X2);
         return finish_rounded(j, i, a);
     }
     if (is_unsigned) {

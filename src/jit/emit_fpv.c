@@ -367,7 +367,9 @@ static int emit_fmov_imm_v(struct jit *j, const struct insn *i)
 {
     unsigned imm8 = (unsigned)(bits(i->word, 18, 16) << 5 | bits(i->word, 9, 5));
     u64 v = fp_expand_imm(i->p, imm8);
-    if (i->p == FP_S)
+    if (i->p == FP_H)
+        v |= v << 16;
+    if (i->p != FP_D)
         v |= v << 32;
     x_mov_ri(&j->b, RAX, v);
     int d = jit_vwrite(j, i->rd, X2);
@@ -388,7 +390,7 @@ void jit_init_fp_vec(jit_emit_fn **t)
     VSD(OP_FABS, emit_fabs_v), VSD(OP_FNEG, emit_fneg_v), VSD(OP_FSQRT, emit_fsqrt_v);
     VSD(OP_FRINTN, emit_frintn_v), VSD(OP_FRINTM, emit_frintm_v), VSD(OP_FRINTP, emit_frintp_v);
     VSD(OP_FRINTZ, emit_frintz_v), VSD(OP_FRINTX, emit_frintx_v), VSD(OP_FRINTI, emit_frinti_v);
-    VSD(OP_FMOVi, emit_fmov_imm_v);
+    VSD(OP_FMOVi, emit_fmov_imm_v), t[OP_FMOVi_vh] = emit_fmov_imm_v;
     BOTH(OP_FCMEQ, emit_fcmeq), BOTH(OP_FCMGE, emit_fcmge), BOTH(OP_FCMGT, emit_fcmgt);
     BOTH(OP_FACGE, emit_facge), BOTH(OP_FACGT, emit_facgt);
     BOTH(OP_FCMEQ0, emit_fcmeq0), BOTH(OP_FCMGE0, emit_fcmge0), BOTH(OP_FCMGT0, emit_fcmgt0);

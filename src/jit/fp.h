@@ -58,6 +58,8 @@ void jit_init_fp_vec(jit_emit_fn **t);
 void jit_init_fpv_conv(jit_emit_fn **t);
 void jit_init_fpv_int(jit_emit_fn **t);
 void jit_init_fp_est(jit_emit_fn **t);
+void jit_init_half(jit_emit_fn **t);
+void jit_init_half_conv(jit_emit_fn **t);
 void jit_init_fpv_more(jit_emit_fn **t);
 
 /// With FPCR.FZ: emits the tests that leave an instruction to its body when an operand is to be
@@ -90,10 +92,32 @@ void fp_done(struct jit *j, unsigned n, int x);
 /// normal number (which may have been tiny before rounding). Clobbers xmm3.
 unsigned fp_check(struct jit *j, unsigned fmt, int x, bool tiny);
 
+/// RAX <- x toward zero as an integer of 64 or 32 bits. Leaves when it does not fit.
+void fp_to_integer(struct jit *j, unsigned fmt, bool is_64, bool is_unsigned, int x);
 /// RAX <- x toward zero as an unsigned number of 64 or 32 bits. Leaves when it does not fit. Clobbers rcx.
 void fp_to_unsigned(struct jit *j, unsigned fmt, bool is_64, int x);
 /// d <- the unsigned number in r, zeros above. EFLAGS, rax, rdx and X3 change.
 void fp_from_unsigned(struct jit *j, unsigned fmt, int d, int r);
+
+/* Half precision (emit_half.c), as singles. */
+
+static inline bool fpv_is_half_scalar(const struct insn *i) { return i->word >> 28 & 1; }
+/// Begins an instruction. ret  false: this host, or FPCR, leaves it to the body
+bool fp_has_half(struct jit *j);
+/// Fours of lanes that the instruction has.
+static inline unsigned fp_half_groups(const struct insn *i)
+{
+    return !fpv_is_half_scalar(i) && i->word >> 30 & 1 ? 2 : 1;
+}
+/// x <- the lowest half of Vn, zeros above: its bits (ret x), or as a single.
+int fp_half_raw(struct jit *j, unsigned n, int x);
+void fp_half_scalar(struct jit *j, unsigned n, int x);
+/// x <- four singles, of the lower or upper halves of Vn; of a scalar the lowest alone.
+void fp_half_widen(struct jit *j, const struct insn *i, unsigned n, unsigned group, int x);
+/// X2 <- (group 1: and) the halves of singles x, which is not X2. X1 is clobbered.
+void fp_half_narrow(struct jit *j, unsigned group, int x);
+/// Ends an instruction with its result in X2, unless it has NaNs or what may have been tiny.
+int fp_half_finish(struct jit *j, const struct insn *i);
 
 /* Vectors (emit_fpv.c). */
 
