@@ -25,8 +25,8 @@ struct format {
     unsigned fbits, emask;
     unsigned recip, rsqrt; ///< minus the exponent gives that of 1/x; half of that, of 1/sqrt(x)
 };
-static const struct format formats[4] = {
-    [FP_H] = {10, 31, 29, 44}, [FP_S] = {23, 255, 253, 380}, [FP_D] = {52, 2047, 2045, 3068}};
+static const struct format formats[4] =
+    {[FP_H] = {10, 31, 29, 44}, [FP_S] = {23, 255, 253, 380}, [FP_D] = {52, 2047, 2045, 3068}};
 
 /* ---- scalars, in general registers ---- */
 
@@ -233,7 +233,9 @@ static int rint_n(struct jit *j, const struct insn *i, bool to_zero, bool is_64)
     unsigned fmt = i->p, d = fp_di(fmt), mode = to_zero ? ZERO : CURRENT;
     // singles and doubles, as their rows say, in vectors and alone
     bool scalar = (i->word >> 24 & 0xff) == 0x1e;
-    u64 limit = d ? (is_64 ? 0x43e0000000000000 : 0x41e0000000000000) : is_64 ? 0x5f000000 : 0x4f000000;
+    u64 limit = d       ? (is_64 ? 0x43e0000000000000 : 0x41e0000000000000)
+                : is_64 ? 0x5f000000
+                        : 0x4f000000;
     u32 round = d ? XV_ROUNDPD : XV_ROUNDPS;
     if (!fp_flush_guard(j, i))
         return 0;

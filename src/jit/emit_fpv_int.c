@@ -45,7 +45,8 @@ static void leave_unless_unsigned(struct jit *j, unsigned fmt, int x)
 {
     bool d64 = fmt == FP_D;
     x_v(&j->b, XV_MOVAPS, X3, 0, xr(x));
-    x_v(&j->b, d64 ? XV_PCMPGTQ : XV_PCMPGTD, X3, X3, simd_const_lanes(j, fmt, d64 ? 0x43dfffffffffffff : 0x4f7fffff));
+    x_v(&j->b, d64 ? XV_PCMPGTQ : XV_PCMPGTD, X3, X3,
+        simd_const_lanes(j, fmt, d64 ? 0x43dfffffffffffff : 0x4f7fffff));
     x_v(&j->b, XV_POR, X3, X3, xr(x));
     fp_leave_if(j, fpv_any_lane(j, fmt, X3));
 }
@@ -111,8 +112,14 @@ static int to_int(struct jit *j, const struct insn *i, unsigned mode, bool is_un
     return 1;
 }
 #define TO_INT(name, mode)                                                                         \
-    static int emit_##name##s(struct jit *j, const struct insn *i) { return to_int(j, i, mode, false); } \
-    static int emit_##name##u(struct jit *j, const struct insn *i) { return to_int(j, i, mode, true); }
+    static int emit_##name##s(struct jit *j, const struct insn *i)                                 \
+    {                                                                                              \
+        return to_int(j, i, mode, false);                                                          \
+    }                                                                                              \
+    static int emit_##name##u(struct jit *j, const struct insn *i)                                 \
+    {                                                                                              \
+        return to_int(j, i, mode, true);                                                           \
+    }
 TO_INT(fcvtz, 0)
 TO_INT(fcvtn, ROUND_NEAREST)
 TO_INT(fcvtm, ROUND_DOWN)
@@ -191,7 +198,10 @@ static u64 power(unsigned fmt, int n)
 {
     return fmt == FP_D ? (u64)(1023 + n) << 52 : (u64)(127 + n) << 23;
 }
-static xrm power_lanes(struct jit *j, unsigned fmt, int n) { return simd_const_lanes(j, fmt, power(fmt, n)); }
+static xrm power_lanes(struct jit *j, unsigned fmt, int n)
+{
+    return simd_const_lanes(j, fmt, power(fmt, n));
+}
 
 /// The number of fraction bits: scalar to and from general registers, or Advanced SIMD.
 static int fbits_gpr(const struct insn *i) { return 64 - (int)(i->word >> 10 & 63); }
@@ -289,9 +299,12 @@ void jit_init_fpv_int(jit_emit_fn **t)
 #define FIXED(op, gpr, v)                                                                          \
     t[op##_f_sx] = t[op##_f_sw] = t[op##_f_dx] = t[op##_f_dw] = gpr;                               \
     t[op##_vfs] = t[op##_vfd] = t[op##_sfs] = t[op##_sfd] = v
-    VSD(OP_FCVTZS, emit_fcvtzs), VSD(OP_FCVTZU, emit_fcvtzu), VSD(OP_SCVTF, emit_scvtf), VSD(OP_UCVTF, emit_ucvtf);
-    ALL(OP_FCVTNS, emit_fcvtns), ALL(OP_FCVTNU, emit_fcvtnu), ALL(OP_FCVTMS, emit_fcvtms), ALL(OP_FCVTMU, emit_fcvtmu);
-    ALL(OP_FCVTPS, emit_fcvtps), ALL(OP_FCVTPU, emit_fcvtpu), ALL(OP_FCVTAS, emit_fcvtas), ALL(OP_FCVTAU, emit_fcvtau);
+    VSD(OP_FCVTZS, emit_fcvtzs), VSD(OP_FCVTZU, emit_fcvtzu), VSD(OP_SCVTF, emit_scvtf),
+        VSD(OP_UCVTF, emit_ucvtf);
+    ALL(OP_FCVTNS, emit_fcvtns), ALL(OP_FCVTNU, emit_fcvtnu), ALL(OP_FCVTMS, emit_fcvtms),
+        ALL(OP_FCVTMU, emit_fcvtmu);
+    ALL(OP_FCVTPS, emit_fcvtps), ALL(OP_FCVTPU, emit_fcvtpu), ALL(OP_FCVTAS, emit_fcvtas),
+        ALL(OP_FCVTAU, emit_fcvtau);
     FIXED(OP_FCVTZS, emit_fcvtzs_f, emit_fcvtzs_vf);
     FIXED(OP_FCVTZU, emit_fcvtzu_f, emit_fcvtzu_vf);
     FIXED(OP_SCVTF, emit_scvtf_f, emit_scvtf_vf);

@@ -111,7 +111,8 @@ static int finish(struct jit *j, const struct insn *i, u64 and_mask, u64 xor_mas
     struct xbuf *b = &j->b;
     unsigned cc = check(j, X2, X3, X1);
     bool change = and_mask != 0xffff || xor_mask;
-    xrm and_k = change ? simd_const_lanes(j, 1, and_mask) : xr(X2), xor_k = change ? simd_const128(j, xor_mask, 0) : xr(X2);
+    xrm and_k = change ? simd_const_lanes(j, 1, and_mask) : xr(X2),
+        xor_k = change ? simd_const128(j, xor_mask, 0) : xr(X2);
     fp_repair_begin(j, i, cc);
     if (and_mask != 0xffff)
         x_v(b, XV_PAND, X2, X2, and_k);
@@ -122,7 +123,8 @@ static int finish(struct jit *j, const struct insn *i, u64 and_mask, u64 xor_mas
     return 1;
 }
 
-static int binary(struct jit *j, const struct insn *i, unsigned byte, bool element, u64 and_mask, u64 xor_mask)
+static int binary(struct jit *j, const struct insn *i, unsigned byte, bool element, u64 and_mask,
+                  u64 xor_mask)
 {
     if (!fp_has_half(j))
         return 0;
@@ -137,15 +139,42 @@ static int binary(struct jit *j, const struct insn *i, unsigned byte, bool eleme
     }
     return finish(j, i, and_mask, xor_mask);
 }
-static int emit_fadd(struct jit *j, const struct insn *i) { return binary(j, i, ADD, false, 0xffff, 0); }
-static int emit_fsub(struct jit *j, const struct insn *i) { return binary(j, i, SUB, false, 0xffff, 0); }
-static int emit_fmul(struct jit *j, const struct insn *i) { return binary(j, i, MUL, false, 0xffff, 0); }
-static int emit_fmul_e(struct jit *j, const struct insn *i) { return binary(j, i, MUL, true, 0xffff, 0); }
-static int emit_fdiv(struct jit *j, const struct insn *i) { return binary(j, i, DIV, false, 0xffff, 0); }
-static int emit_fmax(struct jit *j, const struct insn *i) { return binary(j, i, MAX, false, 0xffff, 0); }
-static int emit_fmin(struct jit *j, const struct insn *i) { return binary(j, i, MIN, false, 0xffff, 0); }
-static int emit_fabd(struct jit *j, const struct insn *i) { return binary(j, i, SUB, false, 0x7fff, 0); }
-static int emit_fnmul(struct jit *j, const struct insn *i) { return binary(j, i, MUL, false, 0xffff, 0x8000); }
+static int emit_fadd(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, ADD, false, 0xffff, 0);
+}
+static int emit_fsub(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, SUB, false, 0xffff, 0);
+}
+static int emit_fmul(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, MUL, false, 0xffff, 0);
+}
+static int emit_fmul_e(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, MUL, true, 0xffff, 0);
+}
+static int emit_fdiv(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, DIV, false, 0xffff, 0);
+}
+static int emit_fmax(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, MAX, false, 0xffff, 0);
+}
+static int emit_fmin(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, MIN, false, 0xffff, 0);
+}
+static int emit_fabd(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, SUB, false, 0x7fff, 0);
+}
+static int emit_fnmul(struct jit *j, const struct insn *i)
+{
+    return binary(j, i, MUL, false, 0xffff, 0x8000);
+}
 
 static int emit_fsqrt(struct jit *j, const struct insn *i)
 {
@@ -246,16 +275,34 @@ static int fused(struct jit *j, const struct insn *i, struct fused f)
         x_v(b, XV_PAND, X3, X3, simd_k(j, SK_LOW_H));
     return fpv_finish(j, i, X3, check(j, X3, X1, X2));
 }
-static int emit_fmla(struct jit *j, const struct insn *i) { return fused(j, i, (struct fused){.addend = i->rd}); }
-static int emit_fmls(struct jit *j, const struct insn *i) { return fused(j, i, (struct fused){.addend = i->rd, .minus_product = true}); }
-static int emit_fmla_e(struct jit *j, const struct insn *i) { return fused(j, i, (struct fused){.addend = i->rd, .element = true}); }
+static int emit_fmla(struct jit *j, const struct insn *i)
+{
+    return fused(j, i, (struct fused){.addend = i->rd});
+}
+static int emit_fmls(struct jit *j, const struct insn *i)
+{
+    return fused(j, i, (struct fused){.addend = i->rd, .minus_product = true});
+}
+static int emit_fmla_e(struct jit *j, const struct insn *i)
+{
+    return fused(j, i, (struct fused){.addend = i->rd, .element = true});
+}
 static int emit_fmls_e(struct jit *j, const struct insn *i)
 {
     return fused(j, i, (struct fused){.addend = i->rd, .element = true, .minus_product = true});
 }
-static int emit_fmadd(struct jit *j, const struct insn *i) { return fused(j, i, (struct fused){.addend = i->ra}); }
-static int emit_fmsub(struct jit *j, const struct insn *i) { return fused(j, i, (struct fused){.addend = i->ra, .minus_product = true}); }
-static int emit_fnmsub(struct jit *j, const struct insn *i) { return fused(j, i, (struct fused){.addend = i->ra, .minus_addend = true}); }
+static int emit_fmadd(struct jit *j, const struct insn *i)
+{
+    return fused(j, i, (struct fused){.addend = i->ra});
+}
+static int emit_fmsub(struct jit *j, const struct insn *i)
+{
+    return fused(j, i, (struct fused){.addend = i->ra, .minus_product = true});
+}
+static int emit_fnmsub(struct jit *j, const struct insn *i)
+{
+    return fused(j, i, (struct fused){.addend = i->ra, .minus_addend = true});
+}
 static int emit_fnmadd(struct jit *j, const struct insn *i)
 {
     return fused(j, i, (struct fused){.addend = i->ra, .minus_product = true, .minus_addend = true});
@@ -290,7 +337,10 @@ static int compare(struct jit *j, const struct insn *i, unsigned pred, bool zero
     return 1;
 }
 #define COMPARE(name, pred, zero, abs)                                                             \
-    static int emit_##name(struct jit *j, const struct insn *i) { return compare(j, i, pred, zero, abs); }
+    static int emit_##name(struct jit *j, const struct insn *i)                                    \
+    {                                                                                              \
+        return compare(j, i, pred, zero, abs);                                                     \
+    }
 COMPARE(fcmeq, CMP_EQ, false, false)
 COMPARE(fcmge, CMP_GE, false, false)
 COMPARE(fcmgt, CMP_GT, false, false)
@@ -349,17 +399,22 @@ void jit_init_half(jit_emit_fn **t)
 #define V(op, fn) t[op##_vh] = fn
 #define S(op, fn) t[op##_h] = fn
 #define VS(op, fn) V(op, fn), S(op, fn)
-    VS(OP_FADD, emit_fadd), VS(OP_FSUB, emit_fsub), VS(OP_FMUL, emit_fmul), VS(OP_FDIV, emit_fdiv), VS(OP_FABD, emit_fabd);
+    VS(OP_FADD, emit_fadd), VS(OP_FSUB, emit_fsub), VS(OP_FMUL, emit_fmul), VS(OP_FDIV, emit_fdiv),
+        VS(OP_FABD, emit_fabd);
     VS(OP_FMAX, emit_fmax), VS(OP_FMIN, emit_fmin), VS(OP_FMAXNM, emit_fmax), VS(OP_FMINNM, emit_fmin);
     VS(OP_FSQRT, emit_fsqrt), S(OP_FNMUL, emit_fnmul);
     t[OP_FMUL_eh] = t[OP_FMUL_xh] = emit_fmul_e;
-    VS(OP_FADDP, emit_faddp), VS(OP_FMAXP, emit_fmaxp), VS(OP_FMINP, emit_fminp), VS(OP_FMAXNMP, emit_fmaxp), VS(OP_FMINNMP, emit_fminp);
+    VS(OP_FADDP, emit_faddp), VS(OP_FMAXP, emit_fmaxp), VS(OP_FMINP, emit_fminp),
+        VS(OP_FMAXNMP, emit_fmaxp), VS(OP_FMINNMP, emit_fminp);
     V(OP_FMLA, emit_fmla), V(OP_FMLS, emit_fmls);
     t[OP_FMLA_eh] = t[OP_FMLA_xh] = emit_fmla_e;
     t[OP_FMLS_eh] = t[OP_FMLS_xh] = emit_fmls_e;
-    S(OP_FMADD, emit_fmadd), S(OP_FMSUB, emit_fmsub), S(OP_FNMADD, emit_fnmadd), S(OP_FNMSUB, emit_fnmsub);
-    VS(OP_FCMEQ, emit_fcmeq), VS(OP_FCMGE, emit_fcmge), VS(OP_FCMGT, emit_fcmgt), VS(OP_FACGE, emit_facge), VS(OP_FACGT, emit_facgt);
-    VS(OP_FCMEQ0, emit_fcmeq0), VS(OP_FCMGE0, emit_fcmge0), VS(OP_FCMGT0, emit_fcmgt0), VS(OP_FCMLE0, emit_fcmle0), VS(OP_FCMLT0, emit_fcmlt0);
+    S(OP_FMADD, emit_fmadd), S(OP_FMSUB, emit_fmsub), S(OP_FNMADD, emit_fnmadd),
+        S(OP_FNMSUB, emit_fnmsub);
+    VS(OP_FCMEQ, emit_fcmeq), VS(OP_FCMGE, emit_fcmge), VS(OP_FCMGT, emit_fcmgt),
+        VS(OP_FACGE, emit_facge), VS(OP_FACGT, emit_facgt);
+    VS(OP_FCMEQ0, emit_fcmeq0), VS(OP_FCMGE0, emit_fcmge0), VS(OP_FCMGT0, emit_fcmgt0),
+        VS(OP_FCMLE0, emit_fcmle0), VS(OP_FCMLT0, emit_fcmlt0);
     S(OP_FMOV, emit_fmov), VS(OP_FABS, emit_fabs), VS(OP_FNEG, emit_fneg);
     t[OP_FMOV_rh] = emit_fmov_to_gpr;
     t[OP_FMOV_hr] = emit_fmov_from_gpr;

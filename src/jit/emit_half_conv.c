@@ -2,7 +2,17 @@
 #include "jit/emit_simd.h"
 #include "jit/fp.h"
 
-enum { NEAREST = 8, DOWN = 9, UP = 10, ZERO = 11, LOUD_CURRENT = 4, QUIET_CURRENT = 12, LOUD_ZERO = 3, AWAY = 16, NONE = 17 };
+enum {
+    NEAREST = 8,
+    DOWN = 9,
+    UP = 10,
+    ZERO = 11,
+    LOUD_CURRENT = 4,
+    QUIET_CURRENT = 12,
+    LOUD_ZERO = 3,
+    AWAY = 16,
+    NONE = 17
+};
 enum { CURRENT_ROUNDING = 4 };
 
 /// X0 <- lanes of X0 rounded. To nearest with ties away is toward zero after adding one half, which in single is
@@ -108,10 +118,22 @@ static int to_int_r(struct jit *j, const struct insn *i, unsigned mode, bool is_
     return 1;
 }
 #define TO_INT(name, mode)                                                                         \
-    static int emit_##name##s(struct jit *j, const struct insn *i) { return to_int_v(j, i, mode, false, 0); } \
-    static int emit_##name##u(struct jit *j, const struct insn *i) { return to_int_v(j, i, mode, true, 0); } \
-    static int emit_##name##s_r(struct jit *j, const struct insn *i) { return to_int_r(j, i, mode, false, 0); } \
-    static int emit_##name##u_r(struct jit *j, const struct insn *i) { return to_int_r(j, i, mode, true, 0); }
+    static int emit_##name##s(struct jit *j, const struct insn *i)                                 \
+    {                                                                                              \
+        return to_int_v(j, i, mode, false, 0);                                                     \
+    }                                                                                              \
+    static int emit_##name##u(struct jit *j, const struct insn *i)                                 \
+    {                                                                                              \
+        return to_int_v(j, i, mode, true, 0);                                                      \
+    }                                                                                              \
+    static int emit_##name##s_r(struct jit *j, const struct insn *i)                               \
+    {                                                                                              \
+        return to_int_r(j, i, mode, false, 0);                                                     \
+    }                                                                                              \
+    static int emit_##name##u_r(struct jit *j, const struct insn *i)                               \
+    {                                                                                              \
+        return to_int_r(j, i, mode, true, 0);                                                      \
+    }
 TO_INT(fcvtn, NEAREST)
 TO_INT(fcvtm, DOWN)
 TO_INT(fcvtp, UP)
@@ -121,10 +143,22 @@ TO_INT(fcvtz, NONE)
 /// The number of fraction bits: scalar to and from general registers, or Advanced SIMD.
 static int fbits_gpr(const struct insn *i) { return 64 - (int)(i->word >> 10 & 63); }
 static int fbits_v(const struct insn *i) { return 32 - (int)(i->word >> 16 & 31); }
-static int emit_fcvtzs_f(struct jit *j, const struct insn *i) { return to_int_r(j, i, NONE, false, fbits_gpr(i)); }
-static int emit_fcvtzu_f(struct jit *j, const struct insn *i) { return to_int_r(j, i, NONE, true, fbits_gpr(i)); }
-static int emit_fcvtzs_vf(struct jit *j, const struct insn *i) { return to_int_v(j, i, NONE, false, fbits_v(i)); }
-static int emit_fcvtzu_vf(struct jit *j, const struct insn *i) { return to_int_v(j, i, NONE, true, fbits_v(i)); }
+static int emit_fcvtzs_f(struct jit *j, const struct insn *i)
+{
+    return to_int_r(j, i, NONE, false, fbits_gpr(i));
+}
+static int emit_fcvtzu_f(struct jit *j, const struct insn *i)
+{
+    return to_int_r(j, i, NONE, true, fbits_gpr(i));
+}
+static int emit_fcvtzs_vf(struct jit *j, const struct insn *i)
+{
+    return to_int_v(j, i, NONE, false, fbits_v(i));
+}
+static int emit_fcvtzu_vf(struct jit *j, const struct insn *i)
+{
+    return to_int_v(j, i, NONE, true, fbits_v(i));
+}
 
 /* ---- from integers ---- */
 
@@ -178,12 +212,24 @@ static int from_int_r(struct jit *j, const struct insn *i, bool is_unsigned, int
 }
 static int emit_scvtf(struct jit *j, const struct insn *i) { return from_int_v(j, i, false, 0); }
 static int emit_ucvtf(struct jit *j, const struct insn *i) { return from_int_v(j, i, true, 0); }
-static int emit_scvtf_vf(struct jit *j, const struct insn *i) { return from_int_v(j, i, false, fbits_v(i)); }
-static int emit_ucvtf_vf(struct jit *j, const struct insn *i) { return from_int_v(j, i, true, fbits_v(i)); }
+static int emit_scvtf_vf(struct jit *j, const struct insn *i)
+{
+    return from_int_v(j, i, false, fbits_v(i));
+}
+static int emit_ucvtf_vf(struct jit *j, const struct insn *i)
+{
+    return from_int_v(j, i, true, fbits_v(i));
+}
 static int emit_scvtf_r(struct jit *j, const struct insn *i) { return from_int_r(j, i, false, 0); }
 static int emit_ucvtf_r(struct jit *j, const struct insn *i) { return from_int_r(j, i, true, 0); }
-static int emit_scvtf_f(struct jit *j, const struct insn *i) { return from_int_r(j, i, false, fbits_gpr(i)); }
-static int emit_ucvtf_f(struct jit *j, const struct insn *i) { return from_int_r(j, i, true, fbits_gpr(i)); }
+static int emit_scvtf_f(struct jit *j, const struct insn *i)
+{
+    return from_int_r(j, i, false, fbits_gpr(i));
+}
+static int emit_ucvtf_f(struct jit *j, const struct insn *i)
+{
+    return from_int_r(j, i, true, fbits_gpr(i));
+}
 
 /* ---- between half and double, in the IEEE format ---- */
 
@@ -213,9 +259,12 @@ static int emit_fcvt_dh(struct jit *j, const struct insn *i)
 void jit_init_half_conv(jit_emit_fn **t)
 {
 #define VS(op, fn) t[op##_vh] = t[op##_h] = fn
-#define TO(op, name) VS(op##S, emit_##name##s), VS(op##U, emit_##name##u), t[op##S_r_h] = emit_##name##s_r, t[op##U_r_h] = emit_##name##u_r
+#define TO(op, name)                                                                               \
+    VS(op##S, emit_##name##s), VS(op##U, emit_##name##u), t[op##S_r_h] = emit_##name##s_r,         \
+                                                          t[op##U_r_h] = emit_##name##u_r
 #define FIXED(op, gpr, v) t[op##_f_hx] = t[op##_f_hw] = gpr, t[op##_vfh] = t[op##_sfh] = v
-    VS(OP_FRINTN, emit_frintn), VS(OP_FRINTM, emit_frintm), VS(OP_FRINTP, emit_frintp), VS(OP_FRINTZ, emit_frintz);
+    VS(OP_FRINTN, emit_frintn), VS(OP_FRINTM, emit_frintm), VS(OP_FRINTP, emit_frintp),
+        VS(OP_FRINTZ, emit_frintz);
     VS(OP_FRINTA, emit_frinta), VS(OP_FRINTX, emit_frintx), VS(OP_FRINTI, emit_frinti);
     TO(OP_FCVTN, fcvtn);
     TO(OP_FCVTM, fcvtm);

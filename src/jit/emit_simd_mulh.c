@@ -44,8 +44,14 @@ static int mulh_element(struct jit *j, const struct insn *i, bool round)
     simd_broadcast(j, simd_size(i->word), X1, simd_m(j, i), (unsigned)i->imm);
     return mulh(j, i, X1, round);
 }
-static int emit_SQDMULH(struct jit *j, const struct insn *i) { return mulh(j, i, simd_m(j, i), false); }
-static int emit_SQRDMULH(struct jit *j, const struct insn *i) { return mulh(j, i, simd_m(j, i), true); }
+static int emit_SQDMULH(struct jit *j, const struct insn *i)
+{
+    return mulh(j, i, simd_m(j, i), false);
+}
+static int emit_SQRDMULH(struct jit *j, const struct insn *i)
+{
+    return mulh(j, i, simd_m(j, i), true);
+}
 static int emit_SQDMULH_e(struct jit *j, const struct insn *i) { return mulh_element(j, i, false); }
 static int emit_SQRDMULH_e(struct jit *j, const struct insn *i) { return mulh_element(j, i, true); }
 
@@ -134,10 +140,22 @@ static int accumulate_element(struct jit *j, const struct insn *i, bool subtract
     simd_broadcast(j, simd_size(i->word), X1, simd_m(j, i), (unsigned)i->imm);
     return accumulate(j, i, subtract, X1);
 }
-static int emit_SQRDMLAH(struct jit *j, const struct insn *i) { return accumulate(j, i, false, simd_m(j, i)); }
-static int emit_SQRDMLSH(struct jit *j, const struct insn *i) { return accumulate(j, i, true, simd_m(j, i)); }
-static int emit_SQRDMLAH_e(struct jit *j, const struct insn *i) { return accumulate_element(j, i, false); }
-static int emit_SQRDMLSH_e(struct jit *j, const struct insn *i) { return accumulate_element(j, i, true); }
+static int emit_SQRDMLAH(struct jit *j, const struct insn *i)
+{
+    return accumulate(j, i, false, simd_m(j, i));
+}
+static int emit_SQRDMLSH(struct jit *j, const struct insn *i)
+{
+    return accumulate(j, i, true, simd_m(j, i));
+}
+static int emit_SQRDMLAH_e(struct jit *j, const struct insn *i)
+{
+    return accumulate_element(j, i, false);
+}
+static int emit_SQRDMLSH_e(struct jit *j, const struct insn *i)
+{
+    return accumulate_element(j, i, true);
+}
 
 void simd_init_mulh(jit_emit_fn **t)
 {

@@ -5,7 +5,10 @@
 /// Vm are operands in their homes or in memory, so that xmm0 to xmm3 are all free.
 #include "jit/emit_simd.h"
 
-enum { TEMP_SSE = 14, LANE_SSE = 15 }; ///< where there is no AVX: of x64_sse.c, which needs them for other forms
+enum {
+    TEMP_SSE = 14,
+    LANE_SSE = 15
+}; ///< where there is no AVX: of x64_sse.c, which needs them for other forms
 enum { SRL, SRA, SLL };
 
 struct shift {
@@ -201,7 +204,8 @@ static void shift_lanes(struct jit *j, unsigned lg, unsigned kind, int d, int by
 /// d <- lanes of n to the right by those of `by` (X1, changes), 0..255. Clobbers X0.
 static void lanes_right(struct jit *j, const struct shift *s, int d, xrm n, int by)
 {
-    if (s->lg == 3 && s->is_signed) { /* 63 gives what is more, and the sign, turned round, is subtracted again */
+    if (s->lg == 3 &&
+        s->is_signed) { /* 63 gives what is more, and the sign, turned round, is subtracted again */
         v3m(j, XV_PMINUD, by, by, simd_const64(j, 63));
         load(j, X0, simd_k(j, SK_D80));
         shift_lanes(j, 3, SRL, X0, by, -1);
@@ -259,7 +263,10 @@ static int wide(struct jit *j, const struct insn *i, const struct shift *s)
 
 int simd_shift_by_register_plain(struct jit *j, const struct insn *i, bool round, bool saturate)
 {
-    struct shift s = {.lg = simd_size(i->word), .is_signed = !simd_u(i->word), .round = round, .saturate = saturate};
+    struct shift s = {.lg = simd_size(i->word),
+                      .is_signed = !simd_u(i->word),
+                      .round = round,
+                      .saturate = saturate};
     s.n = simd_rm(j, i->rn);
     s.m = simd_rm(j, i->rm);
     if (s.lg > 1)

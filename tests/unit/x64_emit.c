@@ -178,6 +178,29 @@ static const struct form vexes[] = {
     V3("vpunpcklbw", XV_PUNPCKLBW), V3("vpunpckhqdq", XV_PUNPCKHQDQ), V3("vpackuswb", XV_PACKUSWB), V3("vpackusdw", XV_PACKUSDW), V3I("vpalignr", XV_PALIGNR),
     V2("vpmovzxbw", XV_PMOVZXBW), V2("vpmovsxdq", XV_PMOVSXDQ), V3("vpsllq", XV_PSLLQ), V3("vpsrad", XV_PSRAD), V3("vpsllvd", XV_PSLLVD), V3("vpsrlvq", XV_PSRLVD | XW),
     V2("vpbroadcastb", XV_PBROADCASTB), V2("vpbroadcastd", XV_PBROADCASTD), V2("vptest", XV_PTEST), {"vpmovmskb", XV_PMOVMSKB, 4, 16, 'l', -1, 1, 0},
+    V3("vaesdec", XV_AESDEC), V3("vhaddpd", XV_HADDPD), V3("vhaddps", XV_HADDPS), V3("vmulpd", XV_MULPD), V3("vmulps", XV_MULPS),
+    V3("vmulss", XV_MULSS), V3("vsubpd", XV_SUBPD), V3("vsubps", XV_SUBPS), V3("vsubss", XV_SUBSS), V3("vdivps", XV_DIVPS), V3("vdivpd", XV_DIVPD),
+    V3("vdivss", XV_DIVSS), V3("vminps", XV_MINPS), V3("vminpd", XV_MINPD), V3("vminss", XV_MINSS), V3("vmaxps", XV_MAXPS), V3("vmaxpd", XV_MAXPD),
+    V3("vmaxsd", XV_MAXSD), V3("vunpcklps", XV_UNPCKLPS), V3("vpackssdw", XV_PACKSSDW), V3("vpacksswb", XV_PACKSSWB), V3("vpaddsb", XV_PADDSB),
+    V3("vpaddsw", XV_PADDSW), V3("vpaddusb", XV_PADDUSB), V3("vpaddusw", XV_PADDUSW), V3("vpaddw", XV_PADDW), V3("vpaddd", XV_PADDD),
+    V3("vpavgw", XV_PAVGW), V3("vpcmpeqb", XV_PCMPEQB), V3("vpcmpeqd", XV_PCMPEQD), V3("vpcmpeqw", XV_PCMPEQW), V3("vpcmpgtb", XV_PCMPGTB),
+    V3("vpcmpgtd", XV_PCMPGTD), V3("vpcmpgtw", XV_PCMPGTW), V3("vpmaddubsw", XV_PMADDUBSW), V3("vpmaddwd", XV_PMADDWD), V3("vpmaxsd", XV_PMAXSD),
+    V3("vpmaxsw", XV_PMAXSW), V3("vpmaxub", XV_PMAXUB), V3("vpmaxud", XV_PMAXUD), V3("vpmaxuw", XV_PMAXUW), V3("vpminsb", XV_PMINSB),
+    V3("vpminsd", XV_PMINSD), V3("vpminsw", XV_PMINSW), V3("vpminub", XV_PMINUB), V3("vpminuw", XV_PMINUW), V3("vpmuldq", XV_PMULDQ),
+    V3("vpmulhrsw", XV_PMULHRSW), V3("vpmulhuw", XV_PMULHUW), V3("vpmulhw", XV_PMULHW), V3("vpmullw", XV_PMULLW), V3("vpslld", XV_PSLLD),
+    V3("vpsllw", XV_PSLLW), V3("vpsrlw", XV_PSRLW), V3("vpsrld", XV_PSRLD), V3("vpsrlq", XV_PSRLQ), V3("vpsraw", XV_PSRAW), V3("vpsubb", XV_PSUBB),
+    V3("vpsubq", XV_PSUBQ), V3("vpsubw", XV_PSUBW), V3("vpsubsb", XV_PSUBSB), V3("vpsubsw", XV_PSUBSW), V3("vpsubusb", XV_PSUBUSB),
+    V3("vpsubusw", XV_PSUBUSW), V3("vpunpckhbw", XV_PUNPCKHBW), V3("vpunpckhdq", XV_PUNPCKHDQ), V3("vpunpckhwd", XV_PUNPCKHWD),
+    V3("vpunpckldq", XV_PUNPCKLDQ), V3("vpunpcklqdq", XV_PUNPCKLQDQ), V3("vpunpcklwd", XV_PUNPCKLWD), V3("vsqrtss", XV_SQRTSS),
+    V2("vcomisd", XV_COMISD), V2("vcomiss", XV_COMISS), {"vcvtpd2ps", XV_CVTPD2PS, 16, 16, 'l', -1, 1, 0}, V2("vcvtps2dq", XV_CVTPS2DQ), {"vcvttpd2dq", XV_CVTTPD2DQ, 16, 16, 'l', -1, 1, 0},
+    V2("vsqrtps", XV_SQRTPS), V2("vsqrtpd", XV_SQRTPD), V2("vpabsb", XV_PABSB), V2("vpabsw", XV_PABSW), V2("vpmovsxbw", XV_PMOVSXBW),
+    V2("vpmovsxwd", XV_PMOVSXWD), V2("vpmovzxwd", XV_PMOVZXWD),
+    V3I("vpblendw", XV_PBLENDW), V3I("vblendpd", XV_BLENDPD), V3I("vshufpd", XV_SHUFPD), V3I("vroundss", XV_ROUNDSS), V3I("vcmpps", XV_CMPPS),
+    V3I("vcmpss", XV_CMPSS), V3I("vcmpsd", XV_CMPSD),
+    V2I("vroundpd", XV_ROUNDPD), V2I("vpshufhw", XV_PSHUFHW),
+    {"vmovmskps", XV_MOVMSKPS, 4, 16, 'l', -1, 1, 0}, {"vmovmskpd", XV_MOVMSKPD, 4, 16, 'l', -1, 1, 0},
+    {"vpinsrb", XV_PINSRB, 16, 4, 'V', 3, 1, 0}, {"vpextrb", XV_PEXTRB, 16, 4, 's', 3, 1, 0}, {"vpextrw", XV_PEXTRW, 16, 4, 's', 3, 1, 0},
+    V3("vpsravd", XV_PSRAVD), V3("vpsrlvd", XV_PSRLVD), V3("vpsllvq", XV_PSLLVD | XW), V3("vfnmadd231ps", XV_FNMADD231PS), V3("vfnmsub231ss", XV_FNMSUB231SS),
     V3("vaesenc", XV_AESENC), V3("vaesenclast", XV_AESENCLAST), V3("vaesdeclast", XV_AESDECLAST), V2("vaesimc", XV_AESIMC), V3I("vpclmulqdq", XV_PCLMULQDQ),
 };
 
@@ -202,9 +225,11 @@ static void say_move(int to, int from)
 static void one_sse(const struct form *f, int reg, int second, xrm rm)
 {
     static const char *const commute[] = {"andps", "orps", "xorps", "paddb", "paddq", "pand", "por", "pxor", "pcmpeqq", "pminud",
-        "pmaxsb", "pmulld", "pmuludq", "psadbw", "pavgb", NULL};
+        "pmaxsb", "pmulld", "pmuludq", "psadbw", "pavgb", "paddsb", "paddsw", "paddusb", "paddusw", "paddw", "paddd", "pavgw", "pcmpeqb",
+        "pcmpeqd", "pcmpeqw", "pmaddwd", "pmaxsd", "pmaxsw", "pmaxub", "pmaxud", "pmaxuw", "pminsb", "pminsd", "pminsw", "pminub", "pminuw",
+        "pmuldq", "pmulhrsw", "pmulhuw", "pmulhw", "pmullw", NULL};
     static const char *const scalar[] = {"insertps", "roundsd", "sqrtsd", "cvtss2sd", "cvtsd2ss", "addss", "addsd", "mulsd", "subsd",
-        "divsd", "minsd", "maxss", NULL};
+        "divsd", "minsd", "maxss", "mulss", "subss", "divss", "minss", "maxsd", "sqrtss", "roundss", "cmpss", "cmpsd", NULL};
     const char *name = f->name + 1;
     bool takes_any = named(name, scalar) || (rm.reg < 0 && rm.base == RBP && rm.index == RNONE);
     if (f->order == 'V') {
@@ -233,7 +258,7 @@ static void one_sse(const struct form *f, int reg, int second, xrm rm)
 
 static bool has_sse(const struct form *f)
 {
-    static const char *const avx[] = {"vcvtph2ps", "vpsllvd", "vpsrlvq", "vpbroadcastb", "vpbroadcastd", NULL};
+    static const char *const avx[] = {"vcvtph2ps", "vpinsrb", "vpsllvd", "vpsrlvq", "vpsravd", "vpsrlvd", "vpsllvq", "vpbroadcastb", "vpbroadcastd", NULL};
     return f->name[0] == 'v' && strncmp(f->name, "vf", 2) && !named(f->name, avx);
 }
 
@@ -286,7 +311,7 @@ static void sse_singles(void)
 
 static const struct form evexes[] = {
     V3("vpaddd", XV_PADDD), V3("vaddpd", XV_ADDPD | XW), V3I("vpternlogd", XE_PTERNLOGD), V3I("vpternlogq", XE_PTERNLOGQ), V3I("vrangepd", XE_RANGEPD), V3("vpmullq", XE_PMULLQ),
-    V3("vpmaxsq", XE_PMAXSQ), V3("vpsravw", XE_PSRAVW), V2("vpopcntb", XE_POPCNTB), V2("vplzcntd", XE_LZCNTD),
+    V3("vpmaxsq", XE_PMAXSQ), V3("vpsravw", XE_PSRAVW), V3("vpsllvw", XE_PSLLVW), V3("vpsrlvw", XE_PSRLVW), V2("vpopcntb", XE_POPCNTB), V2("vplzcntd", XE_LZCNTD),
 };
 
 /// Exceptions suppressed: the rounding is part of the encoding.
@@ -301,6 +326,11 @@ static void suppressed(void)
         fprintf(text, "vcmppd k1{k2},xmm%d,xmm%d,12\n", r + 16, r ^ 5), x_evex(&buf, XV_CMPPD | XW, 1, r + 16, xr(r ^ 5), 2, 1), x_u8(&buf, 12), done();
         fprintf(text, "vcmpps k2,xmm%d,xmm%d,7\n", r, r + 16), x_evi(&buf, XV_CMPPS, 2, r, xr(r + 16), 7), done();
         fprintf(text, "kmovw %s,k%d\n", r32[r], r & 7), x_v(&buf, XV_KMOVW_R, r, 0, xr(r & 7)), done();
+        fprintf(text, "vcvtusi2sd xmm%d,xmm%d,%s\n", r, r ^ 7, r64[r ^ 3]), x_ev(&buf, XE_CVTUSI2SD | XW, r, r ^ 7, xr(r ^ 3)), done();
+        fprintf(text, "vcvtusi2ss xmm%d,xmm%d,%s\n", r, r ^ 7, r64[r ^ 3]), x_ev(&buf, XE_CVTUSI2SS | XW, r, r ^ 7, xr(r ^ 3)), done();
+        fprintf(text, "vcvttsd2usi %s,xmm%d\n", r64[r], r ^ 9), x_ev(&buf, XE_CVTTSD2USI | XW, r, 0, xr(r ^ 9)), done();
+        fprintf(text, "vprorq xmm%d,xmm%d,%d\n", r + 16, r, r + 1), x_evex(&buf, XE_PRORQ, 0, r + 16, xr(r), 0, 1), x_u8(&buf, (unsigned)r + 1), done();
+        fprintf(text, "vcvtps2ph xmm%d,xmm%d,4\n", r ^ 6, r), x_vex(&buf, XV_CVTPS2PH, r, 0, xr(r ^ 6), 1), x_u8(&buf, 4), done();
         fprintf(text, "vcvttss2usi %s,xmm%d,{sae}\n", r32[r], r ^ 9), x_ev(&buf, XE_CVTTSS2USI | XSAE, r, 0, xr(r ^ 9)), done();
     }
 }
