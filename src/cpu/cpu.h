@@ -351,6 +351,11 @@ struct cpu {
         gva_t page; ///< 0: none
         gpa_t pa;
     } op_page; ///< of cache maintenance: where mmu_op_pa found it last
+    struct {
+        gva_t page;
+        gpa_t pa;
+        const struct mmuctx *ctx; ///< NULL: none
+    } code_page; ///< a page with code, which the TLB does not hold for writing: where the last store to one went
     u64 erets, eret_pc; ///< exception returns so far, and where the last one went
     u64 eret_spsr;      ///< ... and with what state
     u64 eret_irq;       ///< value of erets at the last one that found an interrupt wire up
@@ -622,7 +627,7 @@ bool mmu_store_slow(struct cpu *c, gva_t va, unsigned size_log2, unsigned flags,
 /// Enters the translation of va for loads or stores into the soft TLB, if that is all an access needs.
 /// ret  false when it has to be made the slow way; nothing happened then.
 bool mmu_fill(struct cpu *c, gva_t va, bool write) NOINLINE;
-/// Where cache maintenance by kernel addresses takes place, without a walk for every line of a page.
+/// Where cache maintenance takes place, without a walk for every line of a page.
 /// ret  false: not such an address, or it does not translate; mmu_translate says more
 bool mmu_op_pa(struct cpu *c, gva_t va, gpa_t *pa);
 /// Host address for an atomic read-modify-write of RAM: naturally aligned, writable (the caller

@@ -162,12 +162,14 @@ bool mmu_op_pa(struct cpu *c, gva_t va, gpa_t *pa)
     const unsigned k = va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
     struct xlat x;
     u8 fsc;
-    if (c->el != 1 || c->stage2 || !(c->mode & MODE_MMU) || !bit(va, 55))
+    if (c->el > 1 || c->stage2 || !(c->mode & MODE_MMU))
         return false;
     if (c->ctx->r[k].tag == page) {
         *pa = c->ctx->ri[k].pa | (va & 0xfff);
         return true;
     }
+    if (c->el != 1 || !bit(va, 55))
+        return false;
     if (c->op_page.page != page) {
         if (!mmu_translate(c, va, ACC_LOAD, 0, &x, &fsc))
             return false;
@@ -288,9 +290,29 @@ static bool expects_code(struct mem_region *r, u64 page)
     return false;
 }
 
+/// A store to the page with code that the last such store went to needs no walk. ret  false: nothing happened
+static bool store_again(struct cpu *c, gva_t va, unsigned size, unsigned align, unsigned flags, u64 v)
+{
+    if (c->code_page.page != (va & ~0xfffULL) || c->code_page.ctx != c->ctx || va & (align - 1) || flags & ACCF_UNPRIV ||
+        c->watch_armed)
+        return false;
+    gpa_t pa = c->code_page.pa | (va & 0xfff);
+    struct mem_region *r = mem_find(c->mem, pa);
+    if (r == NULL || !code_in(r, (pa - r->base) / GUEST_PAGE))
+        return false;
+    announce_store(c, r, pa);
+    if (c->hooks.code_store)
+        c->hooks.code_store(c->hooks.ctx, c, va, pa, size);
+    store_host(r->host + (pa - r->base), size, v);
+    mem_written(c->mem, pa, size);
+    return true;
+}
+
 static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, unsigned flags, u64 v)
 {
     struct xlat x;
+    if (store_again(c, va, size, align, flags, v))
+        return true;
     if (!prepare(c, va, size, align, ACC_STORE, flags, &x))
         return false;
     struct mem_region *r = mem_find(c->mem, x.pa);
@@ -298,6 +320,11 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
         u8 *host = r->host + (x.pa - r->base);
         announce_store(c, r, x.pa);
         if (code_in(r, (x.pa - r->base) / GUEST_PAGE)) {
+            if (!x.device && !c->has_el2 && !(flags & ACCF_UNPRIV)) {
+                c->code_page.page = va & ~0xfffULL;
+                c->code_page.pa = x.pa & ~0xfffULL;
+                c->code_page.ctx = c->ctx;
+            }
             if (c->hooks.code_store)
                 c->hooks.code_store(c->hooks.ctx, c, va, x.pa, size);
             store_host(host, size, v);

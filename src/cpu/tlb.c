@@ -122,6 +122,7 @@ static void dropped_all(struct cpu *c)
 {
     c->tlb_dropped = DROPPED_ALL;
     c->op_page.page = 0;
+    c->code_page.ctx = NULL;
 }
 
 struct mmuctx *tlb_user_ctx(struct cpu *c)
