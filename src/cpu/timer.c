@@ -9,38 +9,37 @@ enum {
     RATE_NEW_CYCLES = 1u << 31,  ///< ... and again after so long
     RATE_SLOW_SHIFT = 14,        ///< slower than measured by 1 in 2^14
     WINDOW_NS = 1000000,
+    NEAR_CYCLES = 4096, ///< two readings of the counter with nothing but one of the clock between
 };
 
-/// Measures how fast the counter runs. It is now what os_cycles says.
-static void measure(struct cpu_clock *k, u64 now)
+/// Measures how fast the counter runs: rather too slow than too fast, wherever the host takes the CPU away.
+static void measure(struct cpu_clock *k)
 {
-    u64 host = os_now_ns(), cycles = now - k->from_cycles, passed = host - k->from_ns;
-    if (k->from_ns != 0 && passed < RATE_NS)
+    u64 before = os_cycles(), host = os_now_ns(), after = os_cycles(), passed = host - k->from_ns;
+    if (after - before > NEAR_CYCLES || (k->from_ns != 0 && passed < RATE_NS))
         return;
+    u64 cycles = after - k->from_cycles;
     if (k->from_ns != 0 && cycles > passed) {
         u64 rate = (u64)(((unsigned __int128)passed << 64) / cycles);
         k->rate = rate - (rate >> RATE_SLOW_SHIFT);
         k->window_max = (u64)(((unsigned __int128)WINDOW_NS << 64) / rate);
     }
-    k->from_cycles = now;
+    k->from_cycles = before;
     k->from_ns = host;
 }
 
-/// The clock was read and gave ns after os_cycles gave `before`. ret  guest time: not less than what was read from
-/// c->clock meanwhile; nor will what is read from it be less than this
+/// The clock was read and gave ns after os_cycles gave `before`. ret  guest time: not less than what may have been read
+/// from c->clock meanwhile; nor will what is read from it be less than this
 static u64 clock_seen(struct cpu_clock *k, u64 before, u64 ns)
 {
-    u64 now = os_cycles();
-    if (before - k->at < k->window) {
-        u64 told = k->ns + (u64)((unsigned __int128)(before - k->at) * k->rate >> 64);
-        ns = ns > told ? ns : told;
-    }
+    u64 now = os_cycles(), since = before - k->at < k->window ? before - k->at : k->window;
+    u64 told = k->ns + (u64)((unsigned __int128)since * k->rate >> 64);
     if (UNLIKELY(k->rate == 0 || now - k->from_cycles > RATE_NEW_CYCLES))
-        measure(k, now);
+        measure(k);
     k->window = k->window_max;
     k->at = now;
-    k->ns = ns;
-    return ns;
+    k->ns = ns > told ? ns : told;
+    return k->ns;
 }
 
 u64 cpu_counter(struct cpu *c)

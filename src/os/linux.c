@@ -69,6 +69,7 @@ u64 os_cycles(void)
         k = tsc_is_clock() ? 1 : -1;
         atomic_store_explicit(&known, k, memory_order_relaxed);
     }
+    __builtin_ia32_lfence(); // not before what was read earlier
     return k > 0 ? __builtin_ia32_rdtsc() : 0;
 }
 #else
