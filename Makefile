@@ -85,8 +85,10 @@ soak-lockstep: build ## SOAK_INSNS random instructions of each family, translato
 	@tests/diff/lockstep_soak.sh $(BUILD)/tests/diff/lockstep $(SOAK_INSNS)
 
 SOAK_BOOTS ?= 100
-soak-determinism: guest build ## SOAK_BOOTS boots with --deterministic, whose consoles must be the same
-	@tests/integration/determinism.py --bruin $(BUILD)/bruin --boots $(SOAK_BOOTS)
+SOAK_KNOBS ?= BLOCK=1,EVICT=300,EVICT=50,FLUSH=3000,FLUSH=500,WARM=0,HOT=2,NOLINK=1,CODE=0x400000,SLOTS=1,TLB=4,DROP=50
+soak-determinism: guest build ## SOAK_BOOTS boots with --deterministic on one CPU and on two, whose consoles must be the same
+	@tests/integration/determinism.py --bruin $(BUILD)/bruin --boots $(SOAK_BOOTS) --knobs $(SOAK_KNOBS)
+	@tests/integration/determinism.py --bruin $(BUILD)/bruin --boots $(SOAK_BOOTS) --knobs $(SOAK_KNOBS) --cpus 2
 
 FUZZ_SECONDS ?= 60
 fuzz: deps-fuzz ## libFuzzer on every target, FUZZ_SECONDS each

@@ -281,6 +281,10 @@ struct machine *machine_new(const struct machine_config *cfg, struct err *e)
     m->mem->lock_ctx = m;
     m->mem->map_changed = map_changed;
     m->mem->map_ctx = m;
+    m->mem->late.ctx = m;
+    m->mem->late.kick = run_code_written;
+    if (!accel->has_threads || cfg->cpus < 2) /* else code may change while it runs */
+        m->mem->late.is_foreign = run_is_foreign;
     m->host = (struct dev_host){m, board_now_ns, wall_s, timers_changed, NULL};
     seed(m);
     if (!build(m, e)) {

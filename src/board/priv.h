@@ -86,6 +86,7 @@ struct machine {
     _Atomic u64 turn_ends_ns;   ///< host time turn_timer is set to; ~0 none
     _Atomic u64 armed_ns;       ///< host time cpu_timer is set to; ~0 none
     struct os_thread io_thread;
+    _Atomic u64 io_self, runner; ///< os_thread_self of the I/O thread, and of who is in machine_run
     _Atomic bool io_quit;
 
     struct os_mutex sleep_lock;
@@ -134,6 +135,9 @@ void run_timer_arm(void *ctx, struct cpu *c, u64 deadline_ns);
 void run_timer_irq(void *ctx, struct cpu *c, unsigned which, bool level);
 void run_cpu_timer_fired(void *ctx);
 void run_turn_fired(void *ctx);
+/// mem.late: who is no vCPU, and what it does to be served.
+bool run_is_foreign(void *ctx);
+void run_code_written(void *ctx);
 /// Another vCPU wants a turn. Any thread.
 void run_end_turn_soon(struct machine *m);
 /// The vCPU that the calling thread runs.

@@ -118,6 +118,22 @@ void run_end_turn_soon(struct machine *m)
     }
 }
 
+/* ---- code written by others (mem.late) ---- */
+
+bool run_is_foreign(void *ctx)
+{
+    struct machine *m = ctx;
+    u64 self = os_thread_self();
+    return self == atomic_load(&m->io_self) || (atomic_load(&m->is_running) && self != atomic_load(&m->runner));
+}
+
+void run_code_written(void *ctx)
+{
+    struct machine *m = ctx;
+    for (unsigned i = 0; i < m->cfg.cpus; i++)
+        atomic_fetch_or(&m->vcpu[i].cpu->attention, ATT_CODE);
+}
+
 /* ---- ends ---- */
 
 void machine_end(struct machine *m, const struct machine_exit *x)
@@ -168,6 +184,7 @@ static void check_ends(struct machine *m, u64 now)
 static void io_main(void *arg)
 {
     struct machine *m = arg;
+    atomic_store(&m->io_self, os_thread_self());
     while (!atomic_load(&m->io_quit)) {
         u64 next = ~0ULL;
         if (atomic_load(&m->is_running)) {
@@ -575,6 +592,7 @@ void machine_run(struct machine *m, struct machine_exit *x)
     if (!open_vcpus(m))
         return;
     atomic_store(&m->is_ending, false);
+    atomic_store(&m->runner, os_thread_self());
     resume_clock(m);
     if (threads_wanted(m))
         threads_run(m);

@@ -407,6 +407,8 @@ bool cpu_serve_attention(struct cpu *c)
     u32 att = atomic_exchange(&c->attention, 0);
     if (att & ATT_PEER)
         cpu_serve_peers(c);
+    if (att & ATT_CODE)
+        mem_serve_late(c->mem);
     if (att & ATT_TIMER)
         cpu_timer_update(c);
     if ((att & ATT_SAMPLE) && c->hooks.sample) {

@@ -8,6 +8,7 @@ struct mem *mem_new(void)
 {
     struct mem *m = xcalloc(1, sizeof *m);
     os_mutex_init(&m->code_lock);
+    os_mutex_init(&m->late.lock);
     return m;
 }
 
@@ -27,6 +28,7 @@ void mem_free(struct mem *m)
         free(r->slow_stores);
     }
     os_mutex_destroy(&m->code_lock);
+    os_mutex_destroy(&m->late.lock);
     free(m);
 }
 
@@ -297,15 +299,15 @@ static bool for_lines(struct mem *m, gpa_t gpa, u64 len, enum line_op op)
         u64 *code = &r->code_lines[page], *stale = &r->stale_lines[page];
         if (op == LINE_MARK) {
             if (LIKELY(!m->smp))
-                *code |= line_mask(in, n);
+                __atomic_store_n(code, *code | line_mask(in, n), __ATOMIC_RELAXED);
             else /* pairs with the fence in mem_written, and with tlb_writable in tlb_enter_write */
                 __atomic_or_fetch(code, line_mask(in, n), __ATOMIC_SEQ_CST);
         } else if (op == LINE_CLEAN) {
             __atomic_and_fetch(stale, ~line_mask(in, n), __ATOMIC_RELAXED);
         } else if (op == LINE_TEST) {
             hit |= (__atomic_load_n(code, __ATOMIC_RELAXED) & line_mask(in, n)) != 0;
-        } else if (*code) {
-            u64 lines = line_mask(in, n) & *code;
+        } else if (__atomic_load_n(code, __ATOMIC_RELAXED)) {
+            u64 lines = line_mask(in, n) & __atomic_load_n(code, __ATOMIC_RELAXED);
             __atomic_and_fetch(code, ~lines, __ATOMIC_RELAXED);
             __atomic_or_fetch(stale, lines, __ATOMIC_RELAXED);
             hit |= lines != 0;
@@ -341,18 +343,61 @@ bool mem_tlb_writable(const struct mem *m, gpa_t gpa)
     return r && r->tlb_writable &&
            __atomic_load_n(&r->tlb_writable[(gpa - r->base) / GUEST_PAGE], __ATOMIC_SEQ_CST);
 }
-void mem_written(struct mem *m, gpa_t gpa, u64 len)
+/// By a device's thread: a vCPU that runs the code meanwhile does what silicon may do until IC IVAU.
+static COLD void written_late(struct mem *m, gpa_t gpa, u64 len)
 {
-    if (m->smp) {
-        atomic_thread_fence(memory_order_seq_cst); /* the write, then the marks: a translator marks, then reads */
-        if (!for_lines(m, gpa, len, LINE_TEST))
-            return;
+    struct mem_late *l = &m->late;
+    if (!for_lines(m, gpa, len, LINE_TEST))
+        return;
+    os_mutex_lock(&l->lock);
+    u32 n = atomic_load_explicit(&l->count, memory_order_relaxed);
+    if (n < MEM_LATE_MAX) {
+        l->w[n].gpa = gpa;
+        l->w[n].len = len;
     }
+    if (n <= MEM_LATE_MAX)
+        atomic_store_explicit(&l->count, n + 1, memory_order_relaxed);
+    os_mutex_unlock(&l->lock);
+    l->kick(l->ctx);
+}
+
+static void write_lines(struct mem *m, gpa_t gpa, u64 len)
+{
     mem_code_lock(m);
     if (for_lines(m, gpa, len, LINE_WRITE))
         for (unsigned k = 0; k < m->watch_count; k++)
             m->watch[k].written(m->watch[k].ctx, gpa, len);
     mem_code_unlock(m);
+}
+
+void mem_serve_late(struct mem *m)
+{
+    struct mem_late *l = &m->late, now;
+    if (LIKELY(atomic_load_explicit(&l->count, memory_order_relaxed) == 0))
+        return;
+    os_mutex_lock(&l->lock);
+    u32 n = atomic_load_explicit(&l->count, memory_order_relaxed);
+    memcpy(now.w, l->w, sizeof now.w);
+    atomic_store_explicit(&l->count, 0, memory_order_relaxed);
+    os_mutex_unlock(&l->lock);
+    for (u32 k = 0; k < n && n <= MEM_LATE_MAX; k++)
+        write_lines(m, now.w[k].gpa, now.w[k].len);
+    for (unsigned k = 0; k < m->region_count && n > MEM_LATE_MAX; k++)
+        write_lines(m, m->region[k].base, m->region[k].size);
+}
+
+void mem_written(struct mem *m, gpa_t gpa, u64 len)
+{
+    if (m->late.is_foreign && m->late.is_foreign(m->late.ctx)) {
+        written_late(m, gpa, len);
+        return;
+    }
+    if (m->smp) {
+        atomic_thread_fence(memory_order_seq_cst); /* the write, then the marks: a translator marks, then reads */
+        if (!for_lines(m, gpa, len, LINE_TEST))
+            return;
+    }
+    write_lines(m, gpa, len);
 }
 void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx)
 {

@@ -46,6 +46,20 @@ struct mem_code_watch {
     void *ctx;
 };
 
+/// Writes to known code by threads that run no vCPU, for a vCPU to tell the watchers of: an engine that runs on
+/// one thread may be in that code.
+enum { MEM_LATE_MAX = 32 };
+struct mem_late {
+    /// ret  the calling thread must not touch what engines keep. NULL: any thread may
+    bool (*is_foreign)(void *ctx);
+    /// Something waits: a vCPU is to call mem_serve_late before it goes on for long.
+    void (*kick)(void *ctx);
+    void *ctx;
+    struct os_mutex lock;
+    struct { gpa_t gpa; u64 len; } w[MEM_LATE_MAX];
+    _Atomic u32 count; ///< changed under lock; above MEM_LATE_MAX: there were more
+};
+
 struct mem {
     struct mem_region region[MEM_REGIONS_MAX]; ///< sorted by base, no overlap
     unsigned region_count;
@@ -57,6 +71,7 @@ struct mem {
     /// taken last: who holds it waits for nobody.
     bool smp;
     struct os_mutex code_lock;
+    struct mem_late late;
     /// Serialises device callbacks; NULL functions when the machine has a single thread.
     void (*lock)(void *ctx);
     void (*unlock)(void *ctx);
@@ -125,8 +140,10 @@ bool mem_line_is_code(const struct mem *m, gpa_t gpa);
 /// True when soft TLBs may hold its page for writing.
 bool mem_tlb_writable(const struct mem *m, gpa_t gpa);
 /// To be called after guest RAM was changed other than by mem_write; tells the watchers when a
-/// marked line was hit. With mem.smp it takes code_lock then.
+/// marked line was hit, or lets a vCPU tell them (mem.late). With mem.smp it takes code_lock then.
 void mem_written(struct mem *m, gpa_t gpa, u64 len);
+/// Tells the watchers of what waits in mem.late. The thread of a vCPU, outside of code it knows.
+void mem_serve_late(struct mem *m);
 void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx);
 void mem_unwatch_code(struct mem *m, void *ctx);
 /// Makes every engine forget all code it knows: the debugger changed its breakpoints.

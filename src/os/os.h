@@ -81,6 +81,8 @@ void os_thread_join(struct os_thread *t);
 /// A number that the calling thread carries, 0 until it was set.
 void os_thread_set_number(unsigned n);
 unsigned os_thread_number(void);
+/// Tells threads that exist at the same time apart.
+static inline u64 os_thread_self(void) { return (u64)(uintptr_t)pthread_self(); }
 /// How many threads the host runs at a time.
 unsigned os_cpu_count(void);
 /// For loops that wait for another thread, which will be short: round counts from 0. Soon lets others run.

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Boots a stock Debian kernel again and again with --deterministic: every console must be the same, byte for byte.
 
-usage: determinism.py --bruin PROGRAM [--boots N] [--accel jit|interp] [--cpus N]
+usage: determinism.py --bruin PROGRAM [--boots N] [--accel jit|interp] [--cpus N] [--knobs LIST] [--sha HASH]
+With --knobs one more boot each is made with rare paths of the translator made common: where a turn ends must not
+depend on what is translated, and when. --sha joins several runs of this program: the hash that the first one said.
 """
 import argparse
 import hashlib
@@ -35,21 +37,26 @@ def main():
     p.add_argument('--boots', type=int, default=3)
     p.add_argument('--accel', default='')
     p.add_argument('--cpus', type=int, default=1)
+    p.add_argument('--knobs', default='BLOCK=1,EVICT=300,FLUSH=3000')
+    p.add_argument('--sha')
     o = p.parse_args()
     if not os.path.exists(f'{CACHE}/Image-cloud'):
         sys.exit(f'{CACHE}/Image-cloud is missing: make guest fetches it')
     started = time.monotonic()
     first = boot(o, 1)
-    for n in range(2, o.boots + 2):
-        # once as other blocks: where a turn ends must not depend on what is translated, and when
-        again = boot(o, 1, **({'BRUIN_JIT_BLOCK': '1'} if n > o.boots else {}))
+    sha = hashlib.sha256(first).hexdigest()[:16]
+    if o.sha and sha != o.sha:
+        sys.exit(f'sha256 {sha}, not {o.sha}, of a console that ends with {first[-500:]!r}')
+    knobs = [k for k in o.knobs.split(',') if k and o.accel != 'interp']
+    for n in range(2, o.boots + 1 + len(knobs)):
+        knob = knobs[n - o.boots - 1] if n > o.boots else ''
+        again = boot(o, 1, **dict([('BRUIN_JIT_' + knob).split('=')] if knob else []))
         if again != first:
             at = next((k for k, (a, b) in enumerate(zip(first, again)) if a != b), min(len(first), len(again)))
-            sys.exit(f'boot {n} differs from boot 1 at byte {at}:\n{first[at - 200:at + 100]!r}\n{again[at - 200:at + 100]!r}')
+            sys.exit(f'boot {n} {knob} differs from boot 1 at byte {at}:\n{first[at - 200:at + 100]!r}\n{again[at - 200:at + 100]!r}')
     if boot(o, 2) == first:
         sys.exit('another seed gives the same console: nothing was compared')
-    print(f'{o.boots + 1} boots, {len(first)} bytes each, sha256 {hashlib.sha256(first).hexdigest()[:16]}, '
-          f'{time.monotonic() - started:.1f} s')
+    print(f'{o.boots + len(knobs)} boots, {len(first)} bytes each, sha256 {sha}, {time.monotonic() - started:.1f} s')
 
 
 main()
