@@ -250,7 +250,7 @@ static void lead_cold(struct jit *j, const struct insn *i)
     jit_cold_body(j, i);
     jit_count(j, c, j->k + 1);
     x_mov_ri(c, RCX, j->off[j->k] + 4u);
-    x_jmp(c, j->t_dispatch);
+    x_jmp(c, j->cfg.count ? j->t_dead : j->t_dispatch); // what is a group must not decide where a turn ends
 }
 
 void jit_mem_clobber(struct jit *j, const struct insn *i)

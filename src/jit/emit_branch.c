@@ -145,10 +145,13 @@ static int emit_ret(struct jit *j, const struct insn *i)
     struct xbuf *b = &j->b;
     jit_flags_to_env(j);
     jit_count(j, b, j->k);
+    if (j->cfg.count) // what is predicted depends on the host
+        jit_attention_check(j, b, j->off[j->k]);
     x_mov(b, RAX, jit_xread(j, i->rn, RAX));
     x_rm(b, XI_CMP | XW, RAX, xm(RSP, 8));
     struct xbuf *c = jit_cold_begin(j, CC_NE);
-    jit_attention_check(j, c, j->off[j->k]);
+    if (!j->cfg.count)
+        jit_attention_check(j, c, j->off[j->k]);
     jit_count(j, c, j->k + 1);
     x_rm(c, XI_MOV | XW, RSP, ENV_JW(JW_RSP));
     x_mov_ri(c, RDX, CROSS_UNLINKED | (u32)j->off[j->k]);

@@ -56,6 +56,7 @@ struct branch {
 struct record {
     struct branch b[BRANCHES_MAX];
     unsigned n;
+    bool at_check; ///< translated code would look at attention and budget here
 };
 
 static void note(struct record *r, gpa_t pa, bool taken)
@@ -71,27 +72,38 @@ static void note(struct record *r, gpa_t pa, bool taken)
     r->b[k].passed += !taken;
 }
 
+/// While instructions are counted a turn ends where translated code would end it: after a branch back. What it
+/// looks at itself is left to it.
+static bool is_exact(const struct jit *j) { return j->cfg.count && !j->cfg.check; }
+
 /// Runs one instruction. ret  false when recording has to end; *status is what the body returned.
 static bool step(struct jit *j, struct cpu *c, struct record *r, int *status)
 {
     struct insn i;
     gpa_t pa;
-    if (atomic_load_explicit(&c->attention, memory_order_relaxed) || c->icount >= c->budget)
+    if ((r->at_check || !is_exact(j)) && (atomic_load_explicit(&c->attention, memory_order_relaxed) || c->icount >= c->budget))
         return false;
     const u32 *host = mmu_fetch(c, c->pc, &pa);
-    if (!host)
+    if (!host) {
+        r->at_check = true;
         return false;
+    }
     if (LIKELY(c->dbg == NULL))
         i = *jit_insn(c, *host);
     else
         dbg_decode(c, pa, *host, &i);
     if (jit_touches_fpsr(&i) || (j->cfg.check && jit_stops_here(c, host)))
         return false;
+    if (is_exact(j) && i.flags & (END | BR) && !jit_is_cond_branch(&i) && i.op != OP_B) {
+        r->at_check = false;
+        return false;
+    }
     u64 pc = c->pc, taken = c->exceptions;
     c->icount++;
     *status = i.fn(c, &i);
     if (*status == EXEC_NEXT)
         c->pc += 4;
+    r->at_check = c->pc <= pc || c->exceptions != taken;
     if (c->exceptions != taken || *status == EXEC_EXIT || (c->twice && c->twice->blocked))
         return false;
     if (jit_is_cond_branch(&i) && (s64)i.imm > 0)
@@ -99,11 +111,12 @@ static bool step(struct jit *j, struct cpu *c, struct record *r, int *status)
     return !(i.flags & END);
 }
 
-/// Runs some rounds of the loop at c->pc and remembers the ways of its branches. ret  the last status.
+/// Runs some rounds of the loop at c->pc and remembers the ways of its branches. ret  for jit_c_after
 static int record(struct jit *j, struct cpu *c)
 {
     struct record *r = xcalloc(1, sizeof *r);
     u64 head = c->pc;
+    r->at_check = true;
     int status = EXEC_NEXT;
     for (unsigned steps = 0, rounds = 0; steps < STEPS_MAX && rounds < ROUNDS_MAX; steps++) {
         if (!step(j, c, r, &status))
@@ -117,6 +130,8 @@ static int record(struct jit *j, struct cpu *c)
             jit_invalidate(j, b->pa, 4);
     }
     mem_code_unlock(j->mem);
+    if (status != EXEC_EXIT)
+        status = r->at_check ? EXEC_BRANCH : EXEC_NEXT;
     free(r);
     return status;
 }
@@ -135,7 +150,7 @@ const u8 *jit_c_hot(struct cpu *c, u32 number)
         jit_invalidate(j, l->from->page + l->off, 4);
     mem_code_unlock(j->mem);
     jit_cpu_of(c)->st_hot++;
-    int status = EXEC_NEXT;
+    int status = EXEC_BRANCH;
     if (!(c->mode & MODE_SS) && !c->single && !c->trace)
         status = record(j, c);
     return jit_c_after(c, status);

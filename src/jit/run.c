@@ -124,12 +124,17 @@ const u8 *jit_c_lookup(struct cpu *c)
     return lookup(jit_of(c), c, NULL, false);
 }
 
+/// jit_c_exec_word: the instruction is done, but translations were taken away.
+enum { EXEC_DROPPED = 4 };
+
+/// status: as a body returned it. After EXEC_NEXT or EXEC_DROPPED the block is left where translated code may not
+/// look at its budget.
 const u8 *jit_c_after(struct cpu *c, int status)
 {
     jit_cpu_of(c)->st_after++;
     if (status == EXEC_EXIT)
         return leave(jit_of(c));
-    return lookup(jit_of(c), c, NULL, true);
+    return lookup(jit_of(c), c, NULL, status == EXEC_BRANCH);
 }
 
 /// Stress: a check pretended to find something. ret  true when translated code is to be left
@@ -237,7 +242,7 @@ int jit_c_exec_word(struct cpu *c, u32 word)
         return status;
     if (UNLIKELY(c->tlb_dropped)) { // the rest of the block may rely on what is gone
         c->pc += 4;
-        return EXEC_BRANCH;
+        return EXEC_DROPPED;
     }
     c->icount -= c->jit[JW_PENDING]; // translated code will add them
     return EXEC_NEXT;

@@ -122,7 +122,7 @@ static void check_tops(struct jit *j, u32 written)
             jit_count(j, &j->cold, 1);
             call_exec(j, &j->cold, insn);
             x_mov_ri(&j->cold, RCX, j->off[0] + 4u);
-            x_jmp(&j->cold, j->t_dispatch);
+            x_jmp(&j->cold, j->cfg.count ? j->t_dead : j->t_dispatch);
         }
         high.disp += 8;
         mid.disp += 4;
