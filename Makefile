@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan check-fresh deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
+.PHONY: all run build check check-asan check-tsan check-fresh deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
 all: build
 
 help: ## this list
@@ -40,6 +40,11 @@ check: deps-check guest $(BUILD)/.with-tests ## every test; the last line says h
 $(BUILD)/.with-tests: | $(BUILD)/build.ninja
 	@meson setup --reconfigure $(BUILD) >$(BUILD)/reconfigure.log 2>&1 || { cat $(BUILD)/reconfigure.log; exit 1; }
 	@touch $@
+
+check-tsan: deps-check guest ## what runs on several threads, under ThreadSanitizer
+	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+	@ninja -C build-tsan
+	@tests/check.py build-tsan --suite threads $(TSAN_ARGS)
 
 check-asan: deps-check guest ## every test under ASan and UBSan
 	@[ -f build-asan/build.ninja ] || meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
@@ -98,4 +103,4 @@ fuzz: deps-fuzz ## libFuzzer on every target, FUZZ_SECONDS each
 	@tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
 clean:
-	rm -rf build build-asan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz

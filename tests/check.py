@@ -31,6 +31,7 @@ def prepare_sanitizers(build):
         os.unlink(old)
     for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS'):
         os.environ[name] = f'log_path={reports}:halt_on_error=1:abort_on_error=1:print_stacktrace=1'
+    os.environ['TSAN_OPTIONS'] = f'log_path={reports}:suppressions={os.path.dirname(os.path.abspath(__file__))}/tsan.supp'
     os.environ['BRUIN_TEST_SLOW'] = str(SLOW)
     return reports + '.*'
 

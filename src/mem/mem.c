@@ -401,8 +401,10 @@ void mem_written(struct mem *m, gpa_t gpa, u64 len)
 }
 void mem_watch_code(struct mem *m, void (*written)(void *, gpa_t, u64), void *ctx)
 {
+    mem_code_lock(m);
     if (m->watch_count < ARRAY_LEN(m->watch))
         m->watch[m->watch_count++] = (struct mem_code_watch){written, ctx};
+    mem_code_unlock(m);
 }
 void mem_code_changed(struct mem *m)
 {
@@ -450,7 +452,7 @@ bool mem_is_stale(const struct mem *m, gpa_t gpa)
     if (r == NULL || r->stale_lines == NULL)
         return false;
     u64 off = gpa - r->base;
-    return bit(r->stale_lines[off / GUEST_PAGE], off / 64 % 64) || r->code_suspect[off / GUEST_PAGE];
+    return bit(__atomic_load_n(&r->stale_lines[off / GUEST_PAGE], __ATOMIC_RELAXED), off / 64 % 64) || r->code_suspect[off / GUEST_PAGE];
 }
 void mem_suspect_code(struct mem *m, gpa_t gpa, bool on)
 {
