@@ -121,7 +121,7 @@ void psci_call(struct vcpu *v, bool smc);
 /* semihost.c */
 void semihost_call(struct vcpu *v);
 
-/* machine.c and run.c */
+/* machine.c, run.c and wait.c */
 void machine_end(struct machine *m, const struct machine_exit *x);
 void machine_wake(struct machine *m);
 /// A vCPU off so far starts at pc with x0 = context.
@@ -143,6 +143,9 @@ void run_end_turn_soon(struct machine *m);
 /// The vCPU that the calling thread runs.
 unsigned run_self(const struct machine *m);
 void run_serve_exit(struct vcpu *v);
+/// A turn of it would do something: it is on, and what it waits for came. By turns it then runs from here on.
+bool run_can_go(struct vcpu *v);
+unsigned run_count_runnable(struct machine *m);
 bool run_has_event_stream(const struct vcpu *v);
 /// Nothing can ever wake a vCPU: no timer, device, input or event that reaches one. All wait.
 bool run_is_deadlocked(struct machine *m);

@@ -5,7 +5,6 @@
 
 #define TURN_NS 500000ULL         ///< several runnable vCPUs: host time each runs before the next
 #define WAKE_NS 50000ULL          ///< ... when another waits for it (WFE), or just got an interrupt
-enum { NEVER_LOG2 = 58 };         ///< a timer set to a count of so many bits is centuries away
 #define EVENT_STREAM_MAX_NS 100000ULL
 #define DET_INPUT_WAIT_NS 1000000ULL
 
@@ -116,6 +115,11 @@ void run_end_turn_soon(struct machine *m)
         atomic_store(&m->turn_ends_ns, at);
         os_timer_set(m->turn_timer, at);
     }
+}
+
+unsigned run_self(const struct machine *m)
+{
+    return atomic_load(&m->on_threads) ? os_thread_number() : m->current;
 }
 
 /* ---- code written by others (mem.late) ---- */
@@ -247,27 +251,6 @@ void run_serve_exit(struct vcpu *v)
 
 /* ---- turns ---- */
 
-static bool can_run(struct vcpu *v)
-{
-    enum vcpu_state s = v->state;
-    if (s == VCPU_OFF)
-        return false;
-    if (s == VCPU_RUN)
-        return true;
-    bool woken = cpu_irq_wire(v->cpu) || (s == VCPU_WFE && atomic_load(&v->cpu->event));
-    if (woken && !atomic_load(&v->m->on_threads)) /* there it finds out itself */
-        v->state = VCPU_RUN;
-    return woken;
-}
-
-static unsigned runnable(struct machine *m)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < m->cfg.cpus; i++)
-        n += can_run(&m->vcpu[i]);
-    return n;
-}
-
 /// Timers of waiting vCPUs whose deadline passed while another ran.
 static void serve_timers(struct machine *m)
 {
@@ -299,7 +282,7 @@ static struct vcpu *next_vcpu(struct machine *m)
     unsigned n = m->cfg.cpus;
     for (unsigned i = 1; i <= n; i++) {
         struct vcpu *v = &m->vcpu[(m->current + i) % n];
-        if (can_run(v))
+        if (run_can_go(v))
             return v;
     }
     return NULL;
@@ -331,7 +314,7 @@ static void take_turn(struct machine *m, struct vcpu *v)
         else if (d != ~0ULL && (d - now) / DET_NS_PER_INSN < left)
             left = (d - now) / DET_NS_PER_INSN + 1;
         v->cpu->budget = v->cpu->icount + left;
-    } else if (m->cfg.cpus > 1 && (runnable(m) > 1 || others_wait(m, v))) {
+    } else if (m->cfg.cpus > 1 && (run_count_runnable(m) > 1 || others_wait(m, v))) {
         u64 at = os_now_ns() + (others_wait(m, v) ? WAKE_NS : TURN_NS);
         atomic_store(&m->turn_ends_ns, at);
         os_timer_set(m->turn_timer, at);
@@ -350,93 +333,6 @@ static void take_turn(struct machine *m, struct vcpu *v)
 }
 
 /* ---- idle ---- */
-
-bool run_has_event_stream(const struct vcpu *v)
-{
-    const struct cpu *c = v->cpu;
-    return bit(c->sr[SYSREG_CNTKCTL_EL1], 2) || (c->has_el2 && bit(c->sr[SYSREG_CNTHCTL_EL2], 2));
-}
-
-static bool timer_can_wake(struct machine *m, const struct vcpu *v)
-{
-    static const enum sysreg_id ctl[TIMER_COUNT] = {SYSREG_CNTV_CTL_EL0, SYSREG_CNTP_CTL_EL0, SYSREG_CNTHP_CTL_EL2,
-                                                    SYSREG_CNTHV_CTL_EL2};
-    static const enum sysreg_id cval[TIMER_COUNT] = {SYSREG_CNTV_CVAL_EL0, SYSREG_CNTP_CVAL_EL0, SYSREG_CNTHP_CVAL_EL2,
-                                                     SYSREG_CNTHV_CVAL_EL2};
-    for (unsigned t = 0; m->chip && t < TIMER_COUNT; t++)
-        if ((v->cpu->sr[ctl[t]] & 3) == 1 && v->cpu->sr[cval[t]] >> NEVER_LOG2 == 0 && m->chip->ops->can_deliver(m->chip, run_timer_ppi[t], v->cpu->index))
-            return true;
-    return false;
-}
-
-/// A device may raise an interrupt that reaches a vCPU.
-static bool device_can_wake(struct machine *m)
-{
-    bool can = false;
-    os_mutex_lock(&m->lock);
-    for (unsigned i = 0; m->chip && i < m->device_count && !can; i++) {
-        const struct board_device *d = &m->device[i];
-        can = d->can_wake && d->spi >= 0 && d->can_wake(d->dev) &&
-              m->chip->ops->can_deliver(m->chip, IRQ_SPI_BASE + (unsigned)d->spi, 0);
-    }
-    os_mutex_unlock(&m->lock);
-    return can;
-}
-
-unsigned run_self(const struct machine *m)
-{
-    return atomic_load(&m->on_threads) ? os_thread_number() : m->current;
-}
-
-bool run_is_deadlocked(struct machine *m)
-{
-    for (unsigned i = 0; i < m->cfg.cpus; i++) {
-        const struct vcpu *v = &m->vcpu[i];
-        if (v->state == VCPU_OFF)
-            continue;
-        if ((v->state == VCPU_WFE && run_has_event_stream(v)) || timer_can_wake(m, v))
-            return false;
-    }
-    return !device_can_wake(m) && !runnable(m);
-}
-
-bool machine_cpu_is_on(struct machine *m, unsigned index)
-{
-    return index < m->cfg.cpus && m->vcpu[index].state != VCPU_OFF;
-}
-
-const char *machine_cpu_state(struct machine *m, unsigned index)
-{
-    enum vcpu_state state = m->vcpu[index].state;
-    switch (state) {
-    case VCPU_OFF: return "off";
-    case VCPU_WFI: return "in WFI";
-    case VCPU_WFE: return "in WFE";
-    default: return "running";
-    }
-}
-
-void machine_cpu_nudge(struct machine *m, unsigned index)
-{
-    if (machine_cpu_is_on(m, index))
-        m->vcpu[index].state = VCPU_RUN;
-}
-
-bool machine_cpu_can_act(struct machine *m, unsigned index)
-{
-    if (!machine_cpu_is_on(m, index))
-        return false;
-    struct vcpu *v = &m->vcpu[index];
-    if (index != run_self(m) && can_run(v))
-        return true;
-    return (v->state == VCPU_WFE && run_has_event_stream(v)) || timer_can_wake(m, v) ||
-           device_can_wake(m);
-}
-
-bool machine_gic_was_woken(struct machine *m, unsigned index)
-{
-    return m->chip == NULL || m->chip->ops->was_woken == NULL || m->chip->ops->was_woken(m->chip, index);
-}
 
 /// The earliest vCPU deadline or event, guest time.
 static u64 idle_deadline(struct machine *m, u64 now)
@@ -457,7 +353,7 @@ static void sleep_until(struct machine *m, u64 host_ns)
     os_mutex_lock(&m->sleep_lock);
     atomic_store_explicit(&m->sleepers, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst); /* pairs with the fence in machine_wake */
-    if (!runnable(m) && !atomic_load(&m->is_ending))
+    if (!run_count_runnable(m) && !atomic_load(&m->is_ending))
         os_cond_wait_until(&m->wake, &m->sleep_lock, host_ns);
     atomic_store_explicit(&m->sleepers, 0, memory_order_relaxed);
     os_mutex_unlock(&m->sleep_lock);
