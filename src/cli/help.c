@@ -74,8 +74,8 @@ void help_verb(FILE *out, const struct verb *v)
         options(out);
     if (strcmp(v->name, "run") == 0)
         fprintf(out, "\nexit codes: 0-111 the guest's own, 112 guest panic, 113 reset with --no-reboot,\n"
-                     "114 deadlock, 115 fatal fault, 116 lint, 124 timeout or out of input, 125 usage, 126 not bootable,\n"
-                     "127 file not found\n");
+                     "114 deadlock, 115 fatal fault, 116 lint, 117 not as expected (test), 124 timeout or out of input,\n"
+                     "125 usage, 126 not bootable, 127 file not found\n");
 }
 
 int verb_help(struct cli *cli)
