@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan check-tsan check-fresh deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diff soak-lockstep soak-determinism clean help
+.PHONY: all run build check check-asan check-tsan check-fresh deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diagnosis soak-diff soak-lockstep soak-determinism clean help
 all: build
 
 help: ## this list
@@ -80,6 +80,12 @@ soak-gcc: deps-bench guest build ## GCC's own 1951 run-time tests in the guest, 
 soak-lint: deps-check guest build ## every real guest under --lint default and strict: no warning may come
 	@$(MAKE) --no-print-directory -s -C guest OUT=$(abspath $(BUILD))/guest all
 	@tests/integration/lint.py --fetch --bruin $(BUILD)/bruin --out $(BUILD)/guest
+
+soak-diagnosis: deps-check build ## every broken guest there is, also Linux booted wrongly: each must be named
+	@for e in jit interp; do tests/guest/diag/run.py $(BUILD)/bruin $$e || exit 1; done
+	@tests/guest/diag/young.py $(BUILD)/bruin --all
+	@tests/guest/diag/field.py $(BUILD)/bruin --all
+	@tests/guest/diag/linux.py $(BUILD)/bruin
 
 SOAK_CASES ?= 1000000
 soak-diff: deps-check $(BUILD)/.with-tests build ## SOAK_CASES random cases of each family and engine against qemu-aarch64

@@ -189,6 +189,8 @@ bool mmu_fill(struct cpu *c, gva_t va, bool write)
         return false;
     if (!write) {
         const u8 *host = mem_host(c->mem, x.pa, 1);
+        if (UNLIKELY(c->mem->watched_pages) && mem_is_watched(c->mem, x.pa))
+            return false;
         if (host != NULL)
             tlb_enter(c, c->ctx, va, &x, ACC_LOAD, host);
         stressed(c, va);

@@ -10,7 +10,7 @@ enum { HANDOFF_IMAGES = 16 };
 /// Memory types of UEFI that matter here.
 enum { EFI_BOOT_CODE_TYPE = 3, EFI_BOOT_DATA_TYPE, EFI_RUNTIME_CODE_TYPE, EFI_RUNTIME_DATA_TYPE, EFI_FREE_TYPE };
 
-enum { STRIDES = 8 };
+enum { STRIDES = 16 };
 
 struct handoff {
     enum fwhost_phase phase;
@@ -31,10 +31,10 @@ struct handoff {
     u64 changed_caller, changed_service;
     u64 printed_caller; ///< console output since the last GetMemoryMap; 0: none
     bool exit_failed;
+    unsigned strides; ///< loads from the map so far
     struct {
-        u64 pc;        ///< of a load from the map; 0: free
-        gpa_t last;
-        unsigned hits; ///< times in a row that it was 40 bytes further
+        gpa_t pa;
+        unsigned hits; ///< loads before it, each 40 bytes in front of the next
     } stride[STRIDES];
     bool map_watched;
     bool watchdog;     ///< armed

@@ -210,23 +210,26 @@ void handoff_exception(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 
 
 /* ---- L1, L12: loads that are watched ---- */
 
-/// A map of descriptors of more than 40 bytes is stepped through by 40: one load meets what it takes for the same field
-/// of one descriptor after the other.
+/// A map of descriptors of more than 40 bytes is stepped through by 40: loads follow one another at that distance, and none
+/// at the right one, as copies of all bytes have it, too.
 static void map_read(struct explain *x, struct cpu *c, gpa_t pa, unsigned size)
 {
+    enum { ENOUGH = 4 };
     struct handoff *h = x->handoff;
     char at[120];
+    unsigned hits = 0;
+    bool right = false;
     if (!handoff_in_image(h, c->pc) || (size != 4 && size != 8))
         return;
-    unsigned k = 0;
-    while (k < STRIDES - 1 && h->stride[k].pc && h->stride[k].pc != c->pc)
-        k++;
-    if (h->stride[k].pc != c->pc)
-        h->stride[k].pc = c->pc, h->stride[k].hits = 0;
-    else
-        h->stride[k].hits = pa - h->stride[k].last == 40 ? h->stride[k].hits + 1 : 0;
-    h->stride[k].last = pa;
-    if (h->stride[k].hits == 3)
+    for (unsigned k = 0; k < STRIDES; k++) {
+        if (h->stride[k].pa == pa - 40)
+            hits = h->stride[k].hits + 1;
+        right |= h->stride[k].pa == pa - h->map_step;
+    }
+    hits = right ? 0 : hits;
+    h->stride[h->strides % STRIDES].pa = pa;
+    h->stride[h->strides++ % STRIDES].hits = hits;
+    if (hits == ENOUGH)
         explain_say(x, c, "L12", true,
                     "the memory map is read at %s in steps of 40 bytes (sizeof EFI_MEMORY_DESCRIPTOR); this firmware's descriptors are "
                     "%llu bytes apart: use the DescriptorSize that GetMemoryMap returns",

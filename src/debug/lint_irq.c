@@ -68,5 +68,7 @@ void why_storm(struct explain *x, struct why *out)
              "Read the acknowledge register (ICC_IAR1_EL1, GICC_IAR), %s, then write the INTID to the EOI register, before "
              "ERET or unmasking.",
              timer ? "move the timer's deadline (CNT*_CVAL_EL0, or *_TVAL_EL0) into the future or clear its ENABLE"
-                   : "silence the device (its interrupt-clear register)");
+            : w->storm_intid == 33 ? "silence the UART (UARTICR at 0x09000044, or read its data)"
+            : w->storm_intid == 34 ? "silence the RTC (RTCICR at 0x0901001c)"
+                                   : "silence the device (its interrupt-clear register; virtio: InterruptACK)");
 }

@@ -267,6 +267,13 @@ bool why_panic(struct explain *x, struct why *out)
         add_exit_code(log, out);
     if (strstr(out->title, "init") || strstr(out->title, "root fs"))
         add_init(log, out);
+    const char *init = strstr(x->cmdline, "rdinit=");
+    if (x->has_plan && x->plan.initrd_len && strstr(out->title, "root fs")) {
+        snprintf(out->cause, sizeof out->cause, "The initramfs holds no %.*s%s, so the kernel looked for a disk instead, and found no root file system.",
+                 init ? (int)strcspn(init + 7, " ") : 5, init ? init + 7 : "/init", init ? " (rdinit= of the command line)" : "");
+        snprintf(out->fix, sizeof out->fix, "Put an executable %.*s into the archive (at its top, not in a folder), or name another with rdinit=; for a "
+                                            "disk add -d DISK with root=/dev/vda.", init ? (int)strcspn(init + 7, " ") : 5, init ? init + 7 : "/init");
+    }
     const char *mem = strstr(x->cmdline, "mem=");
     if (mem && (mem == x->cmdline || mem[-1] == ' ') && strstr(out->cause, "memory"))
         add_cause(out, " The command line limits it: %.*s.", (int)strcspn(mem, " "), mem);

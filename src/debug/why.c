@@ -191,6 +191,11 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     for (unsigned i = 0; i < ARRAY_LEN(entry); i++)
         if (entry[i](s))
             break;
+    if (s->first[0]) {
+        char rest[sizeof out->fix];
+        snprintf(rest, sizeof rest, "%s", out->fix);
+        snprintf(out->fix, sizeof out->fix, "%s %.340s", s->first, rest);
+    }
     size_t own = strcmp(out->id, "F11") && strcmp(out->id, "F12") && s->ec != EC_SYSREG && s->ec != EC_IABT_LOW && s->ec != EC_DABT_LOW ? 0 : strlen(out->cause); /* they name levels themselves */
     add_handler(s);
     add_retry(s);

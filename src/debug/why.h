@@ -20,6 +20,7 @@ struct scene {
     struct insn insn;
     struct xlat walk; ///< of FAR
     char at[96], dis[80];
+    char first[200]; ///< of the fix: what the walk shows; else empty
     struct why *out;
 };
 
@@ -86,6 +87,10 @@ bool bad_stack(struct scene *s);
 bool f08_tables(struct scene *s);
 bool f08_turned_off(struct scene *s);
 bool f08_moved(struct scene *s);
+/// Appends what the walk of FAR met that explains the fault, and the step of the fix for it (scene.first).
+void explain_walk(struct scene *s);
+/// A jump whose target the tables stop with a descriptor that is not empty. from: who jumped.
+bool f08_jump(struct scene *s, const char *from);
 /// Appends where the walk of an address stops, if the MMU is on and it does.
 void add_walk_of(struct scene *s, gva_t va);
 

@@ -86,7 +86,7 @@ static unsigned returned_from(struct scene *s)
 bool f01_jump(struct scene *s)
 {
     const struct fault *f = s->f;
-    char from[96], place[80], sym[96];
+    char from[96], place[80], sym[96], how[140];
     u64 src = trail_source(f, f->pc);
     bool zeros = s->ec == EC_UNKNOWN && is_zero_word(s), run_text = false;
     char text[24];
@@ -102,6 +102,10 @@ bool f01_jump(struct scene *s)
         name_full(s->x, src, from, sizeof from);
     else
         snprintf(from, sizeof from, "an unknown place (LR=0x%llx)", (ull)f->x[30]);
+    bool eret = is_eret_at(s, src);
+    snprintf(how, sizeof how, "%s %s%s", eret ? "ERET at" : is_return_at(s, src) ? "The return (ret) at" : "Jump from", from, eret || is_return_at(s, src) ? " went" : "");
+    if (f08_jump(s, how))
+        return true;
     place_name(s->x, f->pc, place, sizeof place);
     name_addr(s->x, f->pc, sym, sizeof sym);
     if (f->cpu && f->trail.head <= 1) { /* its first instruction */
@@ -120,7 +124,8 @@ bool f01_jump(struct scene *s)
         SAY(cause, "ERET at %s went%s to ELR_EL%u=0x%llx, where there is %s%s.", from,
             bits(f->spsr, 3, 2) == 0 && f->kind >= 0x400 ? " to EL0," : "",
             f->el == 2 ? 2 : returned_from(s), (ull)f->pc,
-            s->mmu && s->fsc >= 4 ? "no executable mapping"
+            s->ec == EC_PC_ALIGN  ? "no code (it is not a multiple of 4)"
+            : s->mmu && s->fsc >= 4 ? "no executable mapping"
             : zeros               ? "memory of zeros (udf #0)"
                                   : place,
             f->pc ? bit(f->pc, 63) && !s->mmu ? ": a virtual address, while the MMU is off" : ""

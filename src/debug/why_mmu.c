@@ -66,7 +66,7 @@ static bool table_misaligned(struct scene *s, bool high, u64 ttbr)
 }
 
 /// What the walk of FAR met. ret  false when nothing can be added
-static void explain_walk(struct scene *s)
+void explain_walk(struct scene *s)
 {
     const struct xlat *w = &s->walk;
     gva_t va = s->f->far;
@@ -85,23 +85,33 @@ static void explain_walk(struct scene *s)
     else if (top)
         why_add(s, " T%dSZ=%u covers %u bits of address only (%s 0x%llx).", high, tsz, va_bits, high ? "from" : "up to",
                 (ull)(high ? ~0ULL << va_bits : (1ULL << va_bits) - 1));
-    else if (w->fault >= 0x14 && w->fault < 0x18 && w->level == w->desc_first)
+    else if (s->fsc >= 0x14 && s->fsc < 0x18 && w->level == w->desc_first && ttbr >> 48 == 0xffff) {
+        why_add(s, " TTBR%d_EL1=0x%llx is a virtual address; it must hold the physical one of the table.", high, (ull)ttbr);
+        snprintf(s->first, sizeof s->first, "Write the physical address of the table to TTBR%d_EL1 (subtract the offset of the upper half).", high);
+    } else if (w->fault >= 0x14 && w->fault < 0x18 && w->level == w->desc_first)
         why_add(s, " TTBR%d_EL1=0x%llx points to %s.", high, (ull)ttbr,
                 place_name(s->x, ttbr & 0xfffffffffffeULL, place, sizeof place));
-    else if (w->fault >= 0x14 && w->fault < 0x18)
+    else if (w->fault >= 0x14 && w->fault < 0x18) {
         why_add(s, " The level %d descriptor 0x%llx is a table descriptor for an address where nothing is.", w->level - 1,
                 (ull)w->desc[(w->level - 1) & 3]);
+        snprintf(s->first, sizeof s->first, "Put the physical address of the next table into that descriptor%s.",
+                 bit(w->desc[(w->level - 1) & 3], 47) ? " (it looks like a virtual one)" : "");
+    }
     else if (w->fault < 4 && !s->walk_ok && !read && bit(ttbr, 55) && linear_pa(s->x, s->c, s->f->pc, ttbr, &pa) && is_ram(s->x, pa))
         why_add(s, " TTBR%d_EL1=0x%llx is a virtual address; it must hold the physical one, 0x%llx.", high, (ull)ttbr, (ull)pa);
     else if (w->fault < 4 && !s->walk_ok)
         why_add(s, " %s 0x%llx needs more than the %u bits of physical address that TCR_EL1.IPS=%llu allows.",
                 read ? "The output address of the descriptor" : "The table address", (ull)(read ? d & 0xfffffffff000ULL : s->f->sr_ttbr0),
                 (unsigned[]){32, 36, 40, 42, 44, 48, 48, 48}[bits(s->f->sr_tcr, 34, 32)], (ull)bits(s->f->sr_tcr, 34, 32));
-    else if (read && w->fault < 8 && l == 3 && (d & 3) == 1)
+    else if (read && w->fault < 8 && l == 3 && (d & 3) == 1) {
         why_add(s, " The level 3 descriptor 0x%llx ends in 0b01, a block; at level 3 a page ends in 0b11.", (ull)d);
-    else if (read && w->fault < 8 && (d & 3) == 1)
+        snprintf(s->first, sizeof s->first, "Set bits 1:0 of page descriptors (level 3) to 0b11.");
+    }
+    else if (read && w->fault < 8 && (d & 3) == 1) {
         why_add(s, " The level %u descriptor 0x%llx is a block, which does not exist at that level with a granule of %u KiB.", l,
                 (ull)d, granule_kib(s, high));
+        snprintf(s->first, sizeof s->first, "If it is meant to point to a table, its bits 1:0 are 0b11.");
+    }
     else if (read && w->fault < 8)
         why_add(s, " The level %u descriptor is 0x%llx (invalid).", l, (ull)d);
     if ((w->fault < 8 || s->walk_ok) && (!top || high) && !bit(s->f->sr_tcr, high ? 23 : 7))
@@ -176,6 +186,38 @@ static void permission(struct scene *s)
     }
 }
 
+/// A table descriptor whose bit 1 was forgotten is read as a block.
+static void add_block_hint(struct scene *s)
+{
+    const struct xlat *w = &s->walk;
+    u64 d = w->desc[w->level & 3];
+    if (w->level < 3 && (d & 3) == 1 && (d & 0xfffffffff000ULL & (w->page_size - 1)) && is_ram(s->x, d & 0xfffffffff000ULL)) {
+        why_add(s, " The level %d descriptor 0x%llx ends in 0b01, a block, but its address is not that of one: a table ends in 0b11.", w->level, (ull)d);
+        snprintf(s->first, sizeof s->first, "If it is meant to point to a table, set bits 1:0 to 0b11.");
+    }
+}
+
+bool f08_jump(struct scene *s, const char *from)
+{
+    const struct xlat *w = &s->walk;
+    u64 d = w->desc[w->level & 3];
+    bool walk_abort = s->fsc >= 0x14 && s->fsc < 0x18, typed = w->desc_pa[w->level & 3] && d;
+    if (!s->mmu || !is_iabt(s) || !s->w->mmu_on_pc)
+        return false;
+    if ((s->fsc <= 0x10 && (s->fsc < 4 || s->fsc >= 0x0c)) && typed && bit(d, 47) && (d & 1) && !is_ram(s->x, w->pa)) {
+        SAY(cause, "%s to 0x%llx, whose descriptor 0x%llx holds an output address where nothing is (it looks like a virtual address).", from,
+            (ull)s->f->pc, (ull)d);
+        SAY(fix, "Put physical addresses into descriptors: subtract the offset of the upper half.");
+        return name_it(s, "F08", "descriptor with a wrong output address");
+    }
+    if (s->walk_ok || !(walk_abort || (s->fsc >= 4 && s->fsc < 8 && typed)))
+        return false;
+    SAY(cause, "%s to 0x%llx, and the tables are wrong for it.", from, (ull)s->f->pc);
+    explain_walk(s);
+    SAY(fix, "Compare the walk above with what was meant to be mapped there.");
+    return name_it(s, "F08", "translation tables that do not fit");
+}
+
 /// The code that runs is no longer mapped.
 static bool lost_code(struct scene *s)
 {
@@ -224,6 +266,7 @@ bool f08_tables(struct scene *s)
     }
     if (s->fsc >= 8 && s->fsc < 0x0c) {
         SAY(cause, "The descriptor of 0x%llx has AF=0 (access flag): every first access faults.", (ull)f->far);
+        add_block_hint(s);
         SAY(fix, "Set AF (bit 10) in block and page descriptors.");
         return name_it(s, "F08", "access flag not set in the descriptor");
     }

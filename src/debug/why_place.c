@@ -213,7 +213,14 @@ bool data_abort(struct scene *s)
             bit(s->f->esr, 6) ? "write" : "read", fsc);
     else if (s->fsc >= 8 && s->fsc < 12)
         SAY(cause, "The descriptor of 0x%llx has AF=0 (access flag).", (ull)s->f->far);
-    else
+    else if (s->mmu && s->fsc >= 4 && s->fsc < 8) {
+        SAY(cause, "%s 0x%llx at EL%llu, which nothing maps.", bit(s->f->esr, 6) ? "Write to" : "Read of", (ull)s->f->far, (ull)bits(s->f->spsr, 3, 2));
+        explain_walk(s);
+        add_pattern(s, s->f->far);
+        SAY(fix, "Map it, with AP[1] (bit 6) if EL0 uses it; or, if nothing belongs there, find where the address came from: the registers above "
+                 "show it.");
+        return name_it(s, "F08", "access to an address that nothing maps");
+    } else
         SAY(cause, "%s of 0x%llx: %s.", bit(s->f->esr, 6) ? "Write" : "Read", (ull)s->f->far, fsc);
     add_pattern(s, s->f->far);
     SAY(fix, "See the walk above for the descriptor that stopped it, and install vectors "

@@ -235,10 +235,13 @@ def lints(o, work):
     """L1..L15: each application with the mistake, and without it, in both engines."""
     apps = sorted(n[:-2] for n in os.listdir(f'{TOP}/tests/guest/efi') if re.match(r'L\d+', n))
     for name in apps:
+        with open(f'{TOP}/tests/guest/efi/{name}.c', encoding='ascii') as f:
+            options = re.findall(r'^/// options: (.*)', f.read())
+        options = options[0].split() if options else []
         for kind, flags in (('bad', []), ('good', ['-DGOOD'])):
             app = build_app(work, name, *flags)
             for engine in ('interp', 'jit'):
-                rc, text = run(o.bruin, ['--accel', engine, '--timeout', '10s', app], 20, b'x')
+                rc, text = run(o.bruin, ['--accel', engine, '--timeout', '10s', *options, app], 20, b'x')
                 ids = set(re.findall(r'\[([FLU]\d+)\]', text))
                 want = {re.match(r'L\d+', name).group()}
                 ok = want <= ids if kind == 'bad' else not ids and 'APP-DONE' in text and rc == 0

@@ -8,20 +8,19 @@ instruction different, must stay silent. Words: id=F03 (of the report), say=F05 
 verdict=V, args=A,B, cflags=..., ldflags=..., format=flat|stripped (else ELF), cause=REGEX (of the report, _ stands for
 a blank), trail=same (both engines show the same last transfers).
 """
-import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CC = ['aarch64-linux-gnu-gcc', '-nostdlib', '-nostartfiles', '-ffreestanding', '-O1', '-fno-stack-protector', '-static',
       '-fno-pic', '-no-pie', '-fno-optimize-sibling-calls', '-Wl,--build-id=none,-z,max-page-size=4096,--no-warn-rwx-segments', '-I', HERE, '-T',
       os.path.join(HERE, 'diag.ld')]
-SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
-SECONDS_MAX, LINES_MAX = 1.0 * SLOW, 40  # CPU time counts, so that a busy host is no failure
-
 
 def expectations(path):
     with open(path, encoding='ascii') as f:
@@ -38,22 +37,6 @@ def build(path, kind, want, out):
         subprocess.run(['aarch64-linux-gnu-objcopy', '-O', 'binary', out, out], check=True)
     elif want.get('format') == 'stripped':
         subprocess.run(['aarch64-linux-gnu-strip', out], check=True)
-
-
-def spent(before):
-    """Seconds since: of the host's clock, but no more than what was used when the host is busy elsewhere."""
-    now = os.times()
-    wall, used = now.elapsed - before.elapsed, now.children_user + now.children_system - before.children_user - before.children_system
-    return min(wall, max(used * 1.25, 0.0)) if os.getloadavg()[0] > os.cpu_count() else wall
-
-
-def run(bruin, engine, elf, want, report):
-    engine, _, more = engine.partition('+')
-    args = [a for a in f'{more},{want.get("args", "")}'.split(',') if a]
-    before = os.times()
-    done = subprocess.run([bruin, 'run', '--accel', engine, '--timeout', f'{10 * SLOW}s', f'--json={report}', *args, elf],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30 * SLOW)
-    return done.returncode, done.stderr.decode(errors='replace'), spent(before)
 
 
 def check(kind, want, status, err, seconds, report):
@@ -74,59 +57,47 @@ def check(kind, want, status, err, seconds, report):
         yield f'not silent: {sorted(said)}'
     if kind == 'good' and want['exit'] == '0' and 'cause' in err:
         yield 'not silent: a report'
-    if seconds > SECONDS_MAX and (kind == 'bad' or SLOW == 1):  # some of the good ones have much to do
+    if seconds > harness.SECONDS_MAX and (kind == 'bad' or harness.SLOW == 1):  # some of the good ones have much to do
         yield f'{seconds:.1f} s'
-    lines = [l for l in err.splitlines() if l.startswith('  ')]
-    if len(lines) > LINES_MAX - 1:
-        yield f'{len(lines)} lines'
+    if harness.lines_of(err) > harness.LINES_MAX - 1:
+        yield f'{harness.lines_of(err)} lines'
     if 'id' in want and want['exit'] in ('112', '114', '115'):
         for part in ('where', 'cause', 'fix'):
             if f'\n  {part}' not in err:
                 yield f'the report has no line {part}'
 
 
+def arguments(want):
+    return [a for a in want.get('args', '').split(',') if a]
+
+
 def same_trail(bruin, engine, elf, want, data, report):
     """What is wrong with the last transfers, if the other engine shows other ones."""
-    run(bruin, 'interp' if engine == 'jit' else 'jit', elf, want, report)
-    with open(report, encoding='utf-8') as f:
-        other = json.load(f)
+    other = harness.run(bruin, 'interp' if engine == 'jit' else 'jit', elf, arguments(want), report)[3]
     here, there = data['report'].get('from'), other['report'].get('from')
     return [] if here and here == there else [f'transfers {here[:6]}... and {there[:6]}... in the other engine']
 
 
 def main():
     bruin, engine, names = sys.argv[1], sys.argv[2], sys.argv[3:]
-    count, bad = 0, 0
+    tally = harness.Tally(names)
     sources = sorted(n for n in os.listdir(HERE) if n[0] == 'F' and n[-2:] in ('.S', '.c'))
     with tempfile.TemporaryDirectory() as tmp:
+        elf, report = os.path.join(tmp, 'guest.elf'), os.path.join(tmp, 'report.json')
         for name in sources:
             if names and not any(n in name for n in names):
                 continue
             path = os.path.join(HERE, name)
             for kind, want in expectations(path):
-                elf, report = os.path.join(tmp, 'guest.elf'), os.path.join(tmp, 'report.json')
-                if os.path.exists(report):
-                    os.unlink(report)
                 build(path, kind, want, elf)
-                status, err, seconds = run(bruin, engine, elf, want, report)
-                data = {}
-                if os.path.exists(report):
-                    with open(report, encoding='utf-8') as f:
-                        data = json.load(f)
+                status, err, seconds, data = harness.run(bruin, engine, elf, arguments(want), report)
                 if '+' in engine:  # the guest's time may be longer than the host's
                     seconds /= 4
                 wrong = list(check(kind, want, status, err, seconds, data))
                 if want.get('trail') == 'same':
                     wrong += same_trail(bruin, engine, elf, want, data, report)
-                count += 1
-                bad += bool(wrong)
-                print(f'{"not ok" if wrong else "ok"} {count} - {name} {kind} {engine} {seconds:.2f} s')
-                for w in wrong:
-                    print(f'# {w}')
-                if wrong or names:
-                    print('\n'.join('# ' + l for l in err.splitlines()))
-    print(f'1..{count}\n# {count - bad} passed, {bad} failed')
-    sys.exit(bool(bad))
+                tally.case(f'{name} {kind} {engine}', seconds, wrong, err)
+    sys.exit(tally.end())
 
 
 if __name__ == '__main__':

@@ -3,7 +3,6 @@
 
 usage: young.py BRUIN [--all] [NAME...]
 """
-import json
 import os
 import re
 import subprocess
@@ -12,7 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import run  # noqa: E402
+import harness  # noqa: E402
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'young')
 CC = ['aarch64-linux-gnu-gcc', '-nostdlib', '-nostartfiles', '-ffreestanding', '-O2', '-w', '-fno-stack-protector', '-static', '-fno-pic', '-no-pie',
@@ -55,40 +54,25 @@ def check(status, err, seconds, report, codes, ids, cause):
         yield f'id {result.get("id")}, wanted {ids}'
     if cause and not re.search(cause, text):
         yield f'"{text}" does not match {cause}'
-    if seconds > run.SECONDS_MAX and 'LATE' not in report.get('defines', ''):
+    if seconds > harness.SECONDS_MAX and 'LATE' not in report.get('defines', ''):
         yield f'{seconds:.1f} s'
-    if len([l for l in err.splitlines() if l.startswith('  ')]) > run.LINES_MAX - 1:
+    if harness.lines_of(err) > harness.LINES_MAX - 1:
         yield 'more than 40 lines'
 
 
 def main():
     bruin, names, every = sys.argv[1], [a for a in sys.argv[2:] if a[0] != '-'], '--all' in sys.argv
-    count = bad = 0
+    tally = harness.Tally(names)
     with tempfile.TemporaryDirectory() as tmp, ThreadPoolExecutor(os.cpu_count()) as pool:
         todo = list(variants(names, every))
         built = [pool.submit(build, v[1], f'{tmp}/{v[0]}.elf') for v in todo]
         for (name, defines, args, codes, ids, cause), ready in zip(todo, built):
             ready.result()
             for engine in ('jit', 'interp'):
-                report = f'{tmp}/report.json'
-                if os.path.exists(report):
-                    os.unlink(report)
-                status, err, seconds = run.run(bruin, engine, f'{tmp}/{name}.elf', {'args': ','.join(args.split())}, report)
-                data = {}
-                if os.path.exists(report):
-                    with open(report, encoding='utf-8') as f:
-                        data = json.load(f)
+                status, err, seconds, data = harness.run(bruin, engine, f'{tmp}/{name}.elf', args.split(), f'{tmp}/report.json')
                 data['defines'] = defines
-                wrong = list(check(status, err, seconds, data, codes, ids, cause))
-                count += 1
-                bad += bool(wrong)
-                print(f'{"not ok" if wrong else "ok"} {count} - {name} {engine} {seconds:.2f} s')
-                for w in wrong:
-                    print(f'# {w}')
-                if wrong or names:
-                    print('\n'.join('# ' + l for l in err.splitlines()))
-    print(f'1..{count}\n# {count - bad} passed, {bad} failed')
-    sys.exit(bool(bad))
+                tally.case(f'{name} {engine}', seconds, list(check(status, err, seconds, data, codes, ids, cause)), err)
+    sys.exit(tally.end())
 
 
 if __name__ == '__main__':
