@@ -55,7 +55,7 @@ _entry:
     // the kernel's 2 MiB by pages
     ldr x6, =0x40400703 | 1 << 2
     mov x7, #0
-1:  
+1:
 #ifdef M_TEXT_RO
     orr x9, x6, #1 << 7
     str x9, [x5, x7, lsl #3]
