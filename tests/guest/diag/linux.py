@@ -152,7 +152,7 @@ def cases(w):
     case('load_unaligned', ['-i', w.initrd, '--load', '0x40001000'], '114,115,112,125,126,0', 'F07|', '2 MiB|2 MB|align', '')
     case('load_high', ['-i', w.initrd, '--load', '0x5ff00000'], '115,112,125,126', 'F07|F10|', 'RAM|fit|end', '')
     case('el2_novhe', ['-i', w.initrd, '--el', '2', '--vhe', 'off'], '0,124', '', '')
-    case('entry_plus', ['-i', w.initrd, '--entry', '0x40200040'], '115,112,126,125', 'F', '.', '')
+    case('entry_plus', ['-i', w.initrd, '--entry', '0x40200040'], '115,112,126,125', r'F\d+', '.', '')
     case('dtb_over_kernel', ['-i', w.initrd, '--dtb-addr', '0x40300000'], '125,126,112,115', '|F07', 'overlap|device tree', '')
     # The kernel changed in one function.
     case('p_startk_udf', ['-i', w.initrd], '115,112', 'F02|F20|F01', 'start_kernel|undefined|UNDEFINED|udf', '', w.patched('sk', [('start_kernel', 0, [UDF])]))
@@ -162,7 +162,7 @@ def cases(w):
     case('p_setup_jump', ['-i', w.initrd], '115,112', 'F20|F01|F08', 'deadbeef|null|jump|Jump|0x10|NULL|pc', '', w.patched('saj', [('setup_arch', 8, [0xd2800200, 0xd63f0000])]))
     case('p_mm_hang', ['-i', w.initrd], '114,124', 'F13', 'mm_init|mem_init', '', w.patched('mmh', [('mem_init', 0, [SELF])]))
     case('p_init_irq_wfi', ['-i', w.initrd], '114', 'F13', 'init_IRQ|WFI|wfi|sleeps', '', w.patched('iw', [('init_IRQ', 0, [0xd503207f, 0x17ffffff])]))
-    case('p_vectors', ['-i', w.initrd], '115,112', 'F', '.', '', w.patched('vec', [('vectors', 0x200, [UDF] * 4), ('setup_arch', 8, [BRK])]))
+    case('p_vectors', ['-i', w.initrd], '115,112', r'F\d+', '.', '', w.patched('vec', [('vectors', 0x200, [UDF] * 4), ('setup_arch', 8, [BRK])]))
     case('p_time_init', ['-i', w.initrd], '115,112', 'F20', 'BRK|BUG|Oops|time_init|panic', '', w.patched('ti', [('time_init', 0, [0xd4210000])]))
     case('p_rest_init_null', ['-i', w.initrd], '112', 'F20', 'NULL|null', '', w.patched('ri', [('rest_init', 8, [0xd2800000, 0xb9000001])]))
     case('p_console_gone_panic', ['-i', w.initrd, '--cmdline', 'quiet'], '112', 'F20', 'NULL|null', '', w.patched('ri', [('rest_init', 8, [0xd2800000, 0xb9000001])]))
@@ -170,8 +170,8 @@ def cases(w):
     case('p_head_smc', ['-i', w.initrd], '115', 'F12', 'SMC', '', w.patched('ps', [('primary_entry', 0, [0xd4000003])]))
     case('p_enable_mmu_noaf', ['-i', w.initrd], '115,124', '', '.', '', w.patched('pm', [('__primary_switch', 0, [0xd2800001, 0xd5182001])]))
     case('p_spin_irqs_off', ['-i', w.initrd], '114,124', 'F13|', 'kernel_init|loop', '', w.patched('kih', [('kernel_init', 4, [0xd50342df, SELF])]))
-    case('p_secondary', ['-i', w.initrd, '-c', '2'], '0,115,112,114', 'F', '.', '', w.patched('sec', [('secondary_start_kernel', 0, [UDF])]))
-    case('p_secondary_hang', ['-i', w.initrd, '-c', '2'], '0,114,112', '', '', '', w.patched('sech', [('secondary_start_kernel', 0, [SELF])]))
+    case('p_secondary', ['-i', w.initrd, '-c', '2'], '0,115,112,114', r'F\d+', '.', '', w.patched('sec', [('secondary_start_kernel', 0, [UDF])]))
+    case('p_secondary_hang', ['-i', w.initrd, '-c', '2'], '0,114,112,124', '', '', '', w.patched('sech', [('secondary_start_kernel', 0, [SELF])]))
     case('p_recurse', ['-i', w.initrd], '115,112', 'F14|F20', 'stack|recurs', '', w.patched('rec', [('init_IRQ', 0, [0xd503233f, 0xa9bf7bfd, 0x97fffffe])]))
     case('p_bug_early', ['--cmdline', 'console=ttyAMA0'], '112,115', 'F20', 'BUG|panic|Oops|trap|setup_arch', '', w.patched('bearly', [('setup_arch', 8, [0xd4210000])]))
     return out
