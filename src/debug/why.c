@@ -175,7 +175,7 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     struct cpu *c = machine_cpu(x->m, f->cpu);
     struct scene sc = {.x = x, .c = c, .w = w, .f = f, .out = out}, *s = &sc;
     static bool (*const entry[])(struct scene *) = {
-        f05_unsynced, f02_interrupt, f08_stage2, f02_foreign, f12_conduit, f11_level, f14_stack, f10_link, f08_moved, bad_stack, f01_text, f04_fp_trap, f09_garbage, f03_alignment, f15_exclusive,
+        f05_unsynced, f02_interrupt, f08_stage2, f02_foreign, f09_gic_registers, f12_conduit, f11_level, f14_stack, f10_link, f08_moved, bad_stack, f01_text, f04_fp_trap, f09_garbage, f03_alignment, f15_exclusive,
         f08_turned_off, f08_tables, f10_virtual, f09_device, f01_jump, data_abort, f02_trapped, f02_vectors,
     };
     s->ec = (u32)bits(f->esr, 31, 26);

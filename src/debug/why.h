@@ -70,6 +70,7 @@ bool data_abort(struct scene *s);
 bool f02_trapped(struct scene *s);
 bool f02_vectors(struct scene *s);
 bool f02_foreign(struct scene *s);
+bool f09_gic_registers(struct scene *s);
 bool f02_interrupt(struct scene *s);
 bool f08_stage2(struct scene *s);
 /* why_insn.c */

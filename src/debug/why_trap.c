@@ -169,7 +169,7 @@ static bool implementation_defined(struct scene *s)
 }
 
 /// ICC_* while the machine has a GICv2.
-static bool gic_registers(struct scene *s)
+bool f09_gic_registers(struct scene *s)
 {
     u32 enc = encoding(s->word), crn = enc >> 7 & 15, crm = enc >> 3 & 15;
     bool icc = s->have_word && (s->insn.op == OP_MRS || s->insn.op == OP_MSR) && enc >> 14 == 3 &&
@@ -178,7 +178,7 @@ static bool gic_registers(struct scene *s)
         return false;
     SAY(cause, "`%s` accesses the CPU interface of a GICv3 (ICC_*), and this machine has a GICv2: its CPU interface (GICC) is at 0x08010000.", s->dis);
     SAY(fix, "Run with --gic 3, or take the kind of interrupt controller from the device tree (ID_AA64PFR0_EL1.GIC tells of the registers).");
-    return true;
+    return name_it(s, "F09", "GICv3 register on a machine with a GICv2");
 }
 
 bool f02_vectors(struct scene *s)
@@ -187,8 +187,6 @@ bool f02_vectors(struct scene *s)
     char place[80];
     const char *extension = s->have_word ? extension_of(s->word) : NULL;
     place_name(s->x, f->sr_vbar, place, sizeof place);
-    if (gic_registers(s))
-        return name_it(s, "F09", "GICv3 register on a machine with a GICv2");
     if (implementation_defined(s))
         return name_it(s, "F02", "register of another kind of core");
     if (s->ec == EC_BRK)
