@@ -1,5 +1,5 @@
 // What was unmapped is used, and no TLBI came between: silicon might not fault.
-// bad: args=--lint=strict say=F17 id=F02 exit=115
+// bad: args=--lint=strict say=F17 id=F08 exit=115
 // good: args=--lint=strict exit=0
 #include "diag.inc"
     stack
