@@ -113,7 +113,7 @@ void explain_walk(struct scene *s)
         snprintf(s->first, sizeof s->first, "If it is meant to point to a table, its bits 1:0 are 0b11.");
     }
     else if (read && w->fault < 8)
-        why_add(s, " The level %u descriptor is 0x%llx (invalid).", l, (ull)d);
+        why_add(s, " The level %u descriptor is 0x%llx (invalid%s).", l, (ull)d, d ? ": bit 0 is clear" : "");
     if ((w->fault < 8 || s->walk_ok) && (!top || high) && !bit(s->f->sr_tcr, high ? 23 : 7))
         try_tcr(s, va);
 }

@@ -1,6 +1,6 @@
 // One store walks through 2048 pages that its handler maps when they are touched, with no interrupt between.
 // The bad handler forgets the valid bit: the same page faults for ever.
-// bad: id=F02 exit=115 verdict=exception-loop
+// bad: id=F08 exit=115 verdict=exception-loop
 // good: exit=0
 #include "diag.inc"
 #define WINDOW 0x80000000
