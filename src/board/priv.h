@@ -86,7 +86,7 @@ struct machine {
     _Atomic u64 turn_ends_ns;   ///< host time turn_timer is set to; ~0 none
     _Atomic u64 armed_ns;       ///< host time cpu_timer is set to; ~0 none
     struct os_thread io_thread;
-    _Atomic u64 io_self, runner; ///< os_thread_self of the I/O thread, and of who is in machine_run
+    _Atomic u64 runner; ///< os_thread_self of who is, or was last, in machine_run
     _Atomic bool io_quit;
 
     struct os_mutex sleep_lock;

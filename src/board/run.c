@@ -126,9 +126,8 @@ unsigned run_self(const struct machine *m)
 
 bool run_is_foreign(void *ctx)
 {
-    struct machine *m = ctx;
-    u64 self = os_thread_self();
-    return self == atomic_load(&m->io_self) || (atomic_load(&m->is_running) && self != atomic_load(&m->runner));
+    const struct machine *m = ctx;
+    return os_thread_self() != atomic_load(&m->runner); /* of no run yet: no code is known */
 }
 
 void run_code_written(void *ctx)
@@ -188,7 +187,6 @@ static void check_ends(struct machine *m, u64 now)
 static void io_main(void *arg)
 {
     struct machine *m = arg;
-    atomic_store(&m->io_self, os_thread_self());
     while (!atomic_load(&m->io_quit)) {
         u64 next = ~0ULL;
         if (atomic_load(&m->is_running)) {
