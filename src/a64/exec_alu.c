@@ -3,6 +3,12 @@
 
 static inline u64 width(const struct insn *i, u64 v) { return i->sf ? v : (u32)v; }
 static inline void put(struct cpu *c, const struct insn *i, u64 v) { c->x[i->rd] = width(i, v); }
+/// SP comes from another register: the explainer wants to know where stacks begin.
+static inline void note_sp(struct cpu *c, const struct insn *i)
+{
+    if (UNLIKELY(i->rd == REG_SP) && i->rn != REG_SP)
+        c->sp_set = c->x[REG_SP];
+}
 static inline u64 get(const struct cpu *c, const struct insn *i, u8 r) { return width(i, c->x[r]); }
 
 /// AddWithCarry: sets NZCV.
@@ -74,17 +80,17 @@ EXEC(ADR) { c->x[i->rd] = c->pc + i->imm; return EXEC_NEXT; }
 EXEC(ADRP) { c->x[i->rd] = (c->pc & ~0xfffULL) + i->imm; return EXEC_NEXT; }
 
 #define ADDSUB(sfx, operand)                                                                       \
-    EXEC(ADD_##sfx) { put(c, i, c->x[i->rn] + operand); return EXEC_NEXT; }                        \
-    EXEC(SUB_##sfx) { put(c, i, c->x[i->rn] - operand); return EXEC_NEXT; }                        \
+    EXEC(ADD_##sfx) { put(c, i, c->x[i->rn] + operand); note_sp(c, i); return EXEC_NEXT; }         \
+    EXEC(SUB_##sfx) { put(c, i, c->x[i->rn] - operand); note_sp(c, i); return EXEC_NEXT; }         \
     EXEC(ADDS_##sfx) { c->x[i->rd] = add_flags(c, i->sf, c->x[i->rn], operand, 0); return EXEC_NEXT; } \
     EXEC(SUBS_##sfx) { c->x[i->rd] = add_flags(c, i->sf, c->x[i->rn], ~(operand), 1); return EXEC_NEXT; }
 ADDSUB(i, i->imm)
 ADDSUB(r, shift_reg(c, i))
 ADDSUB(x, extend_reg(c, i))
 
-EXEC(AND_i) { put(c, i, c->x[i->rn] & i->imm); return EXEC_NEXT; }
-EXEC(ORR_i) { put(c, i, c->x[i->rn] | i->imm); return EXEC_NEXT; }
-EXEC(EOR_i) { put(c, i, c->x[i->rn] ^ i->imm); return EXEC_NEXT; }
+EXEC(AND_i) { put(c, i, c->x[i->rn] & i->imm); note_sp(c, i); return EXEC_NEXT; }
+EXEC(ORR_i) { put(c, i, c->x[i->rn] | i->imm); note_sp(c, i); return EXEC_NEXT; }
+EXEC(EOR_i) { put(c, i, c->x[i->rn] ^ i->imm); note_sp(c, i); return EXEC_NEXT; }
 EXEC(ANDS_i) { c->x[i->rd] = logic_flags(c, i->sf, c->x[i->rn] & i->imm); return EXEC_NEXT; }
 EXEC(AND_r) { put(c, i, c->x[i->rn] & shift_reg(c, i)); return EXEC_NEXT; }
 EXEC(BIC_r) { put(c, i, c->x[i->rn] & ~shift_reg(c, i)); return EXEC_NEXT; }

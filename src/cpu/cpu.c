@@ -209,10 +209,13 @@ bool cpu_step_enabled(const struct cpu *c)
 /// Makes the stack pointer of (el, sp_sel) the live one.
 static void bank_sp(struct cpu *c, u8 el, u8 sp_sel)
 {
-    c->sp_bank[c->sp_sel ? c->el : 0] = c->x[REG_SP];
+    unsigned old = c->sp_sel ? c->el : 0, now = sp_sel ? el : 0;
+    c->sp_bank[old] = c->sp_left[old] = c->x[REG_SP];
+    c->sp_set_bank[old] = c->sp_set;
     c->el = el;
     c->sp_sel = sp_sel;
-    c->x[REG_SP] = c->sp_bank[sp_sel ? el : 0];
+    c->x[REG_SP] = c->sp_bank[now];
+    c->sp_set = c->sp_left[now] == c->sp_bank[now] ? c->sp_set_bank[now] : c->sp_bank[now]; /* MSR SP_ELx came between */
 }
 void cpu_set_spsel(struct cpu *c, u8 sp_sel)
 {
@@ -323,6 +326,8 @@ int cpu_eret(struct cpu *c)
     TRACE(c, TRACE_ERET, from, elr, spsr, 0);
     if (atomic_load_explicit(&c->irq_lines, memory_order_relaxed))
         c->eret_irq = c->erets;
+    if (UNLIKELY(c->watches_eret))
+        c->hooks.eret(c->hooks.ctx, c);
     cpu_look_for_interrupts(c);
     if (UNLIKELY(c->il))
         return cpu_raise(c, EC_ILLEGAL, 0, c->pc);

@@ -165,6 +165,8 @@ struct cpu_hooks {
     /// After an exception was taken: PC, ELR, ESR, FAR of the target EL are set.
     /// kind: offset in the vector table (0x000 sync .. 0x780 SError).
     void (*exception)(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc);
+    /// After an exception return, with the new state, while watches_eret.
+    void (*eret)(void *ctx, struct cpu *c);
     /// Before a system register changes (after access checks). sr: enum sysreg_id.
     void (*sysreg_write)(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 new_val);
     /// After a translation was entered into the soft TLB. write/exec: kind of access.
@@ -356,7 +358,10 @@ struct cpu {
         gpa_t pa;
         const struct mmuctx *ctx; ///< NULL: none
     } code_page; ///< a page with code, which the TLB does not hold for writing: where the last store to one went
+    u64 sp_set;         ///< where SP was put last by more than a step: a stack of its own begins near
+    u64 sp_set_bank[4], sp_left[4]; ///< of the stack pointers that are not in use: the same, and their values when left
     u64 erets, eret_pc; ///< exception returns so far, and where the last one went
+    bool watches_eret;  ///< call hooks.eret
     u64 eret_spsr;      ///< ... and with what state
     u64 eret_irq;       ///< value of erets at the last one that found an interrupt wire up
     u64 tlb_fills, tlb_flushes, walks, exceptions, unknown_sysregs;

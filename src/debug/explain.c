@@ -117,7 +117,7 @@ void explain_free(struct explain *x)
         return;
     explain_stop(x);
     for (unsigned i = 0; (c = machine_cpu(x->m, i)) != NULL; i++)
-        c->hooks = (struct cpu_hooks){0}, c->delays_sysregs = false;
+        c->hooks = (struct cpu_hooks){0}, c->delays_sysregs = c->watches_eret = false;
     forget(x);
     cpu_free(x->sim);
     os_cond_destroy(&x->wake);
@@ -260,7 +260,7 @@ static const struct fault *outstanding(struct explain *x, unsigned cpu)
     const struct cpu_watch *w = &x->cpu[cpu];
     const struct cpu *c = machine_cpu(x->m, cpu);
     bool call = (w->root.kind & 0x180) == 0 && is_call(w->root.esr);
-    if (!w->root.valid || !w->root.full || c->erets != w->erets_seen || (call && !w->nested))
+    if (!w->root.valid || !w->root.full || c->erets != w->erets_seen || (call && !w->loop.nested))
         return NULL;
     return &w->root;
 }

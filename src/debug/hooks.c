@@ -4,9 +4,6 @@
 
 enum {
     VEC_LOWER_EL = 0x400,
-    NESTED_SAME_MAX = 64,  ///< exceptions at one pc without a return between them
-    NESTED_ANY_MAX = 4096, ///< ... at any pc
-    RETRY_MAX = 1000,      ///< returns to an instruction that faults in the same way each time
 };
 enum {
     FINE = 5
@@ -56,48 +53,6 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     f->trail = c->trail;
 }
 
-/// An exception came from EL1 before the last one returned: counts, and decides.
-static void nested_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u64 from_pc)
-{
-    w->nested++;
-    w->same_count = from_pc == w->same_pc ? w->same_count + 1 : 0;
-    w->same_pc = from_pc;
-    fault_fill(x, c, &w->last, 0x200, from_pc);
-    bool vector_fetch = from_pc == c->pc; /* the vector itself cannot be fetched */
-    if (vector_fetch || w->same_count >= NESTED_SAME_MAX || w->nested >= NESTED_ANY_MAX)
-        explain_doom(x, c, V_LOOP);
-}
-
-/// The instruction faults again, elsewhere: the handler mapped what it wanted before, as one does that maps pages when
-/// they are touched. The two pages of one access are no step.
-static bool went_on(const struct cpu_watch *w, u32 ec, u64 far, u64 from_pc)
-{
-    enum { ACCESS_MAX = 64 };
-    return ec == EC_DABT && from_pc == w->retry_pc && far - w->retry_far + ACCESS_MAX > 2 * ACCESS_MAX;
-}
-
-/// The instruction that the handler returned to faults at once: the same again, or the next when it skips.
-static void retried_exception(struct explain *x, struct cpu *c, struct cpu_watch *w, u32 ec, u64 far, u64 from_pc)
-{
-    w->retry_moves |= w->retry_count && from_pc != w->retry_pc;
-    if (w->retry_count == 0)
-        w->retry_moves = false;
-    w->retry_count = c->eret_pc == from_pc && !went_on(w, ec, far, from_pc) ? w->retry_count + 1 : 0;
-    w->retry_pc = from_pc;
-    w->retry_far = far;
-    if (w->retry_count < RETRY_MAX)
-        return;
-    if (w->retry_moves && w->retried.valid)
-        w->root = w->retried;
-    explain_doom(x, c, V_LOOP);
-}
-
-bool is_call(u64 esr)
-{
-    u32 ec = (u32)bits(esr, 31, 26);
-    return ec == EC_SVC64 || ec == EC_HVC64 || ec == EC_SMC64;
-}
-
 /// What was taken before and not returned from is work that handlers do: an interrupt, a system call.
 static bool is_at_work(const struct fault *root)
 {
@@ -118,19 +73,18 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
         x->quiet = true;
     bool nested = same_el && sync && c->erets == w->erets_seen && w->root.valid;
     if (nested && (!is_at_work(&w->root) || at_vector || is_call(esr))) {
-        nested_exception(x, c, w, from_pc);
+        loop_nested(x, c, from_pc);
     } else {
         bool retries = sync && (same_el || (from_el0 && !x->is_linux && !is_call(esr)));
-        if (retries && w->retry_count == 0 && c->eret_pc == from_pc)
+        if (retries && w->loop.retry_count == 0 && c->eret_pc == from_pc)
             w->retried = w->root;
         fault_fill(x, c, &w->root, kind, from_pc);
         w->unsynced.is_root = false;
-        w->nested = w->same_count = 0;
-        w->same_pc = from_pc;
+        loop_begin(w, from_pc);
         if (retries)
-            retried_exception(x, c, w, (u32)bits(esr, 31, 26), far, from_pc);
+            loop_retried(x, c, from_pc, far);
         else if (sync || c->eret_pc != from_pc) /* an interrupt at a retried instruction does not help it */
-            w->retry_count = 0;
+            loop_not_retried(c, w);
         if (same_el && at_vector && sync) /* the first exception is the fetch of the vector */
             explain_doom(x, c, V_LOOP);
     }
@@ -312,7 +266,6 @@ static void on_psci(void *ctx, struct cpu *c, u64 fn, bool smc)
         w->smc_fn = fn;
     }
     explain_lock(x);
-    lint_conduit(x, c, fn, smc);
     if (!smc && (fn & ~0x40000000ULL) == 0x84000003)
         lint_cpu_on(x, c);
     explain_unlock(x);
@@ -341,6 +294,8 @@ static void on_sample(void *ctx, struct cpu *c)
 {
     struct explain *x = ctx;
     explain_lock(x);
+    if (x->meeting.open)
+        stuck_meet(x, c);
     hot_count(x, c);
     if (!explain_is_fine(x) || watch_of(x, c)->ticks++ % FINE == FINE - 1)
         stuck_sample(x, c);
@@ -355,6 +310,7 @@ void hooks_install(struct explain *x, struct cpu *c)
     c->hooks = (struct cpu_hooks){
         .ctx = x,
         .exception = on_exception,
+        .eret = loop_eret,
         .bad_access = on_bad_access,
         .sample = on_sample,
         .psci = on_psci,

@@ -1,5 +1,4 @@
 /// F07: the hand-off to a kernel, and to secondary CPUs. Linux, "Booting AArch64 Linux" and "PSCI CPU_ON".
-/// F12: the conduit of PSCI.
 #include "debug/priv.h"
 
 #include <stdio.h>
@@ -103,14 +102,4 @@ void lint_cpu_on(struct explain *x, struct cpu *c)
     else if (!is_ram(x, entry))
         explain_say(x, c, "F07", true, "CPU_ON at %s: entry 0x%llx is not in RAM; it must be a physical address", at,
                     (ull)entry);
-}
-
-void lint_conduit(struct explain *x, struct cpu *c, u64 fn, bool smc)
-{
-    char at[96];
-    if (smc && !c->has_el2)
-        explain_say(x, c, "F12", true,
-                    "SMC at %s (x0=0x%llx): this machine has no EL3, so SMC is UNDEFINED; PSCI is reached by hvc #0, as "
-                    "the device tree says (/psci method = \"hvc\")",
-                    name_full(x, c->pc - 4, at, sizeof at), (ull)fn);
 }

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { STORM_MAX = 30000, NEST_MAX = 600 };
+enum { STORM_MAX = 100000, NEST_MAX = 600 }; ///< a handler that is slower than its timer may still come to an end
 
 /// The INTID that is pending with the highest priority: ICC_HPPIR1_EL1 or GICC_HPPIR.
 static u32 pending_intid(struct explain *x, struct cpu *c)

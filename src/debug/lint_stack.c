@@ -4,11 +4,17 @@
 
 enum { NEAR = 512, REACH = 64 * 1024 };
 
+/// SP came below the stack step by step. A program that put it there has another stack.
+static bool ran_down(const struct explain *x, const struct cpu *c)
+{
+    return c->sp_set >= x->stack_lo && c->sp_set <= x->stack_hi;
+}
+
 void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc)
 {
     char at[96];
     x->stack_used |= sp >= x->stack_lo && sp <= x->stack_hi && x->stack_hi;
-    if (!x->stack_used || sp >= x->stack_lo || x->stack_lo - sp > REACH || c->el == 0)
+    if (!x->stack_used || sp >= x->stack_lo || x->stack_lo - sp > REACH || c->el == 0 || !ran_down(x, c))
         return;
     explain_say(x, c, "F14", true,
                 "stack overflow: SP=0x%llx at %s is %llu bytes below the stack 0x%llx-0x%llx and overwrites what lies "

@@ -33,17 +33,30 @@ struct fault {
     struct bad_access bad;
 };
 
+/// Exceptions in a row that may never end (loop.c).
+struct exc_loop {
+    /* Without a return between them. */
+    unsigned nested;     ///< exceptions since root
+    unsigned same_count; ///< the last ones came from same_pc, each deeper in the stack
+    unsigned deeper;     ///< each deeper in the stack, wherever from
+    u64 same_pc, sp, lowest_sp;
+    u64 seen[8];         ///< what the last ones were like (hashes)
+    unsigned repeats;    ///< so many in a row were like one of those
+    u64 repeats_since_ns;
+    /* Each at the instruction to which the last one returned. */
+    u64 retry_pc, retry_far, retry_esr;
+    u32 retry_word;      ///< the instruction
+    unsigned retry_count;
+    u64 retry_since_ns;
+    bool retry_moves;    ///< not always the same instruction: the handler skips
+};
+
 struct cpu_watch {
     struct trail trail; ///< of this CPU, resolved for the report
     struct fault root; ///< first exception since the last exception return
     struct fault last;
     u64 erets_seen;
-    unsigned nested;      ///< exceptions since root without a return
-    u64 same_pc;          ///< consecutive nested ones from this pc
-    unsigned same_count;
-    u64 retry_pc, retry_far;
-    unsigned retry_count;
-    bool retry_moves;    ///< ... and not always the same instruction: the handler skips
+    struct exc_loop loop;
     struct fault retried; ///< the fault that the handler returned from first
     struct bad_access bad;
     struct bad_access first_bad; ///< of Linux: what it touched first where nothing is
@@ -62,6 +75,7 @@ struct cpu_watch {
         u64 pc, fn, arg, entry, ret;
         bool failed;
     } psci;             ///< the last firmware call, when it failed
+    u64 met; ///< the last meeting it came to
     unsigned stuck_streak; ///< samples in a row at which that was proved
     bool ran_el0;
     struct {
@@ -129,6 +143,10 @@ struct explain {
     enum verdict verdict;
     unsigned verdict_cpu;
     bool doomed;
+    struct {
+        bool open;
+        u64 number, until_ns;
+    } meeting; ///< stuck.c
     char line[256];
     char *text, *json;
 
@@ -189,6 +207,16 @@ static inline struct cpu_watch *watch_of(struct explain *x, const struct cpu *c)
 void fault_registers(const struct cpu *c, struct fault *f);
 /// Fills f from a CPU that just took an exception (or would: a machine that stopped).
 void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64 from_pc);
+
+/* ---- loop.c: exceptions in a row ---- */
+/// The first exception since a return.
+void loop_begin(struct cpu_watch *w, u64 from_pc);
+/// One came from the same level before the last one returned: counts, and decides.
+void loop_nested(struct explain *x, struct cpu *c, u64 from_pc);
+/// A synchronous one from the same level after a return: is it where that went?
+void loop_retried(struct explain *x, struct cpu *c, u64 from_pc, u64 far);
+void loop_not_retried(struct cpu *c, struct cpu_watch *w);
+void loop_eret(void *ctx, struct cpu *c);
 
 /* ---- names.c: symbols, syndromes, boards ---- */
 
@@ -265,12 +293,23 @@ enum proof_result {
     PROOF_ENDLESS,
     PROOF_LIMIT,
 };
-/// Proves that c never leaves its loop unless an interrupt is taken.
+enum { TOUCHED_MAX = 1024 };
+/// The memory that a loop reads, and what it changes: sets of words of 8 bytes.
+struct touched {
+    gpa_t read[TOUCHED_MAX], write[TOUCHED_MAX];
+    bool full;
+};
+/// ret  true when what one changes may be what the other reads
+bool touched_meet(const struct touched *writer, const struct touched *reader);
+/// Proves that c never leaves its loop unless an interrupt is taken or somebody else writes to memory.
 /// out  reads_ram  the loop looks at memory that others might write
-enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps_max, bool *reads_ram);
+/// out  touched    or NULL
+enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps_max, bool *reads_ram, struct touched *touched);
 
 /* ---- stuck.c ---- */
 void stuck_sample(struct explain *x, struct cpu *c);
+/// At a sample: another CPU may have called all to stand still.
+void stuck_meet(struct explain *x, struct cpu *c);
 
 struct why;
 /* ---- lint_*.c: one file a topic ---- */
@@ -280,7 +319,6 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
 void lint_unsynced(struct explain *x, struct cpu *c, u32 kind, u64 esr, u64 from_pc);       ///< F05
 void lint_entry(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                      ///< F07
 void lint_cpu_on(struct explain *x, struct cpu *c);                                         ///< F07
-void lint_conduit(struct explain *x, struct cpu *c, u64 fn, bool smc);                      ///< F12
 void lint_table_registers(struct explain *x, struct cpu *c, gva_t va);                      ///< F08
 void lint_waker(struct explain *x, struct cpu *c);                                          ///< F13
 void lint_stack_fill(struct explain *x, struct cpu *c, gva_t va);                           ///< F14

@@ -43,9 +43,37 @@ struct proof {
     u64 taint_x;
     bool taint_flags;
     bool load_tainted; ///< the access of this instruction met one
+    struct touched *touched; ///< what it reads and changes is written down here, or NULL
 };
 
 /* ---- memory ---- */
+
+/// Adds a place to a set, an open hash. Full: told to be so, and the proof counts for nothing beside others.
+static void touch(struct proof *p, struct cpu *s, gpa_t *set, gva_t va)
+{
+    struct xlat w;
+    if (!mmu_walk(s, va, &w))
+        return;
+    gpa_t pa = w.pa & ~7ULL;
+    unsigned k = (unsigned)(pa >> 3) * 2654435761u >> 16 & (TOUCHED_MAX - 1), n = 0;
+    for (; n < TOUCHED_MAX && set[k] && set[k] != pa; n++)
+        k = (k + 1) & (TOUCHED_MAX - 1);
+    if (n == TOUCHED_MAX)
+        p->touched->full = true;
+    else
+        set[k] = pa;
+}
+
+bool touched_meet(const struct touched *writer, const struct touched *reader)
+{
+    if (writer->full || reader->full)
+        return true;
+    for (unsigned k = 0; k < TOUCHED_MAX; k++)
+        for (unsigned n = 0; writer->write[k] && n < TOUCHED_MAX; n++)
+            if (reader->read[n] == writer->write[k])
+                return true;
+    return false;
+}
 
 static struct cell *find_cell(struct world *w, gva_t va)
 {
@@ -97,6 +125,8 @@ static bool load(struct proof *p, struct cpu *s, gva_t va, unsigned size, u64 *v
     if (!mmu_debug_read(s, va, buf, size))
         return read_device(p, s, va, size, val);
     p->reads_ram = true;
+    for (unsigned k = 0; p->touched && k < size + 7; k += 8)
+        touch(p, s, p->touched->read, va + (k < size ? k : size - 1));
     p->x->loop.va = va;
     p->x->loop.size = size;
     for (unsigned k = 0; k < size; k++) {
@@ -125,6 +155,8 @@ static bool store_byte(struct proof *p, struct cpu *s, gva_t va, u8 b)
             return false;
     }
     unsigned shift = (unsigned)(va & 7) * 8;
+    if (p->touched && (u8)(c->val >> shift) != b)
+        touch(p, s, p->touched->write, va);
     c->val = (c->val & ~(0xffULL << shift)) | (u64)b << shift;
     return true;
 }
@@ -209,8 +241,8 @@ static bool is_calm_system(struct proof *p, const struct insn *i)
     case OP_ISB:
     case OP_CLREX:
     case OP_WFI: /* an interrupt may end the sleep but is not taken: as if it were not there */
-    case OP_WFE:
-    case OP_HINT: return true;
+    case OP_WFE: return true;
+    case OP_HINT: return p->x->cpus == 1 || bits(i->word, 11, 5) != 4; /* SEV */
     case OP_MSR_i: return bits(i->word, 18, 16) == 3 && bits(i->word, 7, 5) == 6; /* DAIFSet */
     case OP_MRS:
         name = sysreg_name((u32)i->imm);
@@ -418,13 +450,14 @@ static enum proof_result prove(struct proof *p, struct cpu *c, unsigned steps_ma
     return PROOF_LIMIT;
 }
 
-enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps_max, bool *reads_ram)
+enum proof_result prove_endless(struct explain *x, struct cpu *c, unsigned steps_max, bool *reads_ram, struct touched *touched)
 {
     static const u32 inputs[] = {FR_RXFE, 0, FR_RXFF};
     struct chr *serial = machine_config(x->m)->serial;
     struct proof *p = xcalloc(1, sizeof *p);
     enum proof_result r = PROOF_ENDLESS;
     p->x = x;
+    p->touched = touched;
     p->probe.access = access;
     x->waits_input = false;
     memset(&x->loop, 0, sizeof x->loop);

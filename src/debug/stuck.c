@@ -3,7 +3,10 @@
 /// could print.
 #include "debug/priv.h"
 
-enum { STUCK_SAMPLES = 2, STUCK_SAMPLES_SMP = 6, INPUT_SAMPLES = 5 };
+#include <stdlib.h>
+
+enum { STUCK_SAMPLES = 2, STUCK_SAMPLES_SMP = 4, INPUT_SAMPLES = 5 };
+#define MEETING_NS 150000000ULL ///< so long the others have to come
 /// How long every block is written down: 3 s of a CPU's time, of Linux the first tenth of a second.
 enum { TRAIL_SAMPLES = 30, TRAIL_SAMPLES_LINUX = 1 };
 
@@ -38,7 +41,8 @@ static bool is_alone(const struct explain *x, unsigned self)
 }
 
 /// A loop that waits for another vCPU is proved endless as long as that one does nothing, and a vCPU may do
-/// nothing for a while because the host runs something else: so many samples in a row are to agree.
+/// nothing for a while because the host runs something else: after so many samples in a row that agree, all_endless
+/// looks at all at one moment.
 static bool is_stuck(const struct explain *x, unsigned cpu)
 {
     const struct cpu_watch *w = &x->cpu[cpu];
@@ -79,11 +83,73 @@ static bool is_endless(struct explain *x, struct cpu *c, struct cpu_watch *w)
     bool reads_ram = false, stays = c->pc - w->sample_pc + NEIGHBOUR < 2 * NEIGHBOUR;
     unsigned steps = stays && w->patience ? w->patience : STEPS;
     w->sample_pc = c->pc;
-    enum proof_result r = prove_endless(x, c, steps, &reads_ram);
+    enum proof_result r = prove_endless(x, c, steps, &reads_ram, NULL);
     w->patience = STEPS;
     if (r == PROOF_LIMIT && !x->is_linux && ++w->long_proofs < PATIENT_SAMPLES)
         w->patience = steps < STEPS_MAX ? steps * 2 : steps;
     return r == PROOF_ENDLESS && !(reads_ram && has_dma(x));
+}
+
+/* ---- several CPUs: all at one moment ---- */
+
+static void wait_a_little(struct explain *x, struct cpu *c)
+{
+    explain_unlock(x);
+    os_sleep_ns(100000);
+    if (atomic_fetch_and(&c->attention, ~(u32)ATT_PEER) & ATT_PEER) /* one that comes may wait for an answer */
+        cpu_serve_peers(c);
+    explain_lock(x);
+}
+
+void stuck_meet(struct explain *x, struct cpu *c)
+{
+    u64 number = x->meeting.number;
+    watch_of(x, c)->met = number;
+    while (x->meeting.open && x->meeting.number == number && os_now_ns() < x->meeting.until_ns)
+        wait_a_little(x, c);
+}
+
+static bool is_absent(struct explain *x, unsigned self)
+{
+    for (unsigned i = 0; i < x->cpus; i++)
+        if (i != self && machine_cpu_can_act(x->m, i) && x->cpu[i].met != x->meeting.number)
+            return true;
+    return false;
+}
+
+/// Brings all that run to a stand at a sample, where their state is exact. ret  false: one did not come in time
+static bool call_meeting(struct explain *x, struct cpu *c)
+{
+    x->meeting.open = true;
+    x->meeting.number++;
+    x->meeting.until_ns = os_now_ns() + MEETING_NS;
+    for (unsigned i = 0; i < x->cpus; i++)
+        if (i != c->index)
+            atomic_fetch_or(&machine_cpu(x->m, i)->attention, ATT_SAMPLE);
+    while (is_absent(x, c->index) && os_now_ns() < x->meeting.until_ns)
+        wait_a_little(x, c);
+    return !is_absent(x, c->index);
+}
+
+/// While none of them moves: no CPU ever leaves its loop, and none changes what another one reads. What one CPU
+/// alone shows at its samples is not enough: it may get on in between, and wait again when the next one comes.
+static bool all_endless(struct explain *x, struct cpu *c)
+{
+    enum { STEPS = 128 * 1024 };
+    if (is_alone(x, c->index))
+        return true;
+    struct touched *t = xcalloc(x->cpus, sizeof *t);
+    bool reads_ram, ok = !c->on_thread || call_meeting(x, c);
+    for (unsigned i = 0; i < x->cpus && ok; i++)
+        if (i != c->index && machine_cpu_can_act(x->m, i))
+            ok = prove_endless(x, machine_cpu(x->m, i), STEPS, &reads_ram, &t[i]) == PROOF_ENDLESS && !x->waits_input;
+    /* The last: the report tells of its loop. */
+    ok = ok && prove_endless(x, c, STEPS, &reads_ram, &t[c->index]) == PROOF_ENDLESS;
+    for (unsigned i = 0; i < x->cpus * x->cpus && ok; i++)
+        ok = i / x->cpus == i % x->cpus || !touched_meet(&t[i / x->cpus], &t[i % x->cpus]);
+    x->meeting.open = false;
+    free(t);
+    return ok;
 }
 
 void stuck_sample(struct explain *x, struct cpu *c)
@@ -112,6 +178,6 @@ void stuck_sample(struct explain *x, struct cpu *c)
     w->stuck_streak = streak + 1;
     w->stuck_samples++;
     if (is_stuck(x, c->index) && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) &&
-        others_are_dead(x, c->index))
+        others_are_dead(x, c->index) && all_endless(x, c))
         explain_doom(x, c, x->waits_input ? V_INPUT : V_STUCK);
 }

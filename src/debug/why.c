@@ -121,7 +121,7 @@ static void add_handler(struct scene *s)
     if (s->f->sr_vbar && has_narrow_vectors(s))
         why_add(s, " The table at VBAR_EL1=0x%llx holds branches one word apart: each of its 16 entries is 0x80 bytes long, so this exception "
                    "entered at +0x%x, in other code.", (ull)s->f->sr_vbar, s->f->kind);
-    if (s->x->verdict != V_LOOP || !l->valid || s->w->nested == 0)
+    if (s->x->verdict != V_LOOP || !l->valid || s->w->loop.nested == 0)
         return;
     u64 vbar = s->f->sr_vbar, ec = bits(l->esr, 31, 26);
     bool first = l->pc - vbar < 0x800;
@@ -148,9 +148,9 @@ static void add_handler(struct scene *s)
 /// A handler returned to the faulting instruction over and over.
 static void add_retry(struct scene *s)
 {
-    if (s->x->verdict != V_LOOP || s->w->nested || !s->w->retry_count || !s->f->sr_vbar)
+    if (s->x->verdict != V_LOOP || s->w->loop.nested || !s->w->loop.retry_count || !s->f->sr_vbar)
         return;
-    why_add(s, "%s", s->w->retry_moves ? " The handler steps over each instruction that faults and returns to the next, which faults as well."
+    why_add(s, "%s", s->w->loop.retry_moves ? " The handler steps over each instruction that faults and returns to the next, which faults as well."
                                        : " The handler returns to the same instruction each time without having removed the cause.");
     if (s->ec == EC_SVC64 || s->ec == EC_HVC64)
         why_add_fix(s, " For %s ELR_EL1 already points behind it: return with it unchanged.", ec_name(s->ec));

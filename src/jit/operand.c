@@ -41,8 +41,11 @@ void jit_xdone(struct jit *j, unsigned n, int r)
     if (home < 0 || (jit_is_cache(j, home) && !(j->x_late >> n & 1)))
         x_op(&j->b, XI_ST | XW, r, ENV_X(n), 0);
     j->xloaded[n] = home >= 0;
-    if (n == REG_SP)
+    if (n == REG_SP) {
         j->sp_aligned = false;
+        if (j->in[j->k].rn != REG_SP)
+            x_op(&j->b, XI_ST | XW, r, ENV(sp_set), 0);
+    }
 }
 
 void jit_xset(struct jit *j, unsigned n, int r) { jit_xdone(j, n, r); }

@@ -156,7 +156,7 @@ void retry_until(void)
     on_sync = not_yet;
     page_pa = allocate(4096);
     mmu_on();
-    until = now() + ms(MS);
+    until = now() + ms(150);
     CHECK(R64(PAGES) == 0 && count > 10);
 }
 

@@ -361,7 +361,7 @@ static void retry(struct frame *f) { CHECK(esr_class() == 0x25); }
 static void map_later(u64 cpu)
 {
     mmu_on();
-    work(ms(400));
+    work(ms(150));
     map_page(PAGES, shared, PTE(NORMAL) | PTE_XN);
     for (;;)
         ASM("wfi");

@@ -307,13 +307,12 @@ static void send(struct frame *f)
 {
     u32 id = gic_ack();
     CHECK(id == 33);
-    if (ticks == 200)
-        R32(UART + 0x38) = 0;
-    else
-        R32(UART) = (ticks & 63) == 63 ? '\n' : '.';
-    if (ticks < 200)
-        ticks++;
     R32(UART + 0x44) = 0x20;
+    if (ticks < 200)
+        R32(UART) = (ticks & 63) == 63 ? '\n' : '.';
+    else
+        R32(UART + 0x38) = 0;
+    ticks++;
     gic_end(id);
 }
 void uart_tx_irq(void)
@@ -323,7 +322,7 @@ void uart_tx_irq(void)
     gic_enable(33);
     R32(UART + 0x38) = 0x20;
     R32(UART) = '\n';
-    while (ticks < 200) {
+    while (ticks < 201) {
         ASM("wfi");
         irq_on();
         isb();
