@@ -8,9 +8,12 @@
     gic_timer
     mov x21, #0
 #ifdef GOOD
+1:  wfi                             // masked: wakes, and an interrupt before it is not lost
     msr daifclr, #2
-#endif
+    msr daifset, #2
+#else
 1:  wfi
+#endif
     cbz x21, 1b
     power_off
     .balign 2048
