@@ -309,7 +309,7 @@ def hvc(o):
     c = start(o, 'Image-cloud', '-i', INITRD, '-a', 'console=hvc0 panic=-1', '--virtio-console', 'stdio', tty=True)
     c.expect(r'bruin:/# ')
     c.type('echo c >/proc/sysrq-trigger\n')
-    c.expect('bruin: guest panic: Kernel panic - not syncing: sysrq triggered crash')
+    c.expect('bruin: guest panic: F20 Kernel panic - not syncing: sysrq triggered crash')
     want(c.exit_status() == 112, f'exit status {c.process.returncode}, wanted 112', c)
 
 
