@@ -298,7 +298,8 @@ def hvc(o):
         c.expect(r'bruin:/# ')
         s.settimeout(10 * SLOW)
         s.connect(f'{d}/s')
-        c.type('stty -F /dev/hvc0 -echo; echo from-the-guest >/dev/hvc0; read x </dev/hvc0; echo GOT "$x"\n')
+        # open all the while: who closes it last throws away what came
+        c.type('exec 3<>/dev/hvc0; stty -F /dev/hvc0 -echo; echo from-the-guest >&3; read x <&3; echo GOT "$x"\n')
         got = b''
         while b'from-the-guest' not in got:
             got += s.recv(4096)
