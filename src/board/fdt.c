@@ -233,34 +233,43 @@ static bool tree_done(struct tree *t, u64 *size, struct err *e)
     return true;
 }
 
-bool machine_fdt(struct machine *m, const struct machine_chosen *chosen, void *buf, u64 buf_size,
-                 u64 *size, struct err *e)
+/// The whole tree, in the first `room` bytes at t->fdt.
+static void make_tree(struct tree *t, struct machine *m, const struct machine_chosen *chosen, u64 room)
 {
-    struct tree t = {buf, 0};
-    t.err = fdt_create_empty_tree(buf, (int)(buf_size > INT32_MAX ? INT32_MAX : buf_size));
-    add_root(&t);
+    t->err = fdt_create_empty_tree(t->fdt, (int)(room > INT32_MAX ? INT32_MAX : room));
+    add_root(t);
     if (m->chip) {
         const struct board_device *uart = find_device(m, &pl011_ops);
-        int n = node_begin(&t, 0, "chosen");
+        int n = node_begin(t, 0, "chosen");
         if (uart) {
             char path[48];
             snprintf(path, sizeof path, "/%s@%llx", uart->ops->node, (unsigned long long)uart->base);
-            prop_str(&t, n, "stdout-path", path);
-            n = node_begin(&t, 0, "aliases");
-            prop_str(&t, n, "serial0", path);
+            prop_str(t, n, "stdout-path", path);
+            n = node_begin(t, 0, "aliases");
+            prop_str(t, n, "serial0", path);
         }
         for (unsigned i = m->device_count; i-- > 0;)
-            add_device(&t, &m->device[i]);
+            add_device(t, &m->device[i]);
         if (m->gpio)
-            add_power_key(&t);
-        add_chip(&t, m);
-        add_clock(&t);
-        add_timer(&t, m);
+            add_power_key(t);
+        add_chip(t, m);
+        add_clock(t);
+        add_timer(t, m);
     }
-    add_psci(&t, m);
-    add_cpus(&t, m);
-    add_memory(&t, m);
-    set_chosen(&t, m, chosen);
+    add_psci(t, m);
+    add_cpus(t, m);
+    add_memory(t, m);
+    set_chosen(t, m, chosen);
+}
+
+bool machine_fdt(struct machine *m, const struct machine_chosen *chosen, void *buf, u64 buf_size,
+                 u64 *size, struct err *e)
+{
+    enum { USUALLY = 64 * 1024 }; /* libfdt clears all the room: a millisecond for two megabytes */
+    struct tree t = {buf, 0};
+    make_tree(&t, m, chosen, buf_size < USUALLY ? buf_size : USUALLY);
+    if (t.err == -FDT_ERR_NOSPACE && buf_size > USUALLY)
+        make_tree(&t, m, chosen, buf_size);
     return tree_done(&t, size, e);
 }
 

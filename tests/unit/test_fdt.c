@@ -114,6 +114,25 @@ static void a_small_buffer_is_refused(void **state)
     machine_free(f.m);
 }
 
+static void a_long_command_line_takes_the_room_it_needs(void **state)
+{
+    enum { LONG = 100000, ROOM = 1 << 20 };
+    struct fixture f;
+    struct err e = {0};
+    make(&f, 3, 1, 1);
+    u8 *blob = malloc(ROOM);
+    char *line = malloc(LONG + 1);
+    memset(line, 'x', LONG);
+    line[LONG] = 0;
+    struct machine_chosen c = {line, 0, 0};
+    assert_true(machine_fdt(f.m, &c, blob, ROOM, &f.size, &e));
+    assert_int_equal(fdt_check_full(blob, f.size), 0);
+    assert_string_equal(fdt_getprop(blob, fdt_path_offset(blob, "/chosen"), "bootargs", NULL), line);
+    free(line);
+    free(blob);
+    machine_free(f.m);
+}
+
 static void a_users_tree_is_fixed_up_or_refused(void **state)
 {
     static struct fixture f;
@@ -157,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reg_is_on_the_bus),       cmocka_unit_test(drivers_find_what_they_need),
         cmocka_unit_test(seeds_make_trees_differ_and_repeat), cmocka_unit_test(a_small_buffer_is_refused),
+        cmocka_unit_test(a_long_command_line_takes_the_room_it_needs),
         cmocka_unit_test(a_users_tree_is_fixed_up_or_refused), cmocka_unit_test(dtc_prints_no_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
