@@ -24,7 +24,7 @@ OVMF = ('/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd')
 UBOOT = '/usr/lib/u-boot/qemu_arm64/u-boot.bin'
 GUEST_CACHE = os.environ.get('BRUIN_CACHE', os.path.expanduser('~/.cache/bruin'))
 BRUIN = os.path.join(TOP, 'build', 'bruin')
-TIMEOUT_S = 90 * int(os.environ.get('BRUIN_TEST_SLOW', '1'))
+TIMEOUT_S = 240 * int(os.environ.get('BRUIN_TEST_SLOW', '1'))
 PASS = ['SELFTEST PASS', 'powering off']
 
 
