@@ -186,7 +186,7 @@ static void put_sysl(struct disas *d)
 static void put_sysreg(struct disas *d)
 {
     u32 w = d->i->word;
-    const char *name = sysreg_name((u32)bits(w, 20, 5));
+    const char *name = sysreg_any_name((u32)bits(w, 20, 5));
     if (name == NULL) {
         disas_put(d, "s%u_%u_c%u_c%u_%u", w >> 19 & 3, w >> 16 & 7, w >> 12 & 15, w >> 8 & 15, w >> 5 & 7);
         return;

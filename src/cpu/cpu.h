@@ -760,6 +760,8 @@ int sysreg_id(u32 enc);
 const char *sysreg_id_name(enum sysreg_id id);
 /// Name of a register by encoding, or NULL; encoding by name (any case), or 0.
 const char *sysreg_name(u32 enc);
+/// ... or of one that this CPU has not, of a higher level; NULL: unknown.
+const char *sysreg_any_name(u32 enc);
 u32 sysreg_find(const char *name);
 /// Access from debuggers and embedders: no checks, side effects applied.
 bool sysreg_get(struct cpu *c, const char *name, u64 *val);

@@ -59,12 +59,20 @@ static bool is_at_work(const struct fault *root)
     return (root->kind & 0x180) || is_call(root->esr);
 }
 
+/// The vector itself is not there: it cannot be fetched, or holds no instruction.
+static bool is_no_vector(const struct cpu_watch *w, const struct cpu *c, u64 esr, u64 from_pc)
+{
+    u32 ec = (u32)bits(esr, 31, 26);
+    bool no_code = ec == EC_IABT || ec == EC_PC_ALIGN || ec == EC_UNKNOWN;
+    return no_code && (from_pc == c->pc || (w->root.valid && from_pc == w->root.vector));
+}
+
 static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc)
 {
     struct explain *x = ctx;
     struct cpu_watch *w = watch_of(x, c);
     bool same_el = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0,
-         at_vector = from_pc == c->pc || (w->root.valid && from_pc == w->root.vector);
+         at_vector = is_no_vector(w, c, esr, from_pc);
     if (c->stage2) /* taken by a guest of the guest */
         return;
     bool from_el0 = !same_el && bits(c->sr[cpu_el_regs[c->el].spsr], 3, 2) == 0;

@@ -67,7 +67,7 @@ static const char *symbolise(struct symbols *symbols, u64 addr, char *buf, size_
 static const char *const vector_kind[4] = {"sync", "irq", "fiq", "serror"};
 static const char *sysreg_text(u32 enc, char *buf, size_t size)
 {
-    const char *n = sysreg_name(enc);
+    const char *n = sysreg_any_name(enc);
     if (n)
         return n;
     snprintf(buf, size, "S%u_%u_C%u_C%u_%u", (unsigned)bits(enc, 15, 14), (unsigned)bits(enc, 13, 11),

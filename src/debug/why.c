@@ -65,6 +65,17 @@ u64 trail_source(const struct fault *f, u64 to)
     return 0;
 }
 
+bool trail_has_call(struct scene *s)
+{
+    const struct trail *t = &s->f->trail;
+    for (unsigned k = 0; k < TRAIL_LEN && k < t->head; k++) {
+        u16 op = op_at(s, t->e[k].from);
+        if (op == OP_BL || op == OP_BLR)
+            return true;
+    }
+    return t->head >= TRAIL_LEN;
+}
+
 u64 trail_eret(struct scene *s)
 {
     const struct trail *t = &s->f->trail;
@@ -138,6 +149,8 @@ static void add_handler(struct scene *s)
                 mmu_debug_read(s->c, word, &word, 4) && is_code(word) ? " but an address" : "");
         why_add_fix(s, " A vector table holds code, not addresses: put a branch to the handler at each entry.");
     }
+    else if (l->pc == s->f->pc)
+        why_add(s, " This is in the exception handler itself, so it never ends.");
     else if (l->sp == 0)
         why_add(s, " The handler itself faults at %s: SP was never set.", name_full(s->x, l->pc, at, sizeof at));
     else

@@ -43,6 +43,8 @@ u64 trail_source(const struct fault *f, u64 to);
 /// There is an ERET, a RET at this address.
 bool is_eret_at(struct scene *s, u64 pc);
 bool is_return_at(struct scene *s, u64 pc);
+/// A call (BL, BLR) is among the last transfers, or may have been before them.
+bool trail_has_call(struct scene *s);
 /// The newest ERET among the last transfers; 0: none.
 u64 trail_eret(struct scene *s);
 static inline bool by_sp(const struct scene *s)

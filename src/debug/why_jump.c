@@ -178,6 +178,8 @@ bool f01_jump(struct scene *s)
         add_pattern(s, f->pc);
     if (is_return_at(s, src) && src - f->sr_vbar < 0x800)
         SAY(fix, "End every handler with eret, after restoring the registers it used.");
+    else if (is_return_at(s, src) && f->pc == 0 && !trail_has_call(s))
+        SAY(fix, "The entry point has nowhere to return to: end it with PSCI SYSTEM_OFF (x0=0x84000008, hvc #0) or a loop of wfi.");
     else if (is_return_at(s, src))
         SAY(fix, "Look for an array on the stack that is written past its end, a stack that "
                  "overflows (F14) or shares memory with another, "

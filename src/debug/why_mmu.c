@@ -65,6 +65,25 @@ static bool table_misaligned(struct scene *s, bool high, u64 ttbr)
     return true;
 }
 
+/// A block whose bit 1 was set is read as a table: whatever lies in the block is taken for descriptors.
+static bool block_as_table(struct scene *s)
+{
+    const struct xlat *w = &s->walk;
+    const u64 page = granule_kib(s, bit(s->f->far, 55)) * (u64)KIB, per_table = page / 8;
+    for (int l = w->desc_first; l >= 1 && l < 3 && l < w->level; l++) {
+        u64 d = w->desc[l], to = d & 0xfffffffff000ULL, size = page;
+        for (int k = l; k < 3; k++)
+            size *= per_table;
+        if (!bit(d, 10) || size == 0 || (to & (size - 1)))
+            continue;
+        why_add(s, " The level %d descriptor 0x%llx has AF set and an address as a block has them, but ends in 0b11, a table: what lies at 0x%llx is "
+                   "read as descriptors.", l, (ull)d, (ull)to);
+        snprintf(s->first, sizeof s->first, "If a block is meant, set bits 1:0 of that descriptor to 0b01.");
+        return true;
+    }
+    return false;
+}
+
 /// What the walk of FAR met. ret  false when nothing can be added
 void explain_walk(struct scene *s)
 {
@@ -78,7 +97,7 @@ void explain_walk(struct scene *s)
     u64 ttbr = high ? s->f->sr_ttbr1 : s->f->sr_ttbr0;
     char place[80];
     gpa_t pa;
-    if (table_misaligned(s, high, ttbr))
+    if (table_misaligned(s, high, ttbr) || block_as_table(s))
         return;
     if (bit(s->f->sr_tcr, high ? 23 : 7))
         why_add(s, " TCR_EL1.EPD%d=1 turns translation by TTBR%d_EL1 off.", high, high);
