@@ -158,6 +158,7 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     x->said = 0;
     x->firmware_id[0] = 0;
     x->ring = 0;
+    x->barriers.count = x->barriers.looks = 0;
     x->quiet = x->doomed = false;
     x->verdict = V_NONE;
     x->has_plan = plan != NULL;

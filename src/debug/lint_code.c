@@ -176,8 +176,14 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
     u64 ctr = c->sr[SYSREG_CTR_EL0], line = 4ULL << (ic ? ctr & 15 : ctr >> 16 & 15);
     if (ic && align_down(x->code_pending.line, line) == align_down(pa, line))
         x->code_pending.line = 0;
-    if (p && *p)
-        refresh(x, *p, align_down(pa % GUEST_PAGE, line), line, ic, !ic);
+    if (p && *p) {
+        u64 off = align_down(pa % GUEST_PAGE, line);
+        const u8 *host = mem_host(machine_mem(x->m), (*p)->pa, GUEST_PAGE);
+        bool changes = host && memcmp((ic ? (*p)->icache : (*p)->clean) + off, host + off, line) != 0;
+        refresh(x, *p, off, line, ic, !ic);
+        if (changes)
+            lint_barriers(x, c, align_down(pa, LINE), ic);
+    }
 }
 
 bool lint_code_was(struct explain *x, gpa_t pa, u32 *old, u64 *writer)

@@ -42,28 +42,6 @@ static bool depends(struct cpu *s, const struct insn *i, enum dependence dep)
     }
 }
 
-/// Steps over what has no bearing on the question.
-static bool step_over(struct explain *x, const struct insn *i)
-{
-    enum rehearsal_end end;
-    struct cpu *s = x->sim;
-    u64 pc = s->pc;
-    if (i->op == OP_WFI || i->op == OP_WFE)
-        return false;
-    if (i->op == OP_MSR || i->op == OP_MSR_i || i->op == OP_SYS || (i->flags & FP)) {
-        s->pc += 4;
-        return true;
-    }
-    if (i->op == OP_MRS) {
-        u64 v;
-        if (sysreg_get(s, sysreg_name((u32)i->imm) ? sysreg_name((u32)i->imm) : "", &v))
-            s->x[i->rd] = v;
-        s->pc += 4;
-        return true;
-    }
-    return rehearse_step(x, true, &end) && s->pc != pc;
-}
-
 static void look_ahead(struct explain *x, struct cpu *c, enum dependence dep, struct look *l)
 {
     struct insn i;
@@ -84,7 +62,7 @@ static void look_ahead(struct explain *x, struct cpu *c, enum dependence dep, st
         }
         if (is_sync(i.op))
             return;
-        if (!step_over(x, &i))
+        if (!rehearse_over(x, &i))
             break;
     }
     l->never = true;

@@ -163,6 +163,10 @@ struct explain {
         unsigned samples;
         char text[400];
     } code_pending; ///< a finding of lint_code.c that maintenance may still take back
+    struct {
+        gpa_t line[16]; ///< of new code whose IC no DSB and ISB was seen to follow
+        unsigned count, looks;
+    } barriers; ///< lint_barriers.c
     char *log_tail;          ///< last lines of a printk ring found in guest memory
 
     struct os_thread sampler;
@@ -267,6 +271,9 @@ void rehearse_begin(struct explain *x, struct cpu *c);
 /// Executes one instruction of the rehearsal. allow_store: stores are dropped, not refused.
 /// ret  false when it cannot go on; end says why
 bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end);
+/// The same for a look ahead: system instructions, which the lints look at themselves, are passed over. i: decoded at its pc.
+/// ret  false: it cannot be known how it goes on
+bool rehearse_over(struct explain *x, const struct insn *i);
 
 /* ---- hot.c ---- */
 
@@ -342,6 +349,8 @@ void lint_code_load(struct explain *x, struct cpu *c, gpa_t pa, unsigned size); 
 void lint_code_host_write(struct explain *x, gpa_t pa, u64 len);                            ///< L1
 void lint_code_sample(struct explain *x, struct cpu *c);
 void lint_code_free(struct explain *x);
+/// F06: the barriers after a DC (old bytes were cleaned from this line) or an IC (removed), both at c->pc.
+void lint_barriers(struct explain *x, struct cpu *c, gpa_t line, bool ic);
 /// What an instruction was before it was overwritten without cache maintenance, and by whom (0: not known).
 /// ret  false when it was not
 bool lint_code_was(struct explain *x, gpa_t pa, u32 *old, u64 *writer);

@@ -97,3 +97,24 @@ bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end)
         s->pc += 4;
     return true;
 }
+
+bool rehearse_over(struct explain *x, const struct insn *i)
+{
+    enum rehearsal_end end;
+    struct cpu *s = x->sim;
+    u64 pc = s->pc;
+    if (i->op == OP_WFI || i->op == OP_WFE)
+        return false;
+    if (i->op == OP_MSR || i->op == OP_MSR_i || i->op == OP_SYS || (i->flags & FP)) {
+        s->pc += 4;
+        return true;
+    }
+    if (i->op == OP_MRS) {
+        u64 v;
+        if (sysreg_get(s, sysreg_name((u32)i->imm) ? sysreg_name((u32)i->imm) : "", &v))
+            s->x[i->rd] = v;
+        s->pc += 4;
+        return true;
+    }
+    return rehearse_step(x, true, &end) && s->pc != pc;
+}
