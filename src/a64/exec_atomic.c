@@ -14,7 +14,7 @@ static int load_ordered(struct cpu *c, const struct insn *i, unsigned flags, boo
 {
     u64 v[2], va = c->x[i->rn];
     SP_CHECK;
-    if (exclusive && UNLIKELY(!(c->mode & MODE_MMU)) && c->hooks.device_atomic)
+    if (exclusive && UNLIKELY((c->mode & (MODE_MMU | MODE_UNCACHED)) != MODE_MMU) && c->hooks.device_atomic)
         c->hooks.device_atomic(c->hooks.ctx, c, va, va);
     if (!cpu_ld(c, va, i->p, flags, v))
         return EXEC_BRANCH;

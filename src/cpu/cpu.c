@@ -187,6 +187,7 @@ void cpu_update_mode(struct cpu *c)
     m |= c->align_strict ? MODE_ALIGN : 0;
     m |= (!uses_cpacr(c) || cpacr_allows_fp(c)) && (LIKELY(!c->has_el2) || cptr_allows_fp(c)) ? MODE_FP : 0;
     m |= bit(sctlr, c->el ? 3 : 4) ? MODE_SA : 0;
+    m |= UNLIKELY(c->tells_uncached) && mmu_on && !bit(sctlr, 2) ? MODE_UNCACHED : 0;
     m |= bit(tcr, 37) ? MODE_TBI0 : 0;
     m |= bit(tcr, 38) ? MODE_TBI1 : 0;
     m |= cpu_step_enabled(c) || cpu_breakpoints_armed(c) || c->dbg_watching ? MODE_SS : 0;

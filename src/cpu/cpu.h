@@ -392,6 +392,7 @@ struct cpu {
     bool brk_exits, semihosting;
     bool delays_sysregs; ///< strict checks: writes of translation and control registers wait for a
                          ///< context synchronisation event, as silicon may have it
+    bool tells_uncached; ///< strict checks: exclusives and atomics call hooks.device_atomic while SCTLR.C is 0
     u8 pending_count;
     u8 unsynced; ///< so many of pending[] were applied only by the exception just taken
     struct sysreg_pending pending[SYSREGS_PENDING_MAX];
@@ -472,6 +473,7 @@ enum {
     MODE_EL2 = 1 << 15,
     MODE_E2H = 1 << 16,  ///< the EL2&0 regime: at EL2, names of EL1 registers mean those of EL2
     MODE_TRAP = 1 << 17, ///< EL2 traps some system registers of this level
+    MODE_UNCACHED = 1 << 18, ///< strict: atomics are to be told, since the data cache is off (cpu.tells_uncached)
 };
 
 /* ---- cpu.c: life cycle, PSTATE, exceptions ---- */

@@ -411,7 +411,7 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
         return p->is_atomic ? p->atomic : NULL;
     }
     struct tlb_ent *e = &c->ctx->w[va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1)];
-    if (LIKELY(write && e->tag == (va & ~0xfffULL) && !(va & (size - 1)) && (c->mode & MODE_MMU)))
+    if (LIKELY(write && e->tag == (va & ~0xfffULL) && !(va & (size - 1)) && (c->mode & (MODE_MMU | MODE_UNCACHED)) == MODE_MMU))
         return (void *)(uintptr_t)(va + e->addend);
     if (!prepare(c, va, size, size, acc, ACCF_ATOMIC, &x))
         return NULL;
@@ -420,7 +420,7 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
         data_abort(c, va, acc, ACCF_ATOMIC, FSC_EXCLUSIVE);
         return NULL;
     }
-    if (x.device && c->hooks.device_atomic)
+    if ((x.device || c->mode & MODE_UNCACHED) && c->hooks.device_atomic)
         c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
     u8 *host = r->host + (x.pa - r->base);
     if (write)

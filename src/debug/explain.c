@@ -117,7 +117,7 @@ void explain_free(struct explain *x)
         return;
     explain_stop(x);
     for (unsigned i = 0; (c = machine_cpu(x->m, i)) != NULL; i++)
-        c->hooks = (struct cpu_hooks){0}, c->delays_sysregs = c->watches_eret = false;
+        c->hooks = (struct cpu_hooks){0}, c->delays_sysregs = c->tells_uncached = c->watches_eret = false;
     forget(x);
     cpu_free(x->sim);
     os_cond_destroy(&x->wake);

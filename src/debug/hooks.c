@@ -314,7 +314,7 @@ void hooks_install(struct explain *x, struct cpu *c)
 {
     bool on = x->cfg.lint != MACHINE_LINT_OFF;
     c->lenient = x->cfg.lenient;
-    c->delays_sysregs = is_strict(x);
+    c->delays_sysregs = c->tells_uncached = is_strict(x);
     c->hooks = (struct cpu_hooks){
         .ctx = x,
         .exception = on_exception,

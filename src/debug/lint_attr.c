@@ -23,7 +23,12 @@ void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
     name_full(x, c->pc, at, sizeof at);
     if (mmu_debug_read(c, c->pc, &word, 4))
         insn_disas(word, c->pc, dis, sizeof dis);
-    if (c->mode & MODE_MMU)
+    if (c->mode & MODE_UNCACHED)
+        explain_say(x, c, "F15", true,
+                    "`%s` at %s on 0x%llx with the data cache off (SCTLR_EL%u.C=0), when all memory is Non-cacheable: whether exclusives and "
+                    "atomics work there is IMPLEMENTATION DEFINED, on many boards they never succeed or abort; set SCTLR.C with M, before locks are taken",
+                    dis, at, (ull)va, c->el == 2 ? 2 : 1);
+    else if (c->mode & MODE_MMU)
         explain_say(x, c, "F15", true,
                     "`%s` at %s on 0x%llx, which is mapped as Device: exclusives and atomics there are CONSTRAINED "
                     "UNPREDICTABLE and never succeed on much silicon; map RAM as Normal Cacheable",

@@ -6,7 +6,7 @@
 
 #define B (&j->b)
 
-static bool usable(const struct jit *j) { return j->mode & MODE_MMU && j->cpu.bmi1; }
+static bool usable(const struct jit *j) { return (j->mode & (MODE_MMU | MODE_UNCACHED)) == MODE_MMU && j->cpu.bmi1; }
 
 static u32 load_op(unsigned p)
 {
