@@ -14,4 +14,9 @@ void text_add(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void text_bytes(struct text *t, const void *p, size_t n);
 void text_free(struct text *t);
 
+/// The name most like a mistyped word. name_at: NULL past the last. ret  NULL when none is near
+const char *text_nearest(const char *word, const char *(*name_at)(void *ctx, size_t i), void *ctx);
+/// Puts ? for every control character and every byte that is no UTF-8: names come from files and from guests.
+void text_clean(char *s);
+
 #endif

@@ -215,7 +215,16 @@ static void end_with(struct vcpu *v, enum machine_exit_kind kind)
     machine_end(v->m, &x);
 }
 
-void run_serve_exit(struct vcpu *v)
+/// A debugger's step ends with its instruction, whatever that asks of the board. WFI may always end at once.
+static void end_step(struct vcpu *v)
+{
+    if (v->state == VCPU_WFI || v->state == VCPU_WFE)
+        v->state = VCPU_RUN;
+    v->cpu->exit.addr = v->cpu->pc;
+    end_with(v, MACHINE_DEBUG); /* unless it ended the machine */
+}
+
+static void serve_exit(struct vcpu *v)
 {
     struct cpu *c = v->cpu;
     switch (c->exit.kind) {
@@ -245,6 +254,14 @@ void run_serve_exit(struct vcpu *v)
     case EXIT_NONE:
     case EXIT_KICK: break;
     }
+}
+
+void run_serve_exit(struct vcpu *v)
+{
+    enum cpu_exit_kind kind = v->cpu->exit.kind;
+    serve_exit(v);
+    if (UNLIKELY(v->cpu->single) && (kind == EXIT_WFI || kind == EXIT_HVC || kind == EXIT_SMC || kind == EXIT_HLT))
+        end_step(v);
 }
 
 /* ---- turns ---- */

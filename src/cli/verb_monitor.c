@@ -2,6 +2,8 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,7 +14,7 @@ static bool ask(int fd, const char *line)
 {
     char buf[4096];
     size_t len = strlen(line);
-    if (write(fd, line, len) != (ssize_t)len || write(fd, "\n", 1) != 1)
+    if (send(fd, line, len, MSG_NOSIGNAL) != (ssize_t)len || send(fd, "\n", 1, MSG_NOSIGNAL) != 1)
         return false;
     for (;;) {
         ssize_t n = read(fd, buf, sizeof buf);
@@ -26,10 +28,37 @@ static bool ask(int fd, const char *line)
     }
 }
 
+/// The words of the command line as one command. ret  as ask
+static bool one_command(const struct cli *cli, int fd)
+{
+    size_t len = 1;
+    for (unsigned k = 1; k < cli->word_count; k++)
+        len += strlen(cli->word[k]) + 1;
+    char *line = calloc(1, len);
+    for (unsigned k = 1; line && k < cli->word_count; k++)
+        strcat(strcat(line, k > 1 ? " " : ""), cli->word[k]);
+    bool ok = line && ask(fd, line);
+    free(line);
+    return ok;
+}
+
+/// Commands from stdin until it ends, or the machine does.
+static bool session(int fd)
+{
+    char *line = NULL;
+    size_t room = 0;
+    bool tty = isatty(0), ok = true;
+    while (ok && (!tty || fputs("(bruin) ", stdout) >= 0) && fflush(stdout) == 0 && getline(&line, &room, stdin) >= 0) {
+        line[strcspn(line, "\n")] = '\0';
+        ok = ask(fd, line);
+    }
+    free(line);
+    return ok;
+}
+
 int verb_monitor(struct cli *cli)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    char line[1024] = "";
     if (cli->word_count < 1)
         return cli_usage(cli, "bruin monitor SOCKET [COMMAND...]: the machine was started with --monitor SOCKET");
     if (strlen(cli->word[0]) >= sizeof a.sun_path)
@@ -42,18 +71,9 @@ int verb_monitor(struct cli *cli)
             close(fd);
         return status;
     }
-    bool ok = true;
-    if (cli->word_count > 1) {
-        for (unsigned k = 1; k < cli->word_count; k++)
-            snprintf(line + strlen(line), sizeof line - strlen(line), "%s%s", k > 1 ? " " : "", cli->word[k]);
-        ok = ask(fd, line);
-    } else {
-        bool tty = isatty(0);
-        while (ok && (!tty || fputs("(bruin) ", stdout) >= 0) && fflush(stdout) == 0 && fgets(line, sizeof line, stdin)) {
-            line[strcspn(line, "\n")] = '\0';
-            ok = ask(fd, line);
-        }
-    }
+    bool ok = cli->word_count > 1 ? one_command(cli, fd) : session(fd);
     close(fd);
-    return ok ? 0 : 1;
+    if (!ok)
+        cli_usage(cli, "%s: the machine is gone", cli->word[0]);
+    return ok ? 0 : BRUIN_ERR_USAGE;
 }

@@ -244,11 +244,14 @@ struct sysreg_pending {
 };
 
 /// Why a debugger stopped: id of the point, 0 none.
+enum { DBG_SHOWN_MAX = 16 };
 struct dbg_hit {
     u32 id;
-    bool is_watch, write;
-    unsigned size;
-    u64 pc, va, old; ///< old: up to 8 bytes at the watched address before the access
+    bool is_watch, write, physical;
+    unsigned size;   ///< of the access that was seen first
+    unsigned shown;  ///< bytes at `at` whose old value is known
+    u64 pc, va, at;  ///< at: the first watched byte that was accessed, by the watchpoint's kind of address
+    u8 old[DBG_SHOWN_MAX]; ///< before the instruction
 };
 struct dbg;
 

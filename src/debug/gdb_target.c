@@ -2,6 +2,15 @@
 /// "AArch64 Features".
 #include "debug/gdbstub.h"
 
+/// PSTATE as gdb shows it. Arm ARM, "SPSR_EL1".
+static const char cpsr_type[] =
+    "<flags id=\"cpsr_flags\" size=\"4\"><field name=\"SP\" start=\"0\" end=\"0\"/><field name=\"EL\" start=\"2\" end=\"3\"/>"
+    "<field name=\"nRW\" start=\"4\" end=\"4\"/><field name=\"F\" start=\"6\" end=\"6\"/><field name=\"I\" start=\"7\" end=\"7\"/>"
+    "<field name=\"A\" start=\"8\" end=\"8\"/><field name=\"D\" start=\"9\" end=\"9\"/><field name=\"BTYPE\" start=\"10\" end=\"11\"/>"
+    "<field name=\"IL\" start=\"20\" end=\"20\"/><field name=\"SS\" start=\"21\" end=\"21\"/><field name=\"PAN\" start=\"22\" end=\"22\"/>"
+    "<field name=\"UAO\" start=\"23\" end=\"23\"/><field name=\"V\" start=\"28\" end=\"28\"/><field name=\"C\" start=\"29\" end=\"29\"/>"
+    "<field name=\"Z\" start=\"30\" end=\"30\"/><field name=\"N\" start=\"31\" end=\"31\"/></flags>";
+
 static const char fpu_types[] =
     "<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/><vector id=\"v2u\" type=\"uint64\" count=\"2\"/>"
     "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/><vector id=\"v4u\" type=\"uint32\" count=\"4\"/>"
@@ -17,11 +26,11 @@ static const char fpu_types[] =
 void gdb_target_xml(struct text *out)
 {
     text_add(out, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\">"
-                  "<architecture>aarch64</architecture><feature name=\"org.gnu.gdb.aarch64.core\">");
+                  "<architecture>aarch64</architecture><feature name=\"org.gnu.gdb.aarch64.core\">%s", cpsr_type);
     for (unsigned k = 0; k < 31; k++)
         text_add(out, "<reg name=\"x%u\" bitsize=\"64\"/>", k);
     text_add(out, "<reg name=\"sp\" bitsize=\"64\" type=\"data_ptr\"/><reg name=\"pc\" bitsize=\"64\" type=\"code_ptr\"/>"
-                  "<reg name=\"cpsr\" bitsize=\"32\"/></feature><feature name=\"org.gnu.gdb.aarch64.fpu\">%s",
+                  "<reg name=\"cpsr\" bitsize=\"32\" type=\"cpsr_flags\"/></feature><feature name=\"org.gnu.gdb.aarch64.fpu\">%s",
              fpu_types);
     for (unsigned k = 0; k < 32; k++)
         text_add(out, "<reg name=\"v%u\" bitsize=\"128\" type=\"aarch64v\"%s/>", k, k ? "" : " regnum=\"34\"");
@@ -37,13 +46,21 @@ void gdb_memory_map(const struct mem *m, struct text *out)
 {
     text_add(out, "<?xml version=\"1.0\"?><!DOCTYPE memory-map PUBLIC \"+//IDN gnu.org//DTD GDB Memory Map V1.0//EN\" "
                   "\"http://sourceware.org/gdb/gdb-memory-map.dtd\"><memory-map>");
-    /* Virtual addresses may lie anywhere: all is RAM to gdb, ROM only where it is. */
-    for (unsigned k = 0; k < m->region_count; k++)
-        if (m->region[k].kind != MEM_MMIO)
-            text_add(out, "<memory type=\"%s\" start=\"0x%llx\" length=\"0x%llx\"/>",
-                     m->region[k].kind == MEM_ROM ? "rom" : "ram", (unsigned long long)m->region[k].base,
-                     (unsigned long long)m->region[k].size);
-    text_add(out, "<memory type=\"ram\" start=\"0x1000000000000\" length=\"0xfffeffffffffffff\"/></memory-map>");
+    /* Virtual addresses may lie anywhere, and gdb refuses what the map leaves out: all is RAM to it, ROM only where it is. */
+    u64 at = 0;
+    for (unsigned k = 0; k < m->region_count; k++) {
+        const struct mem_region *r = &m->region[k];
+        if (r->kind != MEM_ROM)
+            continue;
+        if (r->base > at)
+            text_add(out, "<memory type=\"ram\" start=\"0x%llx\" length=\"0x%llx\"/>", (unsigned long long)at,
+                     (unsigned long long)(r->base - at));
+        text_add(out, "<memory type=\"rom\" start=\"0x%llx\" length=\"0x%llx\"/>", (unsigned long long)r->base,
+                 (unsigned long long)r->size);
+        at = r->base + r->size;
+    }
+    text_add(out, "<memory type=\"ram\" start=\"0x%llx\" length=\"0x%llx\"/></memory-map>", (unsigned long long)at,
+             (unsigned long long)(~0ULL - at));
 }
 
 unsigned gdb_reg_get(struct cpu *c, unsigned n, u8 buf[16])

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PACKET_MAX = 16384, STOP_CODE = 0x9db, SIG_INT = 2, SIG_TRAP = 5 };
+enum { PACKET_MAX = 16384, STOP_CODE = 0x9db, SIG_INT = 2, SIG_TRAP = 5, SIG_ABRT = 6, GDB_PAGE = 4096 };
+#define IDLE_NS 20000000ULL
 
 struct gdbstub {
     struct debugger *d;
@@ -15,14 +16,16 @@ struct gdbstub {
     bool no_ack, quit;
     enum gdb_result result;
     char in[PACKET_MAX + 1];
+    size_t in_len;
     u8 rx[4096];
     size_t rx_at, rx_len;
     struct text xml, map;
     _Atomic bool running, interrupted, hung_up;
-    bool ended;
+    bool ended;  ///< the machine has
+    bool doomed; ///< it has, and is held for a last look
+    int status;  ///< exit code of a machine that ended
     struct machine_exit last;
-    gdbstub_serve_fn *others;
-    void *others_ctx;
+    struct gdbstub_host host;
 };
 
 struct gdbstub *gdbstub_new(struct debugger *d, unsigned port, const char *path, struct err *e)
@@ -51,12 +54,9 @@ void gdbstub_free(struct gdbstub *g)
     free(g);
 }
 unsigned gdbstub_port(const struct gdbstub *g) { return g->port; }
-void gdbstub_set_others(struct gdbstub *g, gdbstub_serve_fn *serve, void *ctx)
-{
-    g->others = serve;
-    g->others_ctx = ctx;
-}
+void gdbstub_set_host(struct gdbstub *g, const struct gdbstub_host *host) { g->host = *host; }
 int gdbstub_listener(const struct gdbstub *g) { return g->listener; }
+int gdbstub_status(const struct gdbstub *g) { return g->status; }
 
 /* ---- packets ---- */
 
@@ -87,13 +87,30 @@ static size_t get_hex(const char *s, u8 *out, size_t max)
     return n;
 }
 
+/// Waits until fd has something; meanwhile others may use the machine, which stands still. ret  false when it is to end
+static bool wait_for(struct gdbstub *g, int fd)
+{
+    while (!os_wait_readable(fd, IDLE_NS)) {
+        enum gdbstub_wish wish = g->host.serve ? g->host.serve(g->host.ctx, NULL) : GDBSTUB_GO_ON;
+        if (wish == GDBSTUB_END) {
+            g->result = GDB_KILLED;
+            return false;
+        }
+        if (wish == GDBSTUB_RESET && !g->host.reset(g->host.ctx))
+            return false;
+    }
+    return true;
+}
+
 static int get_byte(struct gdbstub *g)
 {
     if (g->rx_at == g->rx_len) {
         long n;
-        do
+        do {
+            if (!wait_for(g, g->fd))
+                return -1;
             n = os_read(g->fd, g->rx, sizeof g->rx);
-        while (n == -1 && os_wait_readable(g->fd, 1000000000ULL));
+        } while (n == -1);
         if (n <= 0)
             return -1;
         g->rx_at = 0;
@@ -147,6 +164,7 @@ static bool get_packet(struct gdbstub *g)
                 g->in[n++] = (char)ch;
         }
         g->in[n] = '\0';
+        g->in_len = n;
         if (get_byte(g) < 0 || get_byte(g) < 0)
             return false;
         if (!g->no_ack)
@@ -176,73 +194,127 @@ static void watch_connection(void *arg)
     }
 }
 
+/// Text for gdb's user, who sees it before the stop.
+static void console_text(struct gdbstub *g, struct text *words)
+{
+    struct text t = {0};
+    if (words->len == 0)
+        return;
+    text_add(&t, "O");
+    put_hex(&t, words->s, words->len);
+    reply_text(g, &t);
+    text_free(words);
+}
+
 static void stop_reply(struct gdbstub *g)
 {
     const struct machine_exit *x = &g->last;
     struct cpu *c = machine_cpu(g->d->machine, x->cpu);
+    const struct dbg_hit *h = c && c->dbg_hit.id && x->kind == MACHINE_DEBUG ? &c->dbg_hit : NULL;
+    const struct dbg_watch *w = h && h->is_watch ? dbg_find_watch(g->d->points, h->id) : NULL;
+    const struct dbg_break *b = h && !h->is_watch ? dbg_find_break(g->d->points, h->id) : NULL;
     struct text t = {0};
     if (g->ended) {
-        text_add(&t, "W%02x", (unsigned)machine_exit_status(x) & 0xff);
+        text_add(&t, "W%02x", (unsigned)g->status & 0xff);
         return reply_text(g, &t);
     }
-    text_add(&t, "T%02xthread:%x;", atomic_load(&g->interrupted) ? SIG_INT : SIG_TRAP, g->d->cpu + 1);
-    if (c && c->dbg_hit.id && c->dbg_hit.is_watch)
-        text_add(&t, "%s:%llx;", c->dbg_hit.write ? "watch" : "rwatch", (unsigned long long)c->dbg_hit.va);
-    else if (c && c->dbg_hit.id)
+    text_add(&t, "T%02xthread:%x;", g->doomed ? SIG_ABRT : atomic_load(&g->interrupted) ? SIG_INT : SIG_TRAP, g->d->cpu + 1);
+    if (w && w->owner == DBG_GDB)
+        text_add(&t, "%s:%llx;", w->read ? w->write ? "awatch" : "rwatch" : "watch", (unsigned long long)h->at);
+    else if (b && b->owner == DBG_GDB)
         text_add(&t, "swbreak:;");
     reply_text(g, &t);
+}
+
+/// A point of the monitor stops the machine, too: gdb knows nothing of it, so its user is told.
+static void tell_of_others(struct gdbstub *g)
+{
+    const struct machine_exit *x = &g->last;
+    struct cpu *c = machine_cpu(g->d->machine, x->cpu);
+    struct text words = {0};
+    if (x->kind != MACHINE_DEBUG || c == NULL || c->dbg_hit.id == 0)
+        return;
+    const struct dbg_watch *w = dbg_find_watch(g->d->points, c->dbg_hit.id);
+    const struct dbg_break *b = dbg_find_break(g->d->points, c->dbg_hit.id);
+    if ((w && w->owner == DBG_MONITOR) || (b && b->owner == DBG_MONITOR))
+        monitor_stop_reason(g->d, x, &words);
+    console_text(g, &words);
 }
 
 /// Until the machine stops for gdb, or ends.
 static void run_machine(struct gdbstub *g, bool step)
 {
     const struct machine_exit *x = &g->last;
-    do {
+    for (;;) {
         if (step)
             debugger_step(g->d, &g->last);
         else
             machine_run(g->d->machine, &g->last);
-    } while (x->kind == MACHINE_STOPPED && x->code != STOP_CODE && g->others && g->others(g->others_ctx, x));
+        if (x->kind != MACHINE_STOPPED || x->code == STOP_CODE || g->host.serve == NULL)
+            return;
+        enum gdbstub_wish wish = g->host.serve(g->host.ctx, x);
+        if (wish == GDBSTUB_END || wish == GDBSTUB_NOT_MINE || (wish == GDBSTUB_RESET && !g->host.reset(g->host.ctx)))
+            return;
+    }
+}
+
+/// The machine has ended. Who died may be looked at before it is gone.
+static void take_end(struct gdbstub *g)
+{
+    const struct machine_exit *x = &g->last;
+    struct text words = {0};
+    g->status = g->host.verdict ? g->host.verdict(g->host.ctx, &g->last, &words) : machine_exit_status(x);
+    if (x->kind == MACHINE_RESET && g->host.reset && g->host.may_reboot && g->host.reset(g->host.ctx)) {
+        text_add(&words, "the guest reset itself\n");
+        console_text(g, &words);
+        return;
+    }
+    g->doomed = x->kind == MACHINE_DOOM || x->kind == MACHINE_PANIC || x->kind == MACHINE_DEADLOCK;
+    console_text(g, &words);
+    g->ended = !g->doomed;
+    g->quit = g->ended;
+    g->result = GDB_ENDED;
+}
+
+static void run_watched(struct gdbstub *g)
+{
+    struct os_thread th = {0};
+    struct err e = {0};
+    atomic_store(&g->running, true);
+    if (!os_thread_start(&th, "gdb-watch", watch_connection, g, &e))
+        log_line("gdb: %s", e.msg);
+    run_machine(g, false);
+    atomic_store(&g->running, false);
+    os_thread_join(&th);
+    machine_forget_stop(g->d->machine, STOP_CODE); /* it may have come together with a breakpoint */
 }
 
 static void resume(struct gdbstub *g, bool step)
 {
-    struct os_thread th = {0};
-    struct err e = {0};
+    if (g->doomed) { /* it was looked at */
+        g->doomed = false;
+        g->ended = g->quit = true;
+        return stop_reply(g);
+    }
     atomic_store(&g->interrupted, false);
     for (unsigned k = 0; machine_cpu(g->d->machine, k); k++)
         dbg_resume(machine_cpu(g->d->machine, k));
-    if (step) {
+    if (step)
         run_machine(g, true);
-    } else {
-        atomic_store(&g->running, true);
-        if (!os_thread_start(&th, "gdb-watch", watch_connection, g, &e))
-            log_line("gdb: %s", e.msg);
-        run_machine(g, false);
-        atomic_store(&g->running, false);
-        os_thread_join(&th);
-        machine_forget_stop(g->d->machine, STOP_CODE); /* it may have come together with a breakpoint */
-    }
+    else
+        run_watched(g);
     g->d->cpu = g->last.cpu;
-    switch (g->last.kind) {
-    case MACHINE_DEBUG:
-    case MACHINE_BRK: break;
-    case MACHINE_STOPPED:
-        if (g->last.code == STOP_CODE)
-            break;
-        /* fall through */
-    default:
-        g->ended = true;
-        g->quit = true;
-        g->result = GDB_ENDED;
-        break;
-    }
+    bool stopped = g->last.kind == MACHINE_DEBUG || g->last.kind == MACHINE_BRK ||
+                   (g->last.kind == MACHINE_STOPPED && g->last.code == STOP_CODE);
+    if (!stopped)
+        take_end(g);
     if (atomic_load(&g->hung_up)) {
         g->quit = true;
-        if (!g->ended)
+        if (!g->ended && !g->doomed)
             g->result = GDB_DETACHED;
         return;
     }
+    tell_of_others(g);
     stop_reply(g);
 }
 
@@ -253,16 +325,28 @@ static bool guest_read(struct gdbstub *g, u64 at, u8 *buf, u64 len)
     return g->d->physical ? mem_read(machine_mem(g->d->machine), at, buf, len)
                           : mmu_debug_read(debugger_cpu(g->d), at, buf, len);
 }
+/// Reads as much as there is from `at` on. ret  bytes read
+static u64 read_some(struct gdbstub *g, u64 at, u8 *buf, u64 len)
+{
+    u64 got = 0;
+    while (got < len) {
+        u64 n = GDB_PAGE - (at + got) % GDB_PAGE;
+        n = n < len - got ? n : len - got;
+        if (!guest_read(g, at + got, buf + got, n))
+            break;
+        got += n;
+    }
+    return got;
+}
 static void cmd_read_memory(struct gdbstub *g)
 {
     char *end;
     u64 at = strtoull(g->in + 1, &end, 16), len = *end == ',' ? strtoull(end + 1, NULL, 16) : 0;
     u8 buf[PACKET_MAX / 2 - 16];
     struct text t = {0};
-    if (len > sizeof buf)
-        len = sizeof buf;
-    while (len && !guest_read(g, at, buf, len)) /* as much as there is */
-        len = len > 1 ? len / 2 : 0;
+    if (*end != ',')
+        return reply_str(g, "E22");
+    len = read_some(g, at, buf, len < sizeof buf ? len : sizeof buf);
     if (len == 0)
         return reply_str(g, "E14");
     put_hex(&t, buf, len);
@@ -272,9 +356,15 @@ static void cmd_write_memory(struct gdbstub *g)
 {
     char *end;
     u64 at = strtoull(g->in + 1, &end, 16), len = *end == ',' ? strtoull(end + 1, &end, 16) : 0;
-    u8 buf[PACKET_MAX / 2];
-    if (*end != ':' || len > sizeof buf || get_hex(end + 1, buf, len) != len)
+    u8 buf[PACKET_MAX];
+    bool binary = g->in[0] == 'X'; /* its bytes were unescaped as they came */
+    size_t left = *end == ':' ? g->in_len - (size_t)(end + 1 - g->in) : 0;
+    if (*end != ':' || len > sizeof buf || (binary ? left != len : get_hex(end + 1, buf, len) != len))
         return reply_str(g, "E22");
+    if (binary)
+        memcpy(buf, end + 1, len);
+    if (len == 0)
+        return reply_str(g, "OK");
     bool ok = g->d->physical ? mem_load(machine_mem(g->d->machine), at, buf, len)
                              : mmu_debug_write(debugger_cpu(g->d), at, buf, len);
     reply_str(g, ok ? "OK" : "E14");
@@ -318,6 +408,23 @@ static void cmd_one_register(struct gdbstub *g, bool write)
     reply_text(g, &t);
 }
 
+static const struct dbg_break *find_gdb_break(const struct dbg *p, u64 at)
+{
+    for (unsigned k = 0; k < p->brk_count; k++)
+        if (p->brk[k].owner == DBG_GDB && p->brk[k].addr == at)
+            return &p->brk[k];
+    return NULL;
+}
+static const struct dbg_watch *find_gdb_watch(const struct dbg *p, const struct dbg_watch *like)
+{
+    for (unsigned k = 0; k < p->watch_count; k++) {
+        const struct dbg_watch *w = &p->watch[k];
+        if (w->owner == DBG_GDB && w->addr == like->addr && w->len == like->len && w->read == like->read && w->write == like->write)
+            return w;
+    }
+    return NULL;
+}
+
 /// Z and z: 0 software and 1 hardware breakpoint, 2 write, 3 read, 4 access watchpoint.
 static void cmd_point(struct gdbstub *g)
 {
@@ -328,17 +435,15 @@ static void cmd_point(struct gdbstub *g)
         return reply_str(g, "");
     u64 at = strtoull(g->in + 3, &end, 16), len = *end == ',' ? strtoull(end + 1, NULL, 16) : 4;
     bool ok = false;
-    if (insert && kind <= '1') {
-        ok = dbg_add_break(p, at, g->d->physical) != 0;
-    } else if (insert) {
-        ok = dbg_add_watch(p, at, len, kind != '2', kind != '3') != 0;
-    } else if (kind <= '1') {
-        for (unsigned k = 0; k < p->brk_count && !ok; k++)
-            ok = p->brk[k].addr == at && dbg_delete(p, p->brk[k].id);
-    } else {
-        for (unsigned k = 0; k < p->watch_count && !ok; k++)
-            ok = p->watch[k].addr == at && dbg_delete(p, p->watch[k].id);
-    }
+    struct dbg_watch w = {.addr = at, .len = len, .read = kind != '2', .write = kind != '3', .physical = g->d->physical, .owner = DBG_GDB};
+    const struct dbg_break *b = kind <= '1' ? find_gdb_break(p, at) : NULL;
+    const struct dbg_watch *have = kind > '1' ? find_gdb_watch(p, &w) : NULL;
+    if (insert && (b || have))
+        ok = true; /* packets may come twice */
+    else if (insert)
+        ok = kind <= '1' ? dbg_add_break(p, at, g->d->physical, DBG_GDB) != 0 : dbg_add_watch(p, &w) != 0;
+    else
+        ok = (b && dbg_delete(p, b->id)) || (have && dbg_delete(p, have->id));
     if (kind >= '2')
         for (unsigned k = 0; machine_cpu(g->d->machine, k); k++)
             dbg_attach(machine_cpu(g->d->machine, k), p);
@@ -378,12 +483,20 @@ static void cmd_monitor(struct gdbstub *g, const char *hex)
     struct text out = {0}, t = {0};
     size_t n = get_hex(hex, (u8 *)line, sizeof line - 1);
     line[n] = '\0';
-    enum monitor_result r = monitor_exec(g->d, line, &out);
+    enum monitor_result r = MONITOR_DONE;
+    if (n == sizeof line - 1)
+        text_add(&out, "the line is longer than %zu characters\n", sizeof line - 2);
+    else
+        r = monitor_exec(g->d, line, &out);
     if (r == MONITOR_CONTINUE)
         text_add(&out, "use gdb's own continue\n");
-    if (r == MONITOR_RESET || r == MONITOR_QUIT) {
+    if (r == MONITOR_RESET) {
+        bool ok = g->host.reset && g->host.reset(g->host.ctx);
+        text_add(&out, ok ? "reset: at its first instruction (maintenance flush register-cache)\n" : "this machine cannot be reset\n");
+    }
+    if (r == MONITOR_QUIT) {
         g->quit = true;
-        g->result = r == MONITOR_RESET ? GDB_RESET : GDB_KILLED;
+        g->result = GDB_KILLED;
     }
     if (out.len == 0)
         reply_str(g, "OK");
@@ -448,18 +561,34 @@ static void cmd_query(struct gdbstub *g)
 
 /* ---- dispatch ---- */
 
+/// A thread is a CPU, from 1; 0 and -1 are any. ret  false when there is none such
+static bool select_thread(struct gdbstub *g, const char *id)
+{
+    char *end;
+    u64 n = strtoull(id, &end, 16);
+    if (strncmp(id, "-1", 2) == 0 || (n == 0 && end != id))
+        return true;
+    if (end == id || n > machine_config(g->d->machine)->cpus)
+        return false;
+    g->d->cpu = (unsigned)n - 1;
+    return true;
+}
+
+/// The first action that steps decides: one CPU steps, the others stand still. Without one all run.
 static void cmd_vcont(struct gdbstub *g)
 {
     if (strcmp(g->in, "vCont?") == 0)
         return reply_str(g, "vCont;c;C;s;S");
     if (g->in[5] != ';')
         return reply_str(g, "");
-    bool step = g->in[6] == 's' || g->in[6] == 'S';
-    const char *thread = strchr(g->in + 6, ':');
-    if (step && thread) {
-        unsigned k = (unsigned)strtoul(thread + 1, NULL, 16);
-        if (k && machine_cpu(g->d->machine, k - 1))
-            g->d->cpu = k - 1;
+    bool step = false;
+    for (const char *a = g->in + 5; a && a[0] == ';' && !step; a = strchr(a + 1, ';')) {
+        if (!a[1] || !strchr("cCsS", a[1]))
+            return reply_str(g, "E22");
+        step = a[1] == 's' || a[1] == 'S';
+        const char *thread = a + 1 + strcspn(a + 1, ":;");
+        if (step && *thread == ':' && !select_thread(g, thread + 1))
+            return reply_str(g, "E22");
     }
     resume(g, step);
 }
@@ -480,7 +609,8 @@ static void dispatch(struct gdbstub *g)
     case 'p': cmd_one_register(g, false); break;
     case 'P': cmd_one_register(g, true); break;
     case 'm': cmd_read_memory(g); break;
-    case 'M': cmd_write_memory(g); break;
+    case 'M':
+    case 'X': cmd_write_memory(g); break;
     case 'Z':
     case 'z': cmd_point(g); break;
     case 'c':
@@ -489,14 +619,12 @@ static void dispatch(struct gdbstub *g)
     case 'S': cmd_resume_at(g, true); break;
     case 'q':
     case 'Q': cmd_query(g); break;
-    case 'H': {
-        unsigned k = (unsigned)strtoul(g->in + 2, NULL, 16);
-        if (k && k != ~0u && machine_cpu(g->d->machine, k - 1))
-            g->d->cpu = k - 1;
-        reply_str(g, "OK");
+    case 'H': reply_str(g, select_thread(g, g->in + 2) ? "OK" : "E22"); break;
+    case 'T': {
+        u64 n = strtoull(g->in + 1, NULL, 16);
+        reply_str(g, n && n <= machine_config(g->d->machine)->cpus ? "OK" : "E22");
         break;
     }
-    case 'T': reply_str(g, machine_cpu(g->d->machine, (unsigned)strtoul(g->in + 1, NULL, 16) - 1) ? "OK" : "E22"); break;
     case 'D':
         reply_str(g, "OK");
         g->quit = true;
@@ -522,9 +650,7 @@ static void dispatch(struct gdbstub *g)
 
 static void drop_points(struct gdbstub *g)
 {
-    struct text none = {0};
-    monitor_exec(g->d, "delete", &none);
-    text_free(&none);
+    debugger_drop_points(g->d, DBG_GDB);
     for (unsigned k = 0; machine_cpu(g->d->machine, k); k++)
         dbg_resume(machine_cpu(g->d->machine, k));
 }
@@ -533,17 +659,19 @@ enum gdb_result gdbstub_serve(struct gdbstub *g, struct machine_exit *x)
 {
     if (g->fd >= 0)
         os_close(g->fd);
-    g->fd = os_accept(g->listener);
-    g->no_ack = g->quit = g->ended = false;
-    g->rx_at = g->rx_len = 0;
+    g->fd = -1;
     g->result = GDB_DETACHED;
+    if (wait_for(g, g->listener))
+        g->fd = os_accept(g->listener);
+    g->no_ack = g->quit = g->ended = g->doomed = false;
+    g->rx_at = g->rx_len = 0;
+    g->d->physical = false;
     g->last = (struct machine_exit){.kind = MACHINE_DEBUG};
     atomic_store(&g->hung_up, false);
     atomic_store(&g->interrupted, false);
     while (g->fd >= 0 && !g->quit && get_packet(g))
         dispatch(g);
-    if (g->result == GDB_DETACHED)
-        drop_points(g);
+    drop_points(g);
     *x = g->last;
     return g->result;
 }

@@ -17,11 +17,29 @@ enum gdb_result {
     GDB_DETACHED, ///< let the machine run on without a debugger
     GDB_KILLED,   ///< end the machine
     GDB_ENDED,    ///< the machine ended by itself: x says how
-    GDB_RESET,    ///< `monitor system_reset`: load again, then serve again
 };
-/// Somebody else stopped the machine for a moment: serve it does what was asked. ret  false: it is to end
-typedef bool gdbstub_serve_fn(void *ctx, const struct machine_exit *x);
-void gdbstub_set_others(struct gdbstub *g, gdbstub_serve_fn *serve, void *ctx);
+
+/// What somebody else, a monitor on a socket, wants of the machine that gdb has.
+enum gdbstub_wish {
+    GDBSTUB_GO_ON,
+    GDBSTUB_END,
+    GDBSTUB_RESET,
+    GDBSTUB_NOT_MINE, ///< it was not stopped for a monitor
+};
+/// Who the machine belongs to. Every function may be NULL.
+struct gdbstub_host {
+    /// x: the machine was stopped for a moment; NULL: it stands still for gdb. Does what was asked.
+    enum gdbstub_wish (*serve)(void *ctx, const struct machine_exit *x);
+    /// Boots again. ret  false when that cannot be
+    bool (*reset)(void *ctx);
+    /// The machine has ended: adds what there is to say to words. ret  its exit code; x may be changed
+    int (*verdict)(void *ctx, struct machine_exit *x, struct text *words);
+    bool may_reboot; ///< a guest's reset boots again
+    void *ctx;
+};
+void gdbstub_set_host(struct gdbstub *g, const struct gdbstub_host *host);
+/// Exit code of a machine that ended by itself (GDB_ENDED).
+int gdbstub_status(const struct gdbstub *g);
 /// Waits for a debugger, then serves it until one of the above. The machine runs inside.
 enum gdb_result gdbstub_serve(struct gdbstub *g, struct machine_exit *x);
 

@@ -40,9 +40,6 @@ struct cpu *debugger_cpu(struct debugger *d);
 /// for single steps.
 enum monitor_result monitor_exec(struct debugger *d, const char *line, struct text *out);
 
-/// Evaluates `$reg`, symbol, number, + - * ( ) with 64-bit wrap-around.
-/// ret  false: out has the reason
-bool monitor_eval(struct debugger *d, const char **p, u64 *val, struct text *out);
 /// "symbol+0x10", or empty when there is no symbol.
 const char *monitor_symbol(const struct debugger *d, u64 addr, char *buf, size_t size);
 /// Says why a run ended, for people: breakpoint, watchpoint with old and new value, step.
@@ -50,10 +47,26 @@ void monitor_stop_reason(struct debugger *d, const struct machine_exit *x, struc
 /// Runs one instruction of the current CPU; one that is powered off stays where it is.
 void debugger_step(struct debugger *d, struct machine_exit *x);
 
+/// Deletes the points of one owner.
+void debugger_drop_points(struct debugger *d, enum dbg_owner owner);
+
+/* monitor_expr.c */
+/// Evaluates an expression with 64-bit wrap-around, as far as it goes.
+/// ret  false: out has the reason
+bool monitor_eval(struct debugger *d, const char **p, u64 *val, struct text *out);
+/// The whole of args is one expression.
+bool monitor_eval_all(struct debugger *d, const char *args, u64 *val, struct text *out);
+/// A register by its name without $: general, SIMD (its low bits) or system.
+bool monitor_register(struct debugger *d, const char *name, u64 *val);
+
+/* monitor_mem.c */
+/// x and xp: args begin at the slash, if there is one.
+void monitor_examine(struct debugger *d, const char *args, bool physical, struct text *out);
+
 /* monitor_info.c: `info ...` */
-bool monitor_info(struct debugger *d, const char *what, struct text *out);
+void monitor_info(struct debugger *d, const char *what, struct text *out);
 void monitor_walk(struct debugger *d, gva_t va, struct text *out);
-/// "Device-nGnRnE", "Normal WB", ... for a MAIR byte.
+/// "Device-nGnRnE", "Normal-WB", ... for a MAIR byte.
 const char *monitor_memory_type(u8 attr);
 
 #endif

@@ -2,16 +2,36 @@
 #include "debug/monitor.h"
 #include "a64/insn.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-static const char *const sctlr_bits = "M MMU, A alignment check, C data cache, I instruction cache, WXN";
 
 /* ---- registers ---- */
 
-static void info_registers(struct debugger *d, bool all, struct text *out)
+/// `info registers pc x0 ...`: those alone.
+static void some_registers(struct debugger *d, const char *names, struct text *out)
+{
+    char word[40];
+    u64 v;
+    while (*(names += strspn(names, " ,$")) != '\0') {
+        size_t n = strcspn(names, " ,");
+        snprintf(word, sizeof word, "%.*s", (int)(n < 39 ? n : 39), names);
+        names += n;
+        if (monitor_register(d, word, &v))
+            text_add(out, "%-10s 0x%llx\n", word, (unsigned long long)v);
+        else
+            text_add(out, "no register named `%s`\n", word);
+    }
+}
+
+static void info_registers(struct debugger *d, const char *args, struct text *out)
 {
     struct cpu *c = debugger_cpu(d);
     char sym[160];
+    bool all = strcmp(args, "all") == 0;
+    if (*args && !all)
+        return some_registers(d, args, out);
     u64 ps = cpu_pstate(c);
     text_add(out, "pc  0x%016llx %s\n", (unsigned long long)c->pc, monitor_symbol(d, c->pc, sym, sizeof sym));
     for (unsigned k = 0; k < 31; k++)
@@ -29,23 +49,44 @@ static void info_registers(struct debugger *d, bool all, struct text *out)
     text_add(out, "fpcr 0x%08x  fpsr 0x%08x\n", c->fpcr, c->fpsr);
 }
 
-static void info_sysreg(struct debugger *d, const char *name, struct text *out)
+static const char *sysreg_name_at(void *ctx, size_t i)
 {
-    struct cpu *c = debugger_cpu(d);
+    (void)ctx;
+    return i < SYSREG_COUNT ? sysreg_id_name((enum sysreg_id)i) : NULL;
+}
+
+static void one_sysreg(struct debugger *d, const char *name, struct text *out)
+{
     u64 v;
-    if (*name) {
-        if (sysreg_get(c, name, &v))
-            text_add(out, "%s 0x%016llx\n", name, (unsigned long long)v);
-        else
-            text_add(out, "no system register named `%s`\n", name);
+    char upper[40];
+    size_t n = 0;
+    for (; name[n] && n + 1 < sizeof upper; n++)
+        upper[n] = (char)toupper((unsigned char)name[n]);
+    upper[n] = '\0';
+    if (!sysreg_get(debugger_cpu(d), upper, &v)) {
+        const char *near = text_nearest(upper, sysreg_name_at, NULL);
+        text_add(out, near ? "no system register named `%s`; did you mean %s?\n" : "no system register named `%s`\n", name, near);
         return;
     }
+    text_add(out, "%s 0x%016llx\n", upper, (unsigned long long)v);
+    if (strncmp(upper, "SCTLR_EL", 8) == 0)
+        text_add(out, "  M (MMU) %llu, A (alignment check) %llu, C (data cache) %llu, I (instruction cache) %llu, WXN %llu\n",
+                 (unsigned long long)bit(v, 0), (unsigned long long)bit(v, 1), (unsigned long long)bit(v, 2),
+                 (unsigned long long)bit(v, 12), (unsigned long long)bit(v, 19));
+}
+
+static void info_sysreg(struct debugger *d, const char *name, struct text *out)
+{
+    unsigned shown = 0;
+    u64 v;
+    if (*name)
+        return one_sysreg(d, name, out);
     for (unsigned k = 0; k < SYSREG_COUNT; k++) {
         const char *n = sysreg_id_name((enum sysreg_id)k);
-        if (sysreg_get(c, n, &v))
-            text_add(out, "%-18s 0x%016llx%s", n, (unsigned long long)v, k % 2 ? "\n" : "   ");
+        if (sysreg_get(debugger_cpu(d), n, &v))
+            text_add(out, "%-18s 0x%016llx%s", n, (unsigned long long)v, shown++ % 2 ? "\n" : "   ");
     }
-    text_add(out, "%s(SCTLR_EL1 bits: %s)\n", SYSREG_COUNT % 2 ? "\n" : "", sctlr_bits);
+    text_add(out, shown % 2 ? "\n" : "");
 }
 
 static void info_cpus(struct debugger *d, struct text *out)
@@ -53,24 +94,29 @@ static void info_cpus(struct debugger *d, struct text *out)
     char sym[160];
     struct cpu *c;
     for (unsigned k = 0; (c = machine_cpu(d->machine, k)) != NULL; k++)
-        text_add(out, "%c cpu %u: pc 0x%llx %s, EL%u%s\n", k == d->cpu ? '*' : ' ', k, (unsigned long long)c->pc,
-                 monitor_symbol(d, c->pc, sym, sizeof sym), c->el, machine_cpu_is_on(d->machine, k) ? "" : ", off");
+        text_add(out, "%c cpu %u: pc 0x%llx %s, EL%u, %s\n", k == d->cpu ? '*' : ' ', k, (unsigned long long)c->pc,
+                 monitor_symbol(d, c->pc, sym, sizeof sym), c->el, machine_cpu_state(d->machine, k));
 }
 
 /* ---- address space ---- */
 
+/// Half of a MAIR byte for Normal memory. Arm ARM, "MAIR_EL1".
+static const char *cache_policy(unsigned nibble)
+{
+    return nibble == 4 ? "NC" : (nibble & 0xc) == 0 || (nibble & 0xc) == 8 ? "WT" : "WB";
+}
+
 const char *monitor_memory_type(u8 attr)
 {
     static const char *const device[4] = {"Device-nGnRnE", "Device-nGnRE", "Device-nGRE", "Device-GRE"};
+    static const char *const mixed[3][3] = {{"Normal-NC", "Normal-NC/WT", "Normal-NC/WB"},
+                                            {"Normal-WT/NC", "Normal-WT", "Normal-WT/WB"},
+                                            {"Normal-WB/NC", "Normal-WB/WT", "Normal-WB"}}; /* outer/inner */
     if ((attr & 0xf0) == 0)
         return device[attr >> 2 & 3];
-    if (attr == 0x44)
-        return "Normal-NC";
-    if (attr == 0xff)
-        return "Normal-WB";
-    if (attr == 0xbb || attr == 0xaa)
-        return "Normal-WT";
-    return "Normal";
+    const char *outer = cache_policy(attr >> 4), *inner = cache_policy(attr & 15);
+    unsigned o = outer[0] == 'N' ? 0 : outer[1] == 'T' ? 1 : 2, i = inner[0] == 'N' ? 0 : inner[1] == 'T' ? 1 : 2;
+    return mixed[o][i];
 }
 
 /// One mapped range of `info mem`.
@@ -85,15 +131,21 @@ static u8 perm_of(const struct xlat *x)
 {
     return (u8)(x->priv_r | x->priv_w << 1 | x->priv_x << 2 | x->user_r << 3 | x->user_w << 4 | x->user_x << 5);
 }
-static void print_range(const struct range *r, struct text *out)
+static void print_range(const struct range *r, const struct cpu *c, struct text *out)
 {
+    char perm[32];
+    bool device = (r->attr & 0xf0) == 0;
     if (r->size == 0)
         return;
-    text_add(out, "%016llx-%016llx -> %012llx %10llu KiB  EL1 %c%c%c EL0 %c%c%c  %s%s\n", (unsigned long long)r->va,
-             (unsigned long long)(r->va + r->size - 1), (unsigned long long)r->pa, (unsigned long long)(r->size / KIB),
-             r->perm & 1 ? 'r' : '-', r->perm & 2 ? 'w' : '-', r->perm & 4 ? 'x' : '-', r->perm & 8 ? 'r' : '-',
-             r->perm & 16 ? 'w' : '-', r->perm & 32 ? 'x' : '-', monitor_memory_type(r->attr),
-             r->sh == 3 ? " inner-shareable" : r->sh == 2 ? " outer-shareable" : "");
+    snprintf(perm, sizeof perm, "EL%u %c%c%c", c->regime == REGIME_EL10 ? 1 : 2, r->perm & 1 ? 'r' : '-', r->perm & 2 ? 'w' : '-',
+             r->perm & 4 ? 'x' : '-');
+    if (c->regime != REGIME_EL2) /* which has no EL0 */
+        snprintf(perm + strlen(perm), sizeof perm - strlen(perm), " EL0 %c%c%c", r->perm & 8 ? 'r' : '-', r->perm & 16 ? 'w' : '-',
+                 r->perm & 32 ? 'x' : '-');
+    text_add(out, "%016llx-%016llx -> %012llx %10llu KiB  %s  %s%s\n", (unsigned long long)r->va,
+             (unsigned long long)(r->va + r->size - 1), (unsigned long long)r->pa, (unsigned long long)(r->size / KIB), perm,
+             monitor_memory_type(r->attr), /* Device memory is outer shareable whatever its descriptors say */
+             device ? "" : r->sh == 3 ? " inner-shareable" : r->sh == 2 ? " outer-shareable" : " non-shareable");
 }
 
 /// Bits of address below a descriptor at `level` for the granule of the half that va is in.
@@ -110,32 +162,33 @@ static void info_mem_half(struct debugger *d, gva_t va, u64 span, struct text *o
 {
     struct cpu *c = debugger_cpu(d);
     struct range r = {0};
-    unsigned lines = 0;
+    unsigned lines = 0, steps = 0;
     u64 done = 0;
-    for (unsigned steps = 0; done < span && steps < MEM_STEPS_MAX && lines < MEM_LINES_MAX; steps++) {
+    for (; done < span && steps < MEM_STEPS_MAX && lines < MEM_LINES_MAX; steps++) {
         struct xlat x;
         u64 size;
         bool ok = mmu_walk(c, va + done, &x);
         if (ok)
             size = x.page_size;
         else if (x.level == 0 && x.desc_pa[0] == 0 && x.desc_first != 0)
-            return print_range(&r, out); /* the half is disabled */
+            return print_range(&r, c, out); /* the half is disabled */
         else
             size = 1ULL << level_shift(c, va, x.level);
         if (ok && r.size && r.attr == x.attr && r.sh == x.sh && r.perm == perm_of(&x) && r.pa + r.size == x.pa) {
             r.size += size;
         } else {
             lines += r.size != 0;
-            print_range(&r, out);
+            print_range(&r, c, out);
             r = (struct range){0};
             if (ok)
                 r = (struct range){va + done, x.pa, size, x.attr, x.sh, perm_of(&x)};
         }
         done += size;
     }
-    print_range(&r, out);
-    if (lines == MEM_LINES_MAX)
-        text_add(out, "(stopped after %d ranges)\n", MEM_LINES_MAX);
+    print_range(&r, c, out);
+    if (done < span)
+        text_add(out, "(there is more after 0x%llx: %u ranges and %u descriptors were looked at)\n", (unsigned long long)(va + done), lines,
+                 steps);
 }
 static void info_mem(struct debugger *d, struct text *out)
 {
@@ -161,27 +214,85 @@ static void info_mem(struct debugger *d, struct text *out)
         info_mem_half(d, -high, high, out);
 }
 
-static void tlb_entries(const struct mmuctx *t, const char *kind, const struct tlb_ent *e, const struct tlb_info *n,
-                        struct text *out)
+/// A page of the soft TLB.
+struct cached {
+    gva_t va;
+    gpa_t pa;
+    u8 acc; ///< bits: read, write, execute
+    bool global, agrees;
+    u8 attr, sh, perm; ///< by the tables, when they still agree
+};
+
+static unsigned collect(const struct tlb_ent *e, const struct tlb_info *info, u8 acc, struct cached *to, unsigned n)
 {
     for (unsigned k = 0; k < TLB_SIZE; k++)
         if (!tlb_is_empty(e[k].tag))
-            text_add(out, "  %s %016llx -> %012llx%s%s\n", kind, (unsigned long long)e[k].tag, (unsigned long long)n[k].pa,
-                     n[k].global ? " global" : "", n[k].device ? " device" : "");
-    (void)t;
+            to[n++] = (struct cached){.va = e[k].tag, .pa = info[k].pa, .acc = acc, .global = info[k].global};
+    return n;
 }
+static int by_va(const void *a, const void *b)
+{
+    const struct cached *x = a, *y = b;
+    return x->va != y->va ? (x->va < y->va ? -1 : 1) : x->pa != y->pa ? (x->pa < y->pa ? -1 : 1) : x->acc - y->acc;
+}
+
+/// One line for pages that follow each other and are alike.
+static void put_cached(struct cpu *c, const struct cached *p, u64 pages, struct text *out)
+{
+    struct range r = {p->va, p->pa, pages * GUEST_PAGE, p->attr, p->sh, p->perm};
+    text_add(out, "%c%c%c %s ", p->acc & 1 ? 'r' : '-', p->acc & 2 ? 'w' : '-', p->acc & 4 ? 'x' : '-', p->global ? "global" : "asid  ");
+    if (p->agrees)
+        return print_range(&r, c, out);
+    text_add(out, "%016llx-%016llx -> %012llx %10llu KiB  the tables say otherwise now: a TLBI is due\n", (unsigned long long)r.va,
+             (unsigned long long)(r.va + r.size - 1), (unsigned long long)r.pa, (unsigned long long)(r.size / KIB));
+}
+
+static void put_pages(struct cpu *c, struct cached *all, unsigned n, struct text *out)
+{
+    unsigned kept = 0, first = 0;
+    qsort(all, n, sizeof *all, by_va);
+    for (unsigned k = 0; k < n; k++) { /* of one page: what is cached for reads, writes and execution */
+        if (kept && all[kept - 1].va == all[k].va && all[kept - 1].pa == all[k].pa)
+            all[kept - 1].acc |= all[k].acc;
+        else
+            all[kept++] = all[k];
+    }
+    for (unsigned k = 0; k < kept; k++) {
+        struct xlat x;
+        all[k].agrees = mmu_walk(c, all[k].va, &x) && x.pa == all[k].pa;
+        if (all[k].agrees) {
+            all[k].attr = x.attr;
+            all[k].sh = x.sh;
+            all[k].perm = perm_of(&x);
+        }
+    }
+    for (unsigned k = 1; k <= kept; k++) {
+        const struct cached *p = &all[k - 1], *q = &all[k];
+        if (k < kept && q->va == p->va + GUEST_PAGE && q->pa == p->pa + GUEST_PAGE && q->acc == p->acc && q->global == p->global &&
+            q->agrees == p->agrees && q->attr == p->attr && q->sh == p->sh && q->perm == p->perm)
+            continue;
+        put_cached(c, &all[first], k - first, out);
+        first = k;
+    }
+}
+
 static void info_tlb(struct debugger *d, struct text *out)
 {
     struct cpu *c = debugger_cpu(d);
     const struct mmuctx *t = c->ctx;
-    text_add(out, "current context (EL%u%s): entries in use\n", c->el, t->pan ? ", PAN" : c->stage2 ? ", through stage 2" : "");
+    struct cached *all = xcalloc(3 * TLB_SIZE, sizeof *all);
+    unsigned n = 0;
     if (!t->stale) {
-        tlb_entries(t, "r", t->r, t->ri, out);
-        tlb_entries(t, "w", t->w, t->wi, out);
-        tlb_entries(t, "x", t->x, t->xi, out);
+        n = collect(t->r, t->ri, 1, all, n);
+        n = collect(t->w, t->wi, 2, all, n);
+        n = collect(t->x, t->xi, 4, all, n);
     }
+    text_add(out, "soft TLB of cpu %u at EL%u%s: %u entries; cached for, then what the tables say. Device memory is never in it\n", d->cpu,
+             c->el, t->pan ? ", PAN" : c->stage2 ? ", through stage 2" : "", n);
+    put_pages(c, all, n, out);
     text_add(out, "%llu fills, %llu flushes, %llu walks since start\n", (unsigned long long)c->tlb_fills,
              (unsigned long long)c->tlb_flushes, (unsigned long long)c->walks);
+    free(all);
 }
 
 void monitor_walk(struct debugger *d, gva_t va, struct text *out)
@@ -211,7 +322,7 @@ void monitor_walk(struct debugger *d, gva_t va, struct text *out)
     }
     struct range r = {va & ~(x.page_size - 1), x.pa & ~(x.page_size - 1), x.page_size, x.attr, x.sh, perm_of(&x)};
     text_add(out, "  PA 0x%llx, page of %llu KiB\n  ", (unsigned long long)x.pa, (unsigned long long)(x.page_size / KIB));
-    print_range(&r, out);
+    print_range(&r, c, out);
 }
 
 /* ---- devices and interrupts ---- */
@@ -232,6 +343,23 @@ static void info_mtree(struct debugger *d, struct text *out)
              (unsigned long long)m->unhandled_writes);
 }
 
+/// Who an interrupt comes from, or "". Arm "Base System Architecture" has the numbers of the PPIs.
+static const char *irq_source(struct debugger *d, unsigned intid)
+{
+    static const struct {
+        unsigned intid;
+        const char *name;
+    } ppi[] = {{25, "GIC maintenance"}, {26, "timer of EL2"}, {27, "virtual timer"}, {28, "virtual timer of EL2"}, {30, "physical timer"}};
+    struct machine_device_info dev;
+    for (unsigned k = 0; k < ARRAY_LEN(ppi); k++)
+        if (ppi[k].intid == intid)
+            return ppi[k].name;
+    for (unsigned k = 0; machine_device(d->machine, k, &dev); k++)
+        if (dev.intid >= 0 && (unsigned)dev.intid == intid)
+            return dev.name;
+    return "";
+}
+
 /// The distributor's registers are read through the bus: no read of these has a side effect.
 static void gic_bits(struct debugger *d, gpa_t base, u64 off, const char *what, unsigned words, struct text *out)
 {
@@ -243,7 +371,8 @@ static void gic_bits(struct debugger *d, gpa_t base, u64 off, const char *what, 
             continue;
         for (unsigned b = 0; b < 32; b++)
             if (bit(v, b)) {
-                text_add(out, " %u", 32 * w + b);
+                const char *who = irq_source(d, 32 * w + b);
+                text_add(out, " %u%s%s%s", 32 * w + b, *who ? " (" : "", who, *who ? ")" : "");
                 shown++;
             }
     }
@@ -285,25 +414,41 @@ static void info_irq(struct debugger *d, struct text *out)
     }
 }
 
-bool monitor_info(struct debugger *d, const char *what, struct text *out)
+static const char *const topics[] = {"registers", "cpus", "mem", "tlb", "mtree", "irq", "sysreg", "breakpoints", "status"};
+
+static const char *topic_at(void *ctx, size_t i)
 {
-    if (strncmp(what, "reg", 3) == 0)
-        info_registers(d, strstr(what, "all") != NULL, out);
-    else if (strncmp(what, "r", 2) == 0)
-        info_registers(d, false, out);
-    else if (strcmp(what, "cpus") == 0)
-        info_cpus(d, out);
-    else if (strcmp(what, "mem") == 0)
-        info_mem(d, out);
-    else if (strcmp(what, "tlb") == 0)
-        info_tlb(d, out);
-    else if (strcmp(what, "mtree") == 0)
-        info_mtree(d, out);
-    else if (strcmp(what, "irq") == 0)
-        info_irq(d, out);
-    else if (strncmp(what, "sysreg", 6) == 0)
-        info_sysreg(d, what[6] == ' ' ? what + 7 : "", out);
-    else
-        return false;
-    return true;
+    (void)ctx;
+    return i < ARRAY_LEN(topics) ? topics[i] : NULL;
+}
+
+void monitor_info(struct debugger *d, const char *what, struct text *out)
+{
+    size_t n = strcspn(what, " \t");
+    const char *args = what + n + strspn(what + n, " \t/");
+    char word[40];
+    unsigned k = 0;
+    snprintf(word, sizeof word, "%.*s", (int)(n < 39 ? n : 39), what);
+    while (k < ARRAY_LEN(topics) && (n == 0 || strncmp(word, topics[k], n) != 0))
+        k++; /* the start of a word will do: `info reg` */
+    bool takes_args = k == 0 || k == 6;
+    if (k < ARRAY_LEN(topics) && *args && !takes_args) {
+        text_add(out, "info %s takes no argument; `%.40s` is left over\n", topics[k], args);
+        return;
+    }
+    switch (k) {
+    case 0: info_registers(d, args, out); break;
+    case 1: info_cpus(d, out); break;
+    case 2: info_mem(d, out); break;
+    case 3: info_tlb(d, out); break;
+    case 4: info_mtree(d, out); break;
+    case 5: info_irq(d, out); break;
+    case 6: info_sysreg(d, args, out); break;
+    case 8: text_add(out, "stopped\n"); break;
+    default: {
+        const char *near = n ? text_nearest(word, topic_at, NULL) : NULL;
+        text_add(out, near ? "info: `%s` is none of registers cpus mem tlb mtree irq sysreg breakpoints status; did you mean `%s`?\n"
+                           : "info: what? registers [all|NAME...] cpus mem tlb mtree irq sysreg [NAME] breakpoints status\n", word, near);
+    }
+    }
 }

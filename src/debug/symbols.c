@@ -1,6 +1,7 @@
 /// Names for the addresses of a guest; see symbols.h.
 #include "debug/symbols.h"
 
+#include "base/text.h"
 #include "cpu/cpu.h"
 
 #include <stdio.h>
@@ -248,13 +249,30 @@ const char *symbols_name(struct symbols *s, u64 addr, char *buf, size_t size)
         snprintf(buf, size, "%.60s+0x%llx", y->name, (unsigned long long)off);
     else
         snprintf(buf, size, "%.60s", y->name);
+    text_clean(buf);
     return buf;
 }
 
+/// Linux without the ELF file: a System.map tells how far a symbol is from the start of the Image, and the Image
+/// stays where it was loaded, wherever it will be mapped.
+static bool image_address(struct symbols *s, const struct symtab *t, u64 link, u64 *pa)
+{
+    const struct sym *text = symtab_by_name(t, "_text");
+    if (!s->has_plan || s->plan.kind != BOOT_KIND_IMAGE || s->slide_known || text == NULL)
+        return false;
+    *pa = s->plan.load_base + (link - text->addr);
+    return link - text->addr < s->plan.image.image_size;
+}
+
 /// A file's symbol: physical while the kernel's segments are where they were loaded and the MMU is off.
-static u64 file_address(struct symbols *s, u64 link, bool *physical)
+static u64 file_address(struct symbols *s, const struct symtab *t, u64 link, bool *physical)
 {
     bool mmu = machine_cpu(s->m, 0)->mode & MODE_MMU;
+    u64 pa;
+    if (image_address(s, t, link, &pa)) {
+        *physical = true;
+        return pa;
+    }
     for (unsigned i = 0; s->has_plan && i < s->plan.seg_count; i++) {
         const struct boot_seg *g = &s->plan.seg[i];
         if (g->va && !mmu && link >= g->va && link - g->va <= g->mem_len) {
@@ -276,7 +294,7 @@ bool symbols_find(struct symbols *s, const char *name, u64 *addr, bool *physical
     find_slide(s);
     for (unsigned i = 0; i < s->files; i++)
         if ((y = symtab_by_name(s->file[i].t, name)) != NULL) {
-            *addr = s->file[i].shift ? y->addr + s->file[i].shift : file_address(s, y->addr, physical);
+            *addr = s->file[i].shift ? y->addr + s->file[i].shift : file_address(s, s->file[i].t, y->addr, physical);
             return true;
         }
     find_kallsyms(s);
@@ -287,4 +305,19 @@ bool symbols_find(struct symbols *s, const char *name, u64 *addr, bool *physical
     *addr = s->base_known ? s->base + y->addr : s->image + y->addr;
     *physical = !s->base_known;
     return true;
+}
+
+static const char *name_at(void *ctx, size_t i)
+{
+    const struct symtab *t = ctx;
+    return i < symtab_count(t) ? symtab_at(t, i)->name : NULL;
+}
+const char *symbols_nearest(struct symbols *s, const char *name)
+{
+    const char *near = NULL;
+    for (unsigned i = 0; i < s->files && near == NULL; i++)
+        near = text_nearest(name, name_at, s->file[i].t);
+    if (near == NULL && s->kallsyms)
+        near = text_nearest(name, name_at, s->kallsyms);
+    return near;
 }

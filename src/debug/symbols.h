@@ -24,5 +24,7 @@ const char *symbols_name(struct symbols *s, u64 addr, char *buf, size_t size);
 /// out  addr  where it is for the guest as it stands: virtual, or physical before the MMU is on
 /// out  physical  may be NULL; true when only the physical address is known yet
 bool symbols_find(struct symbols *s, const char *name, u64 *addr, bool *physical);
+/// The symbol most like a mistyped one. ret  NULL when none is near
+const char *symbols_nearest(struct symbols *s, const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 /// The table of options, its values, and the configuration file. See options.def.
 #include "lib/lib.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -142,42 +143,9 @@ static bool check_value(const struct bruin_option *o, const char *v, struct err 
 
 /* ---- suggestions ---- */
 
-/// Edit distance with a bound: a and b of at most 31 characters.
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[32], n = (unsigned)strlen(b);
-    if (n > 31 || strlen(a) > 31)
-        return 99;
-    for (unsigned j = 0; j <= n; j++)
-        row[j] = j;
-    for (unsigned i = 1; a[i - 1]; i++) {
-        unsigned diag = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= n; j++) {
-            unsigned sub = diag + (a[i - 1] != b[j - 1]);
-            diag = row[j];
-            unsigned best = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = sub < best ? sub : best;
-        }
-    }
-    return row[n];
-}
-
 const char *bruin_nearest(const char *word, const char *(*name_at)(void *ctx, size_t i), void *ctx)
 {
-    const char *best = NULL, *name;
-    unsigned best_d = (unsigned)strlen(word) / 3 + 1;
-    for (size_t i = 0; (name = name_at(ctx, i)) != NULL; i++) {
-        unsigned d = distance(word, name);
-        bool prefix = strlen(word) >= 3 && strncmp(word, name, strlen(word)) == 0;
-        if (prefix)
-            d = 1;
-        if (d <= best_d && (best == NULL || d < best_d)) {
-            best_d = d;
-            best = name;
-        }
-    }
-    return best;
+    return text_nearest(word, name_at, ctx);
 }
 
 static const char *option_name_at(void *ctx, size_t i)

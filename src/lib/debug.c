@@ -11,7 +11,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DEBUG_STOP = 0x0db6, LINE_MAX_LEN = 1024, RETRY_NS = 50000000, TRACE_LOG2 = 16 };
+enum { DEBUG_STOP = 0x0db6, LINE_MAX_LEN = 1024, RETRY_NS = 50000000, CLIENTS_MAX = 16, TRACE_LOG2 = 16 };
+#define SEND_PAUSE_NS 5000000ULL
+
+/// Somebody at the monitor socket.
+struct client {
+    struct vm_debug *g;
+    struct os_thread thread;
+    int fd;
+    _Atomic bool is_done;
+};
 
 struct vm_debug {
     bruin_vm *vm;
@@ -20,17 +29,22 @@ struct vm_debug {
     struct os_mutex lock;
     struct os_cond asked, answered;
     /* Guarded by lock. */
-    const char *line;    ///< the request, or NULL
+    const char *line; ///< the request, or NULL
     struct text reply;
+    enum monitor_result result;
+    bool is_busy; ///< somebody's request is under way
     bool is_answered, is_held, has_ended, gdb_waits, quit;
+    char why_held[400];
     struct machine_exit at; ///< why it is held
     /* Console. */
-    bool console_on;
-    char typed[LINE_MAX_LEN];
-    size_t typed_len;
+    bool console_on, console_used;
+    struct os_mutex keys_lock; ///< guards what is typed; taken before lock
+    char typed[LINE_MAX_LEN], pending[LINE_MAX_LEN]; ///< pending: keys that came while a command ran
+    size_t typed_len, pending_len;
     struct os_thread console_thread, socket_thread, gdb_thread;
     bool console_busy;
     int listener;
+    struct client client[CLIENTS_MAX];
     _Atomic bool closing, serves_gdb;
     struct trace *trace;
 };
@@ -50,6 +64,7 @@ static struct vm_debug *debug_of(bruin_vm *vm)
     g->vm = vm;
     g->listener = -1;
     os_mutex_init(&g->lock);
+    os_mutex_init(&g->keys_lock);
     os_cond_init(&g->asked);
     os_cond_init(&g->answered);
     vm->debug = g;
@@ -70,13 +85,15 @@ static struct debugger *points_of(struct vm_debug *g)
 
 /* ---- requests ---- */
 
-char *bruin_monitor(bruin_vm *vm, const char *line)
+/// Hands a request to the thread of bruin_run and waits. ret  the answer, to be freed
+static char *request(bruin_vm *vm, const char *line, enum monitor_result *result)
 {
     struct vm_debug *g = debug_of(vm);
     char *out;
     os_mutex_lock(&g->lock);
-    while (g->line && !g->has_ended)
+    while (g->is_busy && !g->has_ended)
         os_cond_wait(&g->answered, &g->lock);
+    g->is_busy = true;
     g->line = line;
     g->is_answered = false;
     os_cond_broadcast(&g->asked);
@@ -87,45 +104,126 @@ char *bruin_monitor(bruin_vm *vm, const char *line)
     }
     g->line = NULL;
     out = xstrdup(g->is_answered ? (g->reply.s ? g->reply.s : "") : "the machine has ended\n");
+    *result = g->result;
     text_free(&g->reply);
-    g->is_answered = false;
+    g->is_busy = g->is_answered = false;
     os_cond_broadcast(&g->answered);
     os_mutex_unlock(&g->lock);
     return out;
 }
 
-/// Executes the request under the lock. ret  false when the machine is to go on
-static bool answer(struct vm_debug *g)
+/// `wait [SECONDS]`: until the machine is held.
+static char *wait_held(struct vm_debug *g, const char *arg)
+{
+    char out[480], *end;
+    u64 seconds = strtoull(arg, &end, 10), until = ~0ULL;
+    if (*end)
+        return xstrdup("wait: a number of seconds, or none\n");
+    if (end != arg && seconds < 1000000000)
+        until = os_now_ns() + seconds * 1000000000;
+    os_mutex_lock(&g->lock);
+    bool in_time = true;
+    while (in_time && !g->is_held && !g->has_ended)
+        in_time = os_cond_wait_until(&g->answered, &g->lock, until) || g->is_held;
+    snprintf(out, sizeof out, "%s", g->is_held ? g->why_held : g->has_ended ? "the machine has ended\n" : "still running\n");
+    os_mutex_unlock(&g->lock);
+    return xstrdup(out);
+}
+
+static char *monitor_line(bruin_vm *vm, const char *line, enum monitor_result *result)
+{
+    char word[LINE_MAX_LEN];
+    line += strspn(line, " \t");
+    snprintf(word, sizeof word, "%s", line);
+    for (size_t n = strlen(word); n && strchr(" \t\r", word[n - 1]); n--)
+        word[n - 1] = '\0';
+    *result = MONITOR_DONE;
+    if (strncmp(word, "wait", 4) == 0 && strchr(" ", word[4]))
+        return wait_held(debug_of(vm), word + 4 + strspn(word + 4, " "));
+    return request(vm, word, result);
+}
+
+char *bruin_monitor(bruin_vm *vm, const char *line)
+{
+    enum monitor_result result;
+    return monitor_line(vm, line, &result);
+}
+
+static void hold(struct vm_debug *g, const char *why)
+{
+    g->is_held = true;
+    snprintf(g->why_held, sizeof g->why_held, "%s", why);
+    os_cond_broadcast(&g->answered);
+}
+
+/// Executes the request under the lock.
+static void answer(struct vm_debug *g, bool gdb_has_it)
 {
     bool was_held = g->is_held;
-    if (strcmp(g->line, "stop") == 0) {
-        g->is_held = true;
+    const char *line = g->line;
+    g->result = MONITOR_DONE;
+    if (strcmp(line, "stop") == 0 && !gdb_has_it) {
+        if (!was_held)
+            hold(g, "stopped by `stop`\n");
         text_add(&g->reply, "stopped; c continues\n");
+    } else if (strcmp(line, "info status") == 0 && !gdb_has_it) {
+        text_add(&g->reply, "%s", was_held ? g->why_held : "running\n");
     } else {
-        enum monitor_result r = monitor_exec(points_of(g), g->line, &g->reply);
-        g->is_held = was_held && r == MONITOR_DONE;
-        g->quit = r == MONITOR_QUIT;
-        if (r == MONITOR_RESET)
-            g->at.kind = MACHINE_RESET;
+        g->result = monitor_exec(points_of(g), line, &g->reply);
+        bool stepped = line[0] == 's' && (line[1] == '\0' || line[1] == ' ' || strncmp(line, "si", 2) == 0 || strncmp(line, "step", 4) == 0);
+        if (!was_held && stepped && g->result == MONITOR_DONE && !gdb_has_it)
+            hold(g, "stopped after a step\n");
     }
+    if (gdb_has_it && g->result == MONITOR_CONTINUE)
+        text_add(&g->reply, "gdb has the machine: it continues there\n");
+    g->is_held = g->is_held && g->result == MONITOR_DONE && !gdb_has_it;
+    g->quit = g->result == MONITOR_QUIT;
+    if (g->result == MONITOR_RESET)
+        g->at.kind = MACHINE_RESET;
     g->line = NULL;
     g->is_answered = true;
     os_cond_broadcast(&g->answered);
-    return g->is_held;
 }
 
 /// A line on the console of people: stderr.
 static void tell(struct vm_debug *g, const char *s)
 {
+    bool raw = g->console_on || os_is_tty(2);
     for (; *s; s++) {
-        if (*s == '\n' && g->console_on)
+        if (*s == '\n' && raw)
             fputc('\r', stderr);
         fputc(*s, stderr);
     }
     fflush(stderr);
 }
 
-enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x)
+static void console_key(void *ctx, u8 b);
+
+/// A break- or watchpoint: says so, and gives the console's user the prompt back.
+static void point_met(struct vm_debug *g, const struct machine_exit *x)
+{
+    struct text t = {0};
+    monitor_stop_reason(points_of(g), x, &t);
+    monitor_exec(g->d, "x/1i $pc", &t);
+    hold(g, t.s ? t.s : "");
+    os_mutex_unlock(&g->lock);
+    tell(g, t.s ? t.s : "");
+    text_free(&t);
+    os_mutex_lock(&g->keys_lock);
+    if (g->console_used && !g->console_on) {
+        g->console_on = true;
+        g->typed_len = 0;
+        chr_set_capture(g->vm->keys, console_key, g);
+    }
+    if (g->console_on && !g->console_busy)
+        tell(g, "(bruin) ");
+    os_mutex_unlock(&g->keys_lock);
+    os_mutex_lock(&g->lock);
+}
+
+static enum debug_next serve_gdb(bruin_vm *vm, struct machine_exit *x, int *status);
+
+enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x, int *status)
 {
     struct vm_debug *g = vm->debug;
     bool ours = x->kind == MACHINE_STOPPED && x->code == DEBUG_STOP, point = x->kind == MACHINE_DEBUG;
@@ -133,19 +231,11 @@ enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x)
         return DEBUG_ENDED;
     os_mutex_lock(&g->lock);
     g->at = *x;
-    if (point) {
-        struct text t = {0};
-        g->is_held = true;
-        monitor_stop_reason(points_of(g), x, &t);
-        monitor_exec(g->d, "x/1i $pc", &t);
-        os_mutex_unlock(&g->lock);
-        tell(g, t.s ? t.s : "");
-        text_free(&t);
-        os_mutex_lock(&g->lock);
-    }
+    if (point)
+        point_met(g, x);
     while ((g->line || g->is_held) && !g->quit && !g->gdb_waits) {
         if (g->line)
-            answer(g);
+            answer(g, false);
         else
             os_cond_wait(&g->asked, &g->lock);
     }
@@ -153,28 +243,83 @@ enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x)
     g->gdb_waits = false;
     enum debug_next next = g->quit ? DEBUG_QUIT : g->at.kind == MACHINE_RESET ? DEBUG_RESET : DEBUG_RUN;
     os_mutex_unlock(&g->lock);
-    return gdb ? debug_gdb(vm, x) : next;
+    return gdb ? serve_gdb(vm, x, status) : next;
+}
+
+enum debug_next debug_first(bruin_vm *vm, struct machine_exit *x, int *status)
+{
+    struct vm_debug *g = vm->debug;
+    if (g->gdb)
+        return serve_gdb(vm, x, status);
+    os_mutex_lock(&g->lock);
+    hold(g, "waits at the first instruction\n");
+    os_mutex_unlock(&g->lock);
+    *x = (struct machine_exit){.kind = MACHINE_STOPPED, .code = DEBUG_STOP};
+    return debug_stopped(vm, x, status);
 }
 
 /* ---- console: Ctrl-A c ---- */
 
 static void console_prompt(struct vm_debug *g) { tell(g, "(bruin) "); }
 
-static void console_line(void *arg)
+/// Edits the line. ret  true when b ended it. Under keys_lock
+static bool console_edit(struct vm_debug *g, u8 b)
 {
-    struct vm_debug *g = arg;
-    char *out = bruin_monitor(g->vm, g->typed_len ? g->typed : "help");
-    bool leave = strcmp(g->typed, "c") == 0 || strcmp(g->typed, "cont") == 0 || strcmp(g->typed, "continue") == 0;
-    tell(g, out);
-    free(out);
+    char echo[2] = {(char)b, 0};
+    if (b == '\r' || b == '\n') {
+        g->typed[g->typed_len] = '\0';
+        tell(g, "\n");
+        return true;
+    }
+    if ((b == 8 || b == 127) && g->typed_len) {
+        g->typed_len--;
+        tell(g, "\b \b");
+    } else if (b == 21) { /* Ctrl-U */
+        for (; g->typed_len; g->typed_len--)
+            tell(g, "\b \b");
+    } else if (b >= ' ' && b < 127 && g->typed_len + 1 < sizeof g->typed) {
+        g->typed[g->typed_len++] = (char)b;
+        tell(g, echo);
+    }
+    return false;
+}
+
+/// The next line, out of what was typed meanwhile. ret  false: nothing more to do for now
+static bool console_next(struct vm_debug *g, bool leave)
+{
+    bool line = false;
+    size_t at = 0;
+    os_mutex_lock(&g->keys_lock);
     g->typed_len = 0;
+    os_mutex_lock(&g->lock);
+    leave = leave && !g->is_held; /* a breakpoint may have been met already */
+    os_mutex_unlock(&g->lock);
     if (leave) {
         g->console_on = false;
+        g->pending_len = 0;
         chr_set_capture(g->vm->keys, NULL, NULL);
     } else {
         console_prompt(g);
+        while (at < g->pending_len && !line)
+            line = console_edit(g, (u8)g->pending[at++]);
+        memmove(g->pending, g->pending + at, g->pending_len - at);
+        g->pending_len -= at;
     }
-    g->console_busy = false;
+    g->console_busy = line;
+    os_mutex_unlock(&g->keys_lock);
+    return line;
+}
+
+/// Executes the line that was typed, and those that are typed meanwhile.
+static void console_lines(void *arg)
+{
+    struct vm_debug *g = arg;
+    enum monitor_result result;
+    do {
+        char *out = monitor_line(g->vm, g->typed_len ? g->typed : "help", &result);
+        tell(g, out);
+        free(out);
+    } while (console_next(g, result != MONITOR_DONE));
 }
 
 /// Every key typed while the monitor has the console; the polling loop's thread.
@@ -182,23 +327,18 @@ static void console_key(void *ctx, u8 b)
 {
     struct vm_debug *g = ctx;
     struct err e;
-    char echo[2] = {(char)b, 0};
-    if (g->console_busy)
+    os_mutex_lock(&g->keys_lock);
+    bool line = false;
+    if (!g->console_busy)
+        line = g->console_busy = console_edit(g, b);
+    else if (g->pending_len < sizeof g->pending)
+        g->pending[g->pending_len++] = (char)b;
+    os_mutex_unlock(&g->keys_lock);
+    if (!line)
         return;
-    if (b == '\r' || b == '\n') {
-        g->typed[g->typed_len] = '\0';
-        tell(g, "\n");
-        os_thread_join(&g->console_thread);
-        g->console_busy = true;
-        if (!os_thread_start(&g->console_thread, "monitor", console_line, g, &e))
-            g->console_busy = false;
-    } else if ((b == 8 || b == 127) && g->typed_len) {
-        g->typed_len--;
-        tell(g, "\b \b");
-    } else if (b >= ' ' && b < 127 && g->typed_len + 1 < sizeof g->typed) {
-        g->typed[g->typed_len++] = (char)b;
-        tell(g, echo);
-    }
+    os_thread_join(&g->console_thread);
+    if (!os_thread_start(&g->console_thread, "monitor", console_lines, g, &e))
+        g->console_busy = false;
 }
 
 static void console_hold(void *arg)
@@ -207,8 +347,8 @@ static void console_hold(void *arg)
     char *out = bruin_monitor(g->vm, "stop");
     tell(g, out);
     free(out);
-    console_prompt(g);
-    g->console_busy = false;
+    if (console_next(g, false))
+        console_lines(g);
 }
 
 void bruin_monitor_console(bruin_vm *vm)
@@ -217,8 +357,8 @@ void bruin_monitor_console(bruin_vm *vm)
     struct err e;
     if (g->console_on || vm->keys == NULL)
         return;
-    g->console_on = g->console_busy = true;
-    g->typed_len = 0;
+    g->console_on = g->console_busy = g->console_used = true;
+    g->typed_len = g->pending_len = 0;
     tell(g, "\n");
     chr_set_capture(vm->keys, console_key, g);
     os_thread_join(&g->console_thread);
@@ -228,28 +368,74 @@ void bruin_monitor_console(bruin_vm *vm)
 
 /* ---- socket ---- */
 
-static void serve_client(struct vm_debug *g, int fd)
+/// As long as the client takes it, and the machine lives. ret  false when either ended
+static bool send_all(struct vm_debug *g, int fd, const char *p, size_t len)
 {
-    char line[LINE_MAX_LEN];
-    size_t n = 0;
-    while (!atomic_load(&g->closing)) {
-        char ch;
-        if (!os_wait_readable(fd, 100000000))
-            continue;
-        if (os_read(fd, &ch, 1) <= 0)
-            return;
-        if (ch != '\n') {
-            if (n + 1 < sizeof line)
-                line[n++] = ch;
+    while (len) {
+        long n = os_send(fd, p, len);
+        if (n == -1 && !atomic_load(&g->closing)) {
+            os_sleep_ns(SEND_PAUSE_NS);
             continue;
         }
-        line[n] = '\0';
-        n = 0;
-        char *out = bruin_monitor(g->vm, line);
-        (void)os_send(fd, out, strlen(out));
-        (void)os_send(fd, "\0", 1); /* ends the answer */
-        free(out);
+        if (n <= 0)
+            return false;
+        p += n;
+        len -= (size_t)n;
     }
+    return true;
+}
+
+static void serve_client(void *arg)
+{
+    struct client *c = arg;
+    struct vm_debug *g = c->g;
+    char line[LINE_MAX_LEN], ch;
+    size_t n = 0; /* characters of the line, kept or not */
+    while (!atomic_load(&g->closing)) {
+        if (!os_wait_readable(c->fd, 100000000))
+            continue;
+        long got = os_read(c->fd, &ch, 1);
+        if (got == -1)
+            continue;
+        if (got <= 0)
+            break;
+        if (ch != '\n') {
+            if (n + 1 < sizeof line)
+                line[n] = ch;
+            n++;
+            continue;
+        }
+        line[n < sizeof line ? n : sizeof line - 1] = '\0';
+        char *out = n < sizeof line ? bruin_monitor(g->vm, line) : xstrdup("the line is longer than 1023 characters\n");
+        n = 0;
+        bool ok = send_all(g, c->fd, out, strlen(out) + 1); /* its NUL ends the answer */
+        free(out);
+        if (!ok)
+            break;
+    }
+    os_close(c->fd);
+    atomic_store(&c->is_done, true);
+}
+static void take_client(struct vm_debug *g, int fd)
+{
+    static const char full[] = "16 clients are connected already\n";
+    struct err e;
+    for (unsigned k = 0; k < CLIENTS_MAX; k++) {
+        struct client *c = &g->client[k];
+        if (c->g && !atomic_load(&c->is_done))
+            continue;
+        os_thread_join(&c->thread);
+        c->g = g;
+        c->fd = fd;
+        atomic_store(&c->is_done, false);
+        os_set_nonblock(fd, true);
+        if (os_thread_start(&c->thread, "monitor-client", serve_client, c, &e))
+            return;
+        atomic_store(&c->is_done, true);
+        break;
+    }
+    (void)os_send(fd, full, sizeof full);
+    os_close(fd);
 }
 static void socket_main(void *arg)
 {
@@ -258,10 +444,8 @@ static void socket_main(void *arg)
         if (!os_wait_readable(g->listener, 100000000))
             continue;
         int fd = os_accept(g->listener);
-        if (fd < 0)
-            continue;
-        serve_client(g, fd);
-        os_close(fd);
+        if (fd >= 0)
+            take_client(g, fd);
     }
 }
 
@@ -287,33 +471,55 @@ static void gdb_main(void *arg)
 }
 
 /// While gdb has the machine: a monitor command, which does not keep it.
-static bool serve_monitor(void *ctx, const struct machine_exit *x)
+static enum gdbstub_wish serve_monitor(void *ctx, const struct machine_exit *x)
 {
     struct vm_debug *g = ctx;
-    if (x->kind != MACHINE_STOPPED || x->code != DEBUG_STOP)
-        return false;
+    if (x && (x->kind != MACHINE_STOPPED || x->code != DEBUG_STOP))
+        return GDBSTUB_NOT_MINE;
     os_mutex_lock(&g->lock);
     if (g->line)
-        answer(g);
-    bool quit = g->quit;
-    g->is_held = false;
+        answer(g, true);
+    bool reset = g->at.kind == MACHINE_RESET;
+    g->at.kind = MACHINE_STOPPED;
+    enum gdbstub_wish wish = g->quit ? GDBSTUB_END : reset ? GDBSTUB_RESET : GDBSTUB_GO_ON;
     os_mutex_unlock(&g->lock);
-    return !quit;
+    return wish;
+}
+static bool reset_for_gdb(void *ctx)
+{
+    struct vm_debug *g = ctx;
+    struct bruin_error err;
+    bool ok = g->vm->is_booted && vm_boot_again(g->vm, &err);
+    points_of(g); /* the symbols are new */
+    return ok;
+}
+static int verdict_for_gdb(void *ctx, struct machine_exit *x, struct text *words)
+{
+    struct vm_debug *g = ctx;
+    int status = diagnose_end(g->vm, x);
+    const char *report = bruin_report(g->vm, false);
+    if (report)
+        text_add(words, "%s", report);
+    return status;
 }
 
-enum debug_next debug_gdb(bruin_vm *vm, struct machine_exit *x)
+static enum debug_next serve_gdb(bruin_vm *vm, struct machine_exit *x, int *status)
 {
     struct vm_debug *g = vm->debug;
     points_of(g);
+    os_mutex_lock(&g->lock);
+    g->is_held = false;
+    g->at = (struct machine_exit){.kind = MACHINE_STOPPED};
+    os_mutex_unlock(&g->lock);
     atomic_store(&g->serves_gdb, true);
     enum gdb_result r = gdbstub_serve(g->gdb, x);
     atomic_store(&g->serves_gdb, false);
-    switch (r) {
-    case GDB_DETACHED: return DEBUG_RUN;
-    case GDB_KILLED: return DEBUG_QUIT;
-    case GDB_RESET: return DEBUG_RESET;
-    default: return DEBUG_ENDED;
-    }
+    if (r == GDB_DETACHED)
+        return DEBUG_RUN;
+    if (r == GDB_KILLED)
+        return DEBUG_QUIT;
+    *status = gdbstub_status(g->gdb);
+    return DEBUG_ENDED;
 }
 
 static bool start_gdb(struct vm_debug *g, struct err *e)
@@ -324,7 +530,8 @@ static bool start_gdb(struct vm_debug *g, struct err *e)
     g->gdb = gdbstub_new(points_of(g), port, is_path ? where : NULL, e);
     if (g->gdb == NULL)
         return false;
-    gdbstub_set_others(g->gdb, serve_monitor, g);
+    gdbstub_set_host(g->gdb, &(struct gdbstub_host){.serve = serve_monitor, .reset = reset_for_gdb, .verdict = verdict_for_gdb,
+                                                    .may_reboot = !config_flag(g->vm->config, "no-reboot"), .ctx = g});
     if (config_flag(g->vm->config, "wait")) {
         char text[160];
         snprintf(text, sizeof text, "waiting for gdb: target remote %s%.100s", is_path ? "" : ":", is_path ? where : "");
@@ -369,7 +576,7 @@ char *bruin_trace(bruin_vm *vm, bool json)
 bool debug_start(bruin_vm *vm, struct err *e)
 {
     const char *monitor = bruin_config_get(vm->config, "monitor"), *events = bruin_config_get(vm->config, "events");
-    bool gdb = bruin_config_get(vm->config, "gdb") || config_flag(vm->config, "wait");
+    bool gdb = bruin_config_get(vm->config, "gdb") || (config_flag(vm->config, "wait") && !monitor);
     if (vm->debug && vm->debug->vm && (vm->debug->gdb || vm->debug->listener >= 0 || vm->debug->trace))
         return true;
     if (events && !start_trace(debug_of(vm), events, e))
@@ -383,7 +590,7 @@ bool debug_start(bruin_vm *vm, struct err *e)
     }
     return !gdb || start_gdb(debug_of(vm), e);
 }
-bool debug_waits(const bruin_vm *vm) { return vm->debug && vm->debug->gdb && config_flag(vm->config, "wait"); }
+bool debug_waits(const bruin_vm *vm) { return vm->debug && config_flag(vm->config, "wait"); }
 
 void debug_ended(bruin_vm *vm)
 {
@@ -406,6 +613,8 @@ void debug_free(bruin_vm *vm)
     atomic_store(&g->closing, true);
     os_thread_join(&g->console_thread);
     os_thread_join(&g->socket_thread);
+    for (unsigned k = 0; k < CLIENTS_MAX; k++)
+        os_thread_join(&g->client[k].thread);
     os_thread_join(&g->gdb_thread);
     if (g->listener >= 0) {
         os_close(g->listener);
@@ -420,6 +629,7 @@ void debug_free(bruin_vm *vm)
     os_cond_destroy(&g->asked);
     os_cond_destroy(&g->answered);
     os_mutex_destroy(&g->lock);
+    os_mutex_destroy(&g->keys_lock);
     free(g);
     vm->debug = NULL;
 }

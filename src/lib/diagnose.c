@@ -92,6 +92,11 @@ int diagnose_run(bruin_vm *vm, struct machine_exit *x)
     } else {
         *x = (struct machine_exit){.kind = MACHINE_DOOM, .code = 116};
     }
+    return diagnose_end(vm, x);
+}
+
+int diagnose_end(bruin_vm *vm, struct machine_exit *x)
+{
     bool unseen = x->kind == MACHINE_RESET && vm->explain && explain_has_panic(vm->explain);
     if (x->kind == MACHINE_RESET && (unseen || machine_saw_panic(vm->machine)))
         x->kind = MACHINE_PANIC; /* panic=-1: the reset is the guest giving up */

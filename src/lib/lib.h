@@ -112,10 +112,16 @@ MUST_USE bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e);
 MUST_USE bool diagnose_loaded(bruin_vm *vm, const struct boot_job *job, struct err *e);
 /// Runs the machine under the explainer. ret  the exit code
 int diagnose_run(bruin_vm *vm, struct machine_exit *x);
+/// What diagnose_run says of the end of a run that was not its own (gdb's). ret  the exit code
+int diagnose_end(bruin_vm *vm, struct machine_exit *x);
 void diagnose_free(bruin_vm *vm);
 
 /* stats.c: "symbol+0x10" of an address; ctx is the vm */
 bool stats_name(void *ctx, gva_t va, char *buf, size_t size);
+
+/* vm.c */
+/// Loads the same boot again after the guest reset itself.
+bool vm_boot_again(bruin_vm *vm, struct bruin_error *err);
 
 /* flash.c */
 /// The file that goes into flash: as configured, or the host's EDK2 when there is only a disk to boot.
@@ -137,11 +143,13 @@ void firmware_free(bruin_vm *vm);
 enum debug_next { DEBUG_ENDED, DEBUG_RUN, DEBUG_RESET, DEBUG_QUIT };
 /// Starts what the configuration asks for: gdb, monitor socket, trace.
 MUST_USE bool debug_start(bruin_vm *vm, struct err *e);
-/// True when the first run waits for gdb.
+/// True when the first run waits for gdb or the monitor.
 bool debug_waits(const bruin_vm *vm);
+/// Instead of the first run, then. As debug_stopped.
+enum debug_next debug_first(bruin_vm *vm, struct machine_exit *x, int *status);
 /// After a run: serves monitor requests and gdb. ret  DEBUG_ENDED when the end is not ours
-enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x);
-enum debug_next debug_gdb(bruin_vm *vm, struct machine_exit *x);
+/// out  status  the exit code, when the machine ended in gdb's hands
+enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x, int *status);
 void debug_ended(bruin_vm *vm);
 void debug_free(bruin_vm *vm);
 

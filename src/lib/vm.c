@@ -305,8 +305,7 @@ static void fill_exit(bruin_vm *vm, const struct machine_exit *x, int status, st
                  vm->explain && explain_line(vm->explain)[0] ? explain_line(vm->explain) : machine_exit_name(x->kind));
 }
 
-/// Loads the same boot again after the guest reset itself.
-static bool boot_again(bruin_vm *vm, struct bruin_error *err)
+bool vm_boot_again(bruin_vm *vm, struct bruin_error *err)
 {
     machine_reset(vm->machine);
     return bruin_boot(vm, err);
@@ -320,20 +319,18 @@ bool bruin_run(bruin_vm *vm, struct bruin_exit *exit, struct bruin_error *err)
     enum debug_next next = DEBUG_RUN;
     if (!debug_start(vm, &e))
         return err_from(err, &e);
-    if (debug_waits(vm)) {
-        next = debug_gdb(vm, &x);
-        status = machine_exit_status(&x);
-    }
+    if (debug_waits(vm))
+        next = debug_first(vm, &x, &status);
     while (next != DEBUG_ENDED) {
         if (next == DEBUG_QUIT) {
             x = (struct machine_exit){.kind = MACHINE_STOPPED};
             status = 0;
             break;
         }
-        if (next == DEBUG_RESET && !boot_again(vm, err))
+        if (next == DEBUG_RESET && !vm_boot_again(vm, err))
             return false;
         status = diagnose_run(vm, &x);
-        next = debug_stopped(vm, &x);
+        next = debug_stopped(vm, &x, &status);
         if (next != DEBUG_ENDED)
             continue;
         if (x.kind != MACHINE_RESET || config_flag(vm->config, "no-reboot") || !vm->is_booted)
