@@ -260,7 +260,7 @@ static const struct fault *outstanding(struct explain *x, unsigned cpu)
 {
     const struct cpu_watch *w = &x->cpu[cpu];
     const struct cpu *c = machine_cpu(x->m, cpu);
-    bool call = (w->root.kind & 0x180) == 0 && is_call(w->root.esr);
+    bool call = (w->root.kind & 0x180) == 0 && is_call(w->root.esr) && !w->vbar_written; /* misplaced vectors: no call is served */
     if (!w->root.valid || !w->root.full || c->erets != w->erets_seen || (call && !w->loop.nested))
         return NULL;
     return &w->root;

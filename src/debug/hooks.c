@@ -41,7 +41,7 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     f->elr = sr[el->elr];
     f->spsr = sr[el->spsr];
     f->full = kind < VEC_LOWER_EL ||
-              (!x->is_linux && bits(f->esr, 31, 26) != EC_SVC64 && !(kind & 0x180));
+              (!x->is_linux && (bits(f->esr, 31, 26) != EC_SVC64 || watch_of(x, c)->vbar_written) && !(kind & 0x180));
     f->bad = watch_of(x, c)->bad;
     if (!f->full)
         return;

@@ -385,6 +385,8 @@ bool fiq_may_come(struct explain *x, struct cpu *c);
 const char *pending_interrupt(struct explain *x, struct cpu *c, char *buf, size_t size);
 void idle_state(struct explain *x, struct cpu *c, char *buf, size_t size);
 bool why_panic(struct explain *x, struct why *out);
+/// A program that stopped itself, as a panic of its own. ret  false when it is none
+bool why_stopped(struct explain *x, struct why *out);
 
 /* ---- linux.c ---- */
 

@@ -120,18 +120,40 @@ static bool is_code(u32 word)
     return i.op != OP_INVALID;
 }
 
+/// Entries of one macro that repeats in other steps than 0x80 bytes. ret  the step; 0: no such table
+static unsigned vector_step(struct scene *s)
+{
+    u32 word[512];
+    unsigned step = 0, hits = 0;
+    if (!s->f->sr_vbar || !image_read(s->x, s->c, s->f->sr_vbar, word, sizeof word) || word[0] == 0)
+        return 0;
+    for (unsigned k = 2; k < 512 && !step; k++)
+        step = word[k] == word[0] && word[k + 1 < 512 ? k + 1 : k] == word[1] ? k : 0;
+    for (unsigned k = 0; step && k < 512; k += step)
+        hits += word[k] == word[0] && (k + 1 == 512 || word[k + 1] == word[1]);
+    return step && step != 32 && 32 % step && hits >= 12 ? step * 4 : 0;
+}
+
 /// The loop is in the handler: what it does faults again.
 static void add_handler(struct scene *s)
 {
     const struct fault *l = &s->w->last;
     char at[96], fsc[80];
     u32 word = 1;
-    if (s->w->vbar_written)
+    if (s->w->vbar_written) {
+        SAY(fix, "Align the vector table to 2 KiB (.balign 2048, .align 11), and each of its entries to 128 bytes.");
         why_add(s, " VBAR_EL1 was set to 0x%llx, which is not a multiple of 2 KiB: the vectors are taken from 0x%llx.",
                 (ull)s->w->vbar_written, (ull)(s->w->vbar_written & ~0x7ffULL));
+    }
     if (s->f->sr_vbar && has_narrow_vectors(s))
         why_add(s, " The table at VBAR_EL1=0x%llx holds branches one word apart: each of its 16 entries is 0x80 bytes long, so this exception "
                    "entered at +0x%x, in other code.", (ull)s->f->sr_vbar, s->f->kind);
+    unsigned step = vector_step(s);
+    if (step) {
+        why_add(s, " The entries of the table at VBAR_EL1=0x%llx lie 0x%x bytes apart; each takes 0x80, so this exception entered at +0x%x, in the "
+                   "middle of another.", (ull)s->f->sr_vbar, step, s->f->kind);
+        SAY(fix, "Align every entry of the vector table to 128 bytes (.balign 128, .align 7), the table itself to 2 KiB.");
+    }
     if (s->x->verdict != V_LOOP || !l->valid || s->w->loop.nested == 0)
         return;
     u64 vbar = s->f->sr_vbar, ec = bits(l->esr, 31, 26);
@@ -177,8 +199,12 @@ static void add_wrong_level(struct scene *s)
     const u64 *sr = s->c->sr;
     if (bits(s->f->spsr, 3, 2) != 2)
         return;
-    if (!s->mmu && bit(sr[SYSREG_SCTLR_EL1], 0))
+    if (!s->mmu && bit(sr[SYSREG_SCTLR_EL1], 0)) {
         why_add(s, " SCTLR_EL1.M was set, but this CPU is at EL2, where SCTLR_EL2 turns the MMU on: drop to EL1 first, or use the registers of EL2.");
+        if (s->c->erets == 0 && !bit(sr[SYSREG_HCR_EL2], 0))
+            SAY(fix, "Look at CurrentEL first: at EL2 either drop to EL1 (HCR_EL2.RW=1, SPSR_EL2=0x3c5, ELR_EL2, eret) before the set-up, or write SCTLR_EL2, "
+                     "TCR_EL2, TTBR0_EL2, MAIR_EL2 and VBAR_EL2 instead; --el 1 starts the kernel at EL1.");
+    }
     else if (s->f->sr_vbar == 0 && sr[SYSREG_VBAR_EL1])
         why_add(s, " VBAR_EL1 was set (0x%llx), but this CPU is at EL2, which uses VBAR_EL2.", (ull)sr[SYSREG_VBAR_EL1]);
 }

@@ -265,12 +265,14 @@ void why_idle(struct explain *x, struct why *out)
         snprintf(out->fix, sizeof out->fix, "To end the machine use SYSTEM_OFF (x0=0x84000008); CPU_ON is 0xc4000003, CPU_OFF 0x84000002.");
         return;
     }
+    const struct cpu_watch *w = watch_of(x, c);
+    if (!w->psci.failed && why_stopped(x, out))
+        return;
     if (x->verdict == V_STUCK)
         why_stuck(x, c, at, out);
     else
         why_asleep(x, c, at, out);
     add_last_words(x, out);
-    const struct cpu_watch *w = watch_of(x, c);
     if (add_psci(x, w, out)) {
         snprintf(out->id, sizeof out->id, "F07");
         snprintf(out->title, sizeof out->title, "secondary CPU that could not be started");

@@ -64,10 +64,20 @@ static bool ran_off_the_end(struct scene *s, bool zeros)
 {
     u32 before;
     char dis[80];
-    u64 pc = s->f->pc;
-    if (!zeros || trail_source(s->f, pc) || !mmu_debug_read(s->c, pc - 4, &before, 4) || before == 0)
+    u64 pc = s->f->pc, src = trail_source(s->f, pc);
+    struct insn i;
+    if (!zeros || !mmu_debug_read(s->c, pc - 4, &before, 4) || before == 0)
+        return false;
+    insn_decode(before, &i);
+    if (src && (!is_return_at(s, src) || (i.op != OP_BL && i.op != OP_BLR)))
         return false;
     insn_disas(before, pc - 4, dis, sizeof dis);
+    if (src) {
+        SAY(cause, "The function that `%s` at 0x%llx called returned, and nothing follows the call but zeros (udf #0).", dis, (ull)(pc - 4));
+        SAY(fix, "A kernel's main function has nowhere to return to: put a loop of wfi or PSCI SYSTEM_OFF (x0=0x84000008) behind the call, or do not "
+                 "return.");
+        return name_it(s, "F01", "ran off the end of the code");
+    }
     SAY(cause, "Execution ran off the end of the code: after `%s` at 0x%llx come zeros (udf #0).",
         dis, (ull)(pc - 4));
     SAY(fix, "%s",
@@ -94,10 +104,14 @@ bool f01_jump(struct scene *s)
                is_text(s, text, sizeof text);
     if (!is_iabt(s) && !zeros && s->ec != EC_PC_ALIGN && !run_text)
         return false;
-    if (ran_off_the_end(s, zeros))
+    u32 next = 0;
+    bool lone = zeros && !src && mmu_debug_read(s->c, f->pc + 4, &next, 4) && next; /* one udf between instructions is meant */
+    if (!lone && ran_off_the_end(s, zeros))
         return true;
     if (was_overwritten(s, src))
         return true;
+    if (lone)
+        return false;
     if (src)
         name_full(s->x, src, from, sizeof from);
     else

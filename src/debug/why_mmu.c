@@ -168,6 +168,25 @@ static const char *never_bit(const struct xlat *w, bool user, char *buf, size_t 
     return buf;
 }
 
+/// What is written is the program's own code or constants: the pointer is wrong, not the mapping.
+static void add_own_code(struct scene *s)
+{
+    const struct boot_plan *p = &s->x->plan;
+    char sym[96];
+    for (unsigned i = 0; s->x->has_plan && !s->x->is_linux && i < p->seg_count; i++) {
+        const struct boot_seg *g = &p->seg[i];
+        bool starts = s->walk.pa - g->gpa < PAGE;
+        if (s->walk.pa - g->gpa >= g->file_len || (g->flags & 3) != 1)
+            continue;
+        name_addr(s->x, s->f->far, sym, sizeof sym);
+        why_add(s, " That is the program's own code (%s%sPA 0x%llx-0x%llx).", sym, *sym ? ", " : "", (ull)g->gpa, (ull)(g->gpa + g->file_len - 1));
+        SAY(fix, "Find where the pointer came from: %smemory that is given out must not begin before the end of the program (_end), an array or copy "
+                 "must not run past its own; where it was meant, map that page writable for the time.",
+            starts ? "an allocator that starts at the kernel itself hands out its code; " : "");
+        return;
+    }
+}
+
 static void permission(struct scene *s)
 {
     char bits_of[96];
@@ -188,8 +207,11 @@ static void permission(struct scene *s)
                        : level_with(w, 59, 53) < w->level && level_with(w, 59, 53) >= 0
                            ? "Clear PXNTable (bit 59) of that table descriptor: it holds for all that is below."
                            : "Clear PXN in the descriptors of code that runs at EL1.");
-        if (is_eret_at(s, trail_source(f, f->pc)) && bits(s->c->eret_spsr, 3, 2) == 1)
+        if (is_eret_at(s, trail_source(f, f->pc)) && bits(s->c->eret_spsr, 3, 2) == 1) {
             why_add(s, " ERET entered it with SPSR=0x%llx, which is EL1; a program for EL0 is entered with SPSR.M=0.", (ull)s->c->eret_spsr);
+            if (w->user_r && !bit(w->desc[w->level & 3], 54))
+                SAY(fix, "Set SPSR_EL1.M to 0 (EL0t) before the ERET: the page is one of EL0's.");
+        }
     } else if (f->kind >= 0x400 && !w->user_r) {
         SAY(cause, "%s 0x%llx by EL0, which is mapped for EL1 only (AP[1]=0).", write ? "Write to" : "Read of", (ull)f->far);
         SAY(fix, "Set AP[1] (bit 6) in the descriptors of what programs at EL0 use: their data and literals, not only their code.");
@@ -202,6 +224,8 @@ static void permission(struct scene *s)
             !w->priv_w ? level_with(w, 62, 7) < w->level ? "read-only (APTable[1], bit 62, of a table descriptor of the walk)" : "read-only (AP[2]=1)" : bit(f->spsr, 22) ? "for EL0 while PSTATE.PAN=1" : "without that right");
         SAY(fix, "%s", !w->priv_w ? "Clear AP[2] (bit 7) of the descriptor if this memory is to be written; data and stack must not share "
                                     "a page with read-only code." : "Give the descriptor the rights that the access needs.");
+        if (write && !w->priv_w)
+            add_own_code(s);
     }
 }
 
@@ -209,8 +233,10 @@ static void permission(struct scene *s)
 static void add_block_hint(struct scene *s)
 {
     const struct xlat *w = &s->walk;
-    u64 d = w->desc[w->level & 3];
-    if (w->level < 3 && (d & 3) == 1 && (d & 0xfffffffff000ULL & (w->page_size - 1)) && is_ram(s->x, d & 0xfffffffff000ULL)) {
+    u64 d = w->desc[w->level & 3], size = granule_kib(s, bit(s->f->far, 55)) * (u64)KIB, per_table = size / 8;
+    for (int l = w->level; l < 3 && size; l++)
+        size *= per_table;
+    if (w->level < 3 && (d & 3) == 1 && size && (d & 0xfffffffff000ULL & (size - 1)) && is_ram(s->x, d & 0xfffffffff000ULL)) {
         why_add(s, " The level %d descriptor 0x%llx ends in 0b01, a block, but its address is not that of one: a table ends in 0b11.", w->level, (ull)d);
         snprintf(s->first, sizeof s->first, "If it is meant to point to a table, set bits 1:0 to 0b11.");
     }
@@ -263,6 +289,23 @@ static bool lost_code(struct scene *s)
              : f->pc - w->mmu_on_pc <= 8 ? "before setting SCTLR_EL1.M, and check that T0SZ and TG0 in TCR_EL1 fit the level at which "
                                            "TTBR0_EL1's table starts" : "as long as it runs there");
     return name_it(s, "F08", "running code has no mapping");
+}
+
+/// A pointer from before the jump into the upper half, where the same memory has another address.
+static void add_stale(struct scene *s)
+{
+    const struct fault *f = s->f;
+    struct xlat pc, up;
+    u64 off;
+    if (bit(f->far, 55) || !bit(f->pc, 55) || !mmu_walk(s->c, f->pc, &pc))
+        return;
+    off = f->pc - pc.pa;
+    bool there = mmu_walk(s->c, f->far + off, &up) && up.pa == f->far;
+    why_add(s, " It is a physical address, used by code in the upper half%s", there ? ", where this memory is at " : ".");
+    if (there)
+        why_add(s, "0x%llx.", (ull)(f->far + off));
+    SAY(fix, "Add the offset of the upper half (0x%llx) to %s made before the jump there%s, or keep the lower half mapped until none is used.", (ull)off,
+        by_sp(s) ? "SP, which was" : "pointers that were", there ? "" : ", and map it there");
 }
 
 bool f08_tables(struct scene *s)
@@ -332,6 +375,7 @@ bool f08_tables(struct scene *s)
         why_add(s, " It is the stack: SP=0x%llx.", (ull)f->sp);
     explain_walk(s);
     SAY(fix, "Map it before it is used: RAM as Normal, devices as Device-nGnRE memory.");
+    add_stale(s);
     return name_it(s, "F08", "MMU on without a mapping for what is used");
 }
 

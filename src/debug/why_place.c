@@ -87,7 +87,11 @@ bool f10_link(struct scene *s)
     bool zeros = s->ec == EC_UNKNOWN && is_zero_word(s);
     if (zeros)
         at = s->f->pc;
-    if (!s->x->has_plan || p->kind != BOOT_KIND_FLAT || p->seg_count == 0 || s->mmu ||
+    if (s->mmu && is_iabt(s) && s->walk_ok && s->fsc >= 0x0c)
+        at = s->walk.pa; /* mapped, but no code was put there */
+    else if (s->mmu)
+        return false;
+    if (!s->x->has_plan || p->kind != BOOT_KIND_FLAT || p->seg_count == 0 ||
         !(is_iabt(s) || is_dabt(s) || zeros))
         return false;
     if (is_ram(s->x, at) || (at && at < 4096))
@@ -109,18 +113,23 @@ bool f10_link(struct scene *s)
     return false;
 }
 
-/// What is special about an address where nothing answers.
+/// What is special about an address where nothing answers, and what to change.
 static void place_hint(struct scene *s, gpa_t pa)
 {
     const struct machine_config *m = machine_config(s->x->m);
     char who[96];
     u64 behind = pa - (m->ram_base + m->ram_size);
     const char *board = behind < MIB ? NULL : board_at(pa, who, sizeof who);
-    if (!m->bare && m->gic == 3 && pa >= 0x08010000 && pa < 0x08020000)
+    bool v2 = !m->bare && m->gic == 3 && pa >= 0x08010000 && pa < 0x08020000;
+    bool v3 = !m->bare && m->gic == 2 && pa >= 0x080a0000 && pa < 0x09000000;
+    SAY(fix,
+        "This board's PL011 is at 0x09000000, the GIC at 0x08000000, RAM at 0x%llx; take addresses "
+        "from the device tree in x0 (`bruin dtb dump` shows the map).", (ull)m->ram_base);
+    if (v2)
         why_add(s, ", where the CPU interface of a GICv2 would be: this machine has a GICv3 "
                    "(system registers ICC_*; --gic 2 gives "
                    "a GICv2).");
-    else if (!m->bare && m->gic == 2 && pa >= 0x080a0000 && pa < 0x09000000)
+    else if (v3)
         why_add(s, ", where the redistributors of a GICv3 would be: this machine has a GICv2 "
                    "(--gic 3 gives a GICv3).");
     else if (board)
@@ -130,6 +139,53 @@ static void place_hint(struct scene *s, gpa_t pa)
                 (ull)(m->ram_base + m->ram_size - 1), (ull)(m->ram_size / MIB));
     else
         why_add(s, ", where this board has neither RAM nor a device.");
+    if (v2 || v3)
+        SAY(fix, "Run with --gic %d, or take the kind of interrupt controller and its addresses from the device tree in x0.", v2 ? 2 : 3);
+    else if (!board && behind < 1024 * MIB)
+        SAY(fix, "Take the size of RAM from the /memory node of the device tree in x0, or from what an allocator was given; -m %lluM would reach that far.",
+            (ull)align_up((behind + m->ram_size) / MIB + 1, 128));
+    else if (!board && pa >> 36)
+        SAY(fix, "No device of a small board is there: find what computed the pointer (the registers above show it), as memory that was never "
+                 "cleared, an entry of a table that was read with a wrong size or mask, or data that was overwritten.");
+}
+
+/// Base and index of an access whose index leads out of what the base points to.
+static void add_index(struct scene *s)
+{
+    const struct insn *i = &s->insn;
+    char sym[96];
+    struct xlat w;
+    if (!s->have_word || !(i->flags & MR) || !(i->flags & (LD | ST)) || i->rn > 30 || i->rm > 30)
+        return;
+    u64 base = s->f->x[i->rn], index = s->f->x[i->rm];
+    if (!mmu_walk(s->c, base, &w) || !is_ram(s->x, w.pa) || base < 4096)
+        return;
+    name_addr(s->x, base, sym, sizeof sym);
+    why_add(s, " The base x%u=0x%llx%s%s is good; the index x%u=0x%llx leads out of it.", i->rn, (ull)base, *sym ? " " : "", sym, i->rm, (ull)index);
+    snprintf(s->first, sizeof s->first, "Check the range of the index before it is used%s.",
+             (index >> 24 & 0xff) == 0x80 || index >> 24 == 0xffffffff80 ? " (MPIDR_EL1 has bit 31 set: mask it with 0xff for a CPU number)" : "");
+}
+
+/// A field of the device tree read with the wrong byte order leads far behind it.
+static bool f09_device_tree(struct scene *s)
+{
+    const struct explain *x = s->x;
+    u8 head[16];
+    gpa_t pa = s->f->far;
+    if (!is_dabt(s) || !x->has_plan || !x->plan.dtb || x->is_linux || !mem_read(machine_mem(x->m), x->plan.dtb, head, sizeof head))
+        return false;
+    if (s->mmu && !linear_pa(s->x, s->c, s->f->pc, s->f->far, &pa))
+        return false;
+    for (unsigned k = 4; k < sizeof head; k += 4) { /* totalsize, off_dt_struct, off_dt_strings */
+        u64 field = ld32(head + k);
+        if (field < 64 * KIB || pa - (x->plan.dtb + field) >= 4 * KIB)
+            continue;
+        SAY(cause, "`%s` uses 0x%llx: the device tree at 0x%llx plus 0x%llx, which is its field %s read as little-endian.", s->dis, (ull)s->f->far,
+            (ull)x->plan.dtb, (ull)field, k == 4 ? "totalsize" : k == 8 ? "off_dt_struct" : "off_dt_strings");
+        SAY(fix, "All fields and values of a device tree are big-endian: swap the bytes of each 32-bit word read (rev w0, w0; __builtin_bswap32).");
+        return name_it(s, "F09", "device tree read with the wrong byte order");
+    }
+    return false;
 }
 
 /// No register that a call preserves holds the address of the device tree any more.
@@ -153,6 +209,8 @@ bool f09_device(struct scene *s)
                    linear_pa(s->x, s->c, s->f->pc, s->f->far, &pa) &&
                    !mem_find(machine_mem(s->x->m), pa) &&
                    (board_at(pa, who, sizeof who) || pa - (m->ram_base + m->ram_size) < MIB);
+    if (f09_device_tree(s))
+        return true;
     if (!is_dabt(s) || (!foreign && (s->fsc != 0x10 || !b.valid)))
         return false;
     if (foreign)
@@ -173,11 +231,8 @@ bool f09_device(struct scene *s)
     }
     place_hint(s, b.pa);
     add_pattern(s, b.va ? b.va : b.pa);
-    SAY(fix,
-        "This board's PL011 is at 0x09000000, the GIC at 0x08000000, RAM at 0x%llx; take addresses "
-        "from the "
-        "device tree in x0 (`bruin dtb dump` shows the map).",
-        (ull)machine_config(s->x->m)->ram_base);
+    if (!board_at(b.pa, who, sizeof who))
+        add_index(s);
     return name_it(s, "F09", "access to an address where this board has nothing");
 }
 
@@ -217,6 +272,7 @@ bool data_abort(struct scene *s)
         SAY(cause, "%s 0x%llx at EL%llu, which nothing maps.", bit(s->f->esr, 6) ? "Write to" : "Read of", (ull)s->f->far, (ull)bits(s->f->spsr, 3, 2));
         explain_walk(s);
         add_pattern(s, s->f->far);
+        add_index(s);
         SAY(fix, "Map it, with AP[1] (bit 6) if EL0 uses it; or, if nothing belongs there, find where the address came from: the registers above "
                  "show it.");
         return name_it(s, "F08", "access to an address that nothing maps");
@@ -226,7 +282,10 @@ bool data_abort(struct scene *s)
     SAY(fix, "See the walk above for the descriptor that stopped it, and install vectors "
              "(VBAR_EL1) whose handler prints "
              "ESR_EL1, ELR_EL1 and FAR_EL1.");
-    if (s->f->far < 4096)
+    if (s->f->far < 4096) {
+        SAY(fix, "Find where the pointer came from: a function that failed and returned NULL unchecked, a variable that was not set yet or that a late "
+                 "clearing of .bss reset, a pointer that was not kept over a call.");
         return name_it(s, "F09", "access through a null pointer");
+    }
     return name_it(s, "F02", "data abort that nothing handles");
 }

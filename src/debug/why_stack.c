@@ -135,6 +135,29 @@ bool f14_stack(struct scene *s)
     return name_it(s, "F14", "stack overflow");
 }
 
+/// The memory at SP may be written, the page below may not: the stack was used up, or SP was set to its lower end.
+static bool used_up(struct scene *s, const char *who)
+{
+    const struct fault *f = s->f;
+    bool user = bits(f->spsr, 3, 2) == 0;
+    struct xlat at;
+    char sym[96];
+    bool kind = (s->fsc >= 4 && s->fsc < 8) || (s->fsc >= 0x0c && s->fsc < 0x10);
+    if (!s->mmu || !kind || !bit(f->esr, 6) || f->far >= f->sp || f->sp - f->far > 4 * NEAR_SP || !mmu_walk(s->c, f->sp, &at) ||
+        !is_ram(s->x, at.pa) || !(user ? at.user_w : at.priv_w))
+        return false;
+    name_addr(s->x, user ? 0 : f->sp, sym, sizeof sym);
+    bool at_top = f->sp == s->x->stack_hi || (f->far >= s->x->stack_lo && f->far < s->x->stack_hi) ||
+                  (*sym && !strchr(sym, '+') && (strstr(sym, "top") || strstr(sym, "end") || strstr(sym, "hi")));
+    if (at_top) /* nothing was pushed yet: it is the mapping that is wrong */
+        return false;
+    SAY(cause, "`%s` with %s=0x%llx%s%s%s writes to 0x%llx, below the memory that is its stack: it is used up.", s->dis, who, (ull)f->sp,
+        *sym ? " (" : "", sym, *sym ? ")" : "", (ull)f->far);
+    SAY(fix, "Give this stack more room, bound recursion, make large locals static; or, if it was just set, point SP at the end of the stack (its "
+             "highest address), not at its start.");
+    return name_it(s, "F14", "stack overflow");
+}
+
 /// Not 0, and yet nowhere near a stack: a virtual address made twice, memory that is not there.
 static bool stray_stack(struct scene *s, const char *who)
 {
@@ -170,7 +193,7 @@ bool bad_stack(struct scene *s)
         return name_it(s, "F02", "misaligned stack pointer");
     }
     if (is_dabt(s) && by_sp(s) && f->sp - 0x1000 < ~0ULL - 0x2000)
-        return stray_stack(s, who);
+        return used_up(s, who) || ((s->fsc < 8 || !s->mmu || s->fsc >= 0x10) && stray_stack(s, who));
     if (!is_dabt(s) || !by_sp(s))
         return false;
     SAY(cause, "`%s` uses %s=0x%llx: the stack pointer%s was never set.", s->dis, who, (ull)f->sp,

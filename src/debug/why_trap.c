@@ -198,6 +198,8 @@ bool f02_vectors(struct scene *s)
     else if (s->ec == EC_UNKNOWN && extension)
         SAY(cause, "`%s` needs %s, which this CPU does not have (its ID registers say so).", s->dis,
             extension);
+    else if (s->ec == EC_UNKNOWN && s->have_word && s->word >> 16 == 0)
+        SAY(cause, "`%s`: a trap the program itself contains (assertion, __builtin_trap, unreachable code).", s->dis);
     else if (s->ec == EC_UNKNOWN)
         SAY(cause, "`%s` is UNDEFINED on this CPU%s.", s->dis,
             s->have_word && s->insn.op == OP_INVALID
@@ -230,7 +232,9 @@ bool f02_interrupt(struct scene *s)
     char what[96], at[96];
     if (k == 0)
         return false;
-    bool hangs = s->x->verdict == V_FAULT;
+    const struct fault *l = &s->w->last;
+    u64 vbar = s->f->sr_vbar, ec = bits(l->esr, 31, 26);
+    bool hangs = s->x->verdict == V_FAULT, unfetched = !hangs && l->valid && vbar && l->pc - vbar < 0x800 && ec == EC_IABT;
     SAY(cause, "%s%s was taken at %s", kind[k],
         k == 3 ? "" : pending_interrupt(s->x, s->c, what, sizeof what), s->at);
     if (s->f->sr_vbar == 0)
@@ -241,11 +245,23 @@ bool f02_interrupt(struct scene *s)
     else if (hangs)
         why_add(s, " and its handler never came back: it hangs at %s.",
                 name_full(s->x, s->c->pc, at, sizeof at));
+    else if (unfetched)
+        why_add(s, ".");
     else
         why_add(s, " and its handler never came back.");
+    if (unfetched && k != 3) {
+        struct xlat w;
+        bool low = bit(s->f->pc, 55) && !bit(vbar, 55) && mmu_walk(s->c, s->f->pc, &w);
+        SAY(fix, "Write the address at which the vectors are mapped while they are used to VBAR_EL1 (with an isb)%s", low ? "" : ", and map them executable.");
+        if (low)
+            why_add_fix(s, ": 0x%llx is a physical one, and the kernel runs in the upper half, where it is 0x%llx.", (ull)vbar, (ull)(vbar + (s->f->pc - w.pa)));
+        return name_it(s, "F02", "vectors that cannot be reached");
+    }
     SAY(fix, "%s",
         k == 3 ? "Find the access that failed, or mask SErrors (PSTATE.A) as long as no handler "
                  "exists."
+               : vbar == 0
+                   ? "Set VBAR_EL1 of every CPU to a 2 KiB-aligned table of vectors (and isb) before interrupts are unmasked (DAIF.I)."
                : "Install a handler that acknowledges the interrupt (ICC_IAR1_EL1), serves its "
                  "device, ends it (ICC_EOIR1_EL1) "
                  "and returns with ERET; or do not enable or unmask it yet.");
