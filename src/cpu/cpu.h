@@ -169,7 +169,7 @@ struct cpu_hooks {
     void (*eret)(void *ctx, struct cpu *c);
     /// Before a system register changes (after access checks). sr: enum sysreg_id.
     void (*sysreg_write)(void *ctx, struct cpu *c, u32 sr, u64 old_val, u64 new_val);
-    /// After a translation was entered into the soft TLB. write/exec: kind of access.
+    /// After a translation was entered into the soft TLB, except as cpu_audited says. write/exec: kind of access.
     void (*tlb_fill)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write,
                      bool exec);
     /// An access nothing answers (external abort follows).
@@ -179,10 +179,16 @@ struct cpu_hooks {
     void (*stale_code)(void *ctx, struct cpu *c, gpa_t pa);
     /// An exclusive or atomic access to Device memory.
     void (*device_atomic)(void *ctx, struct cpu *c, gva_t va, gpa_t pa);
-    /// Before DC, IC and TLBI operations; va as in the operand.
-    void (*cache_op)(void *ctx, struct cpu *c, u32 enc, gva_t va);
-    /// Before a store to a page that holds known code.
+    /// Before DC and IC of everything, or by set and way.
+    void (*cache_op)(void *ctx, struct cpu *c, u32 enc);
+    /// DC and IC by address, where memory is MEM_SUSPECT_RUN.
+    void (*cache_line)(void *ctx, struct cpu *c, u32 enc, gpa_t pa);
+    /// Before TLBI; val as in the operand.
+    void (*tlbi)(void *ctx, struct cpu *c, u32 enc, u64 val);
+    /// Before a store or an atomic access to a page that holds known code.
     void (*code_store)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size);
+    /// Before a page that is MEM_SUSPECT_OPEN is entered into the soft TLB for writing: its stores are not told.
+    void (*code_open)(void *ctx, struct cpu *c, gpa_t pa);
     /// RAM accessed through a Device mapping, or a device through a Normal one (MMU on).
     void (*wrong_type)(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool is_ram);
     /// A load from a page of mem_watch_loads, before it.
@@ -305,6 +311,15 @@ struct cpu_clock {
     u64 from_cycles, from_ns; ///< host time where the rate is being measured from
 };
 
+/// Fills that hooks.tlb_fill need not be told of: for loads and stores of a page of RAM whose byte here is the memory
+/// attributes of the mapping.
+struct cpu_audited {
+    const u8 *attr; ///< [pages]; 0: no such mapping was told
+    gpa_t base;
+    u64 pages;      ///< 0: all are told
+    bool shared;    ///< Non-shareable mappings are told all the same
+};
+
 struct cpu {
     /* Hot: emitted code addresses this struct from `(char *)cpu + 168` with 8-bit displacements. */
     u64 x[REG_COUNT]; ///< x0..x30, the current SP, zero, write sink
@@ -373,6 +388,7 @@ struct cpu {
     struct mem *mem;
     struct cpu_icc_ops icc;
     struct cpu_hooks hooks;
+    struct cpu_audited audited;
     struct cpu_exit exit;
     struct trail trail;
     u8 full_trail; ///< enum trail_mode: translated code writes every block it runs into the trail

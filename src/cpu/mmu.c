@@ -27,6 +27,8 @@ static bool fill_write(struct cpu *c, struct mmuctx *t, gva_t va, const struct x
                        struct mem_region *r)
 {
     u64 page = (x->pa - r->base) / GUEST_PAGE;
+    if (UNLIKELY(r->code_suspect[page] & MEM_SUSPECT_OPEN) && c->hooks.code_open)
+        c->hooks.code_open(c->hooks.ctx, c, x->pa);
     if (c->peer_count == 0) {
         r->tlb_writable[page] = 1;
     } else {
@@ -292,6 +294,12 @@ static bool expects_code(struct mem_region *r, u64 page)
     return false;
 }
 
+static inline void tell_code_store(struct cpu *c, gva_t va, gpa_t pa, unsigned size)
+{
+    if (c->hooks.code_store)
+        c->hooks.code_store(c->hooks.ctx, c, va, pa, size);
+}
+
 /// A store to the page with code that the last such store went to needs no walk. ret  false: nothing happened
 static bool store_again(struct cpu *c, gva_t va, unsigned size, unsigned align, unsigned flags, u64 v)
 {
@@ -303,8 +311,7 @@ static bool store_again(struct cpu *c, gva_t va, unsigned size, unsigned align, 
     if (r == NULL || !code_in(r, (pa - r->base) / GUEST_PAGE))
         return false;
     announce_store(c, r, pa);
-    if (c->hooks.code_store)
-        c->hooks.code_store(c->hooks.ctx, c, va, pa, size);
+    tell_code_store(c, va, pa, size);
     store_host(r->host + (pa - r->base), size, v);
     mem_written(c->mem, pa, size);
     return true;
@@ -327,8 +334,7 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
                 c->code_page.pa = x.pa & ~0xfffULL;
                 c->code_page.ctx = c->ctx;
             }
-            if (c->hooks.code_store)
-                c->hooks.code_store(c->hooks.ctx, c, va, x.pa, size);
+            tell_code_store(c, va, x.pa, size);
             store_host(host, size, v);
             mem_written(c->mem, x.pa, size);
             return true;
@@ -338,6 +344,8 @@ static bool store_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, 
                 c->hooks.wrong_type(c->hooks.ctx, c, va, x.pa, x.attr, true);
         } else if (!expects_code(r, (x.pa - r->base) / GUEST_PAGE)) {
             fill_write(c, ctx_for(c, flags), va, &x, r);
+        } else if (mem_is_suspect(c->mem, x.pa, MEM_SUSPECT_OPEN)) {
+            tell_code_store(c, va, x.pa, size);
         }
         store_host(host, size, v);
         if (c->peer_count) /* another CPU may have found code here meanwhile */
@@ -425,7 +433,10 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
     u8 *host = r->host + (x.pa - r->base);
     if (write)
         announce_store(c, r, x.pa);
-    if ((!x.device || !(c->mode & MODE_MMU)) && !code_in(r, (x.pa - r->base) / GUEST_PAGE)) {
+    bool has_code = code_in(r, (x.pa - r->base) / GUEST_PAGE);
+    if (has_code && write)
+        tell_code_store(c, va, x.pa, size);
+    if ((!x.device || !(c->mode & MODE_MMU)) && !has_code) {
         if (write)
             fill_write(c, c->ctx, va, &x, r);
         else

@@ -45,13 +45,19 @@ static int cache_by_va(struct cpu *c, u32 enc, gva_t va, bool ivau)
         return sysreg_trap(c, cpu_target_el(c), enc, false);
     if (el2_takes_sys(c, to_pou ? HCR_TPU : HCR_TPC))
         return sysreg_trap(c, 2, enc, false);
-    if (c->hooks.cache_op)
-        c->hooks.cache_op(c->hooks.ctx, c, enc, va);
     if (!mmu_op_pa(c, va, &pa)) {
-        if (!mmu_translate(c, va, ACC_LOAD, 0, &x, &fsc))
-            goto fault;
+        if (!mmu_translate(c, va, ACC_LOAD, 0, &x, &fsc)) {
+            /* Permission faults apply to DC at EL0 only; translation faults always. */
+            bool permission = fsc >= 0x0c && fsc <= 0x0f && !c->s2_fault.is_set;
+            if (!c->el || !permission)
+                return mmu_abort(c, false, fsc | 1u << 8 | 1u << 6, va);
+            if (!mmu_walk(c, va, &x))
+                return EXEC_NEXT;
+        }
         pa = x.pa;
     }
+    if (c->hooks.cache_line && mem_is_suspect(c->mem, pa, MEM_SUSPECT_RUN))
+        c->hooks.cache_line(c->hooks.ctx, c, enc, pa);
     if (ivau) {
         /* Another vCPU's store may have bypassed the tracking: every engine forgets the line. */
         u64 line = 4ULL << (c->sr[SYSREG_CTR_EL0] & 15);
@@ -61,11 +67,6 @@ static int cache_by_va(struct cpu *c, u32 enc, gva_t va, bool ivau)
         mem_clear_stale(c->mem, align_down(pa, line), line);
     }
     return EXEC_NEXT;
-fault:
-    /* Permission faults apply to DC at EL0 only; translation faults always. */
-    if (c->el && fsc >= 0x0c && fsc <= 0x0f && !c->s2_fault.is_set)
-        return EXEC_NEXT;
-    return mmu_abort(c, false, fsc | 1u << 8 | 1u << 6, va);
 }
 
 /// AT: op1 0 names EL1's regime (in the host's hands its own) or, with 4, EL2's, or both stages. The
@@ -160,8 +161,8 @@ static int tlbi(struct cpu *c, u32 enc, u64 val)
         return sysreg_trap(c, 2, enc, false);
     if (c->el == 1 && hcr & HCR_FB)
         is_local = false;
-    if (c->hooks.cache_op)
-        c->hooks.cache_op(c->hooks.ctx, c, enc, val);
+    if (c->hooks.tlbi)
+        c->hooks.tlbi(c->hooks.ctx, c, enc, val);
     if (!tlbi_one(c, k, op2, val))
         return cpu_undef(c);
     if (!is_local && c->peer_count)
@@ -182,8 +183,8 @@ static int tlbi_el2(struct cpu *c, u32 enc, u64 val)
 {
     u32 crm = enc >> 3 & 15, op = crm << 4 | (enc & 7);
     bool has_asids = c->sr[SYSREG_HCR_EL2] & HCR_E2H; /* of who asks, not of who is told */
-    if (c->hooks.cache_op)
-        c->hooks.cache_op(c->hooks.ctx, c, enc, val);
+    if (c->hooks.tlbi)
+        c->hooks.tlbi(c->hooks.ctx, c, enc, val);
     if (!tlbi_el2_one(c, op, val, has_asids))
         return cpu_undef(c);
     if ((crm == 0 || crm == 3) && c->peer_count)
@@ -216,7 +217,7 @@ int sysreg_sys(struct cpu *c, u32 enc, u64 val)
         if (el2_takes_sys(c, HCR_TSW))
             return sysreg_trap(c, 2, enc, false);
         if (c->hooks.cache_op)
-            c->hooks.cache_op(c->hooks.ctx, c, enc, val);
+            c->hooks.cache_op(c->hooks.ctx, c, enc);
         return EXEC_NEXT;
     case SYSREG_ENC(1, 0, 7, 1, 0): /* IC IALLUIS */
     case SYSREG_ENC(1, 0, 7, 5, 0): /* IC IALLU */
@@ -224,7 +225,7 @@ int sysreg_sys(struct cpu *c, u32 enc, u64 val)
             return sysreg_trap(c, 2, enc, false);
         mem_clear_stale(c->mem, 0, ~0ULL);
         if (c->hooks.cache_op)
-            c->hooks.cache_op(c->hooks.ctx, c, enc, val);
+            c->hooks.cache_op(c->hooks.ctx, c, enc);
         return EXEC_NEXT;
     default: break;
     }

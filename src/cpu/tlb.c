@@ -53,6 +53,15 @@ void tlb_evict(struct mmuctx *t, enum access acc, unsigned k)
     e->tag = tlb_empty(k);
 }
 
+/// The explainer has nothing new to see: the page was reached with these attributes before.
+static inline bool was_audited(const struct cpu *c, const struct xlat *x, enum access acc)
+{
+    const struct cpu_audited *a = &c->audited;
+    u64 page = (x->pa - a->base) / GUEST_PAGE;
+    return acc != ACC_FETCH && page < a->pages && __atomic_load_n(&a->attr[page], __ATOMIC_RELAXED) == x->attr && x->attr &&
+           (x->sh || !a->shared);
+}
+
 void tlb_enter(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, enum access acc, const u8 *host)
 {
     unsigned k = va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
@@ -75,7 +84,7 @@ void tlb_enter(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, 
     TRACE(c, TRACE_TLB, c->pc, va & ~0xfffULL, n->pa, acc);
     if (x->page_size > GUEST_PAGE)
         note_block(t, va, x->page_size);
-    if (c->hooks.tlb_fill && LIKELY(!c->stage2)) /* a guest of the guest is not ours to judge */
+    if (c->hooks.tlb_fill && !was_audited(c, x, acc) && LIKELY(!c->stage2)) /* a guest of the guest is not ours to judge */
         c->hooks.tlb_fill(c->hooks.ctx, c, va, x->pa, x->attr, x->sh, acc == ACC_STORE, acc == ACC_FETCH);
     if (UNLIKELY(c->tlb_stress != NULL))
         tlb_stress_fill(c, t, acc, k);

@@ -1,5 +1,5 @@
 /// The explainer's centre: findings, what is remembered of a run, and its end: verdict, cause, report.
-#include "debug/priv.h"
+#include "debug/copies.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,7 +97,7 @@ struct explain *explain_new(struct machine *m, const struct explain_config *cfg)
 
 static void forget(struct explain *x)
 {
-    lint_code_free(x);
+    copies_free(x);
     lint_tables_free(x);
     lint_alias_free(x);
     handoff_free(x);

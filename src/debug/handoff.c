@@ -53,6 +53,7 @@ static void begin(struct explain *x)
     x->handoff->pages = ram->size / GUEST_PAGE;
     x->handoff->type = xcalloc(x->handoff->pages, 1);
     memset(x->handoff->type, EFI_FREE_TYPE, x->handoff->pages);
+    hooks_handoff(x);
     x->handoff->watchdog = true; /* the boot manager arms it for five minutes */
 }
 

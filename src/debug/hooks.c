@@ -215,12 +215,22 @@ static void tlb_filled(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 
         lint_tables_fill(x, c, va);
 }
 
+/// From here on the same mapping of a page need not be told again when it is used for data: of the checks in tlb_filled
+/// only lint_alias and lint_share are left, which look at nothing else.
+static bool may_skip_fills(const struct explain *x)
+{
+    return (x->quiet || (x->is_linux && !x->stack_hi)) && !handoff_active(x) && !is_strict(x);
+}
+
 static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write,
                         bool exec)
 {
-    explain_lock(ctx);
-    tlb_filled(ctx, c, va, pa, attr, sh, write, exec);
-    explain_unlock(ctx);
+    struct explain *x = ctx;
+    explain_lock(x);
+    tlb_filled(x, c, va, pa, attr, sh, write, exec);
+    if (c->audited.pages == 0 && may_skip_fills(x))
+        lint_alias_publish(x, c);
+    explain_unlock(x);
 }
 
 static void on_stale_code(void *ctx, struct cpu *c, gpa_t pa)
@@ -233,7 +243,7 @@ static void on_code_store(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned
 {
     explain_lock(ctx);
     ((struct explain *)ctx)->store_cpu = c;
-    lint_code_store(ctx, c, pa);
+    lint_code_store(ctx, c, pa, size);
     explain_unlock(ctx);
 }
 static void on_device_atomic(void *ctx, struct cpu *c, gva_t va, gpa_t pa)
@@ -250,19 +260,35 @@ static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr,
         lint_alias(ctx, c, va, pa, attr, 2);
     explain_unlock(ctx);
 }
-static void on_cache_op(void *ctx, struct cpu *c, u32 enc, gva_t va)
+static void on_code_open(void *ctx, struct cpu *c, gpa_t pa)
+{
+    explain_lock(ctx);
+    lint_code_open(ctx, pa);
+    explain_unlock(ctx);
+}
+static void on_cache_op(void *ctx, struct cpu *c, u32 enc)
 {
     struct explain *x = ctx;
-    bool is_cache = bits(enc, 10, 7) == 7;
-    if (!is_cache && !is_strict(x) && LIKELY(!handoff_active(x)))
-        return;
     explain_lock(x);
     if (UNLIKELY(handoff_active(x)))
         handoff_cache_op(x, c, enc);
-    if (is_cache)
-        lint_code_op(x, c, enc, va);
-    else if (is_strict(x))
-        lint_tables_op(x, c, enc, va);
+    lint_code_op(x, c, enc);
+    explain_unlock(x);
+}
+static void on_cache_line(void *ctx, struct cpu *c, u32 enc, gpa_t pa)
+{
+    explain_lock(ctx);
+    lint_code_line(ctx, c, enc, pa);
+    explain_unlock(ctx);
+}
+static void on_tlbi(void *ctx, struct cpu *c, u32 enc, u64 val)
+{
+    struct explain *x = ctx;
+    explain_lock(x);
+    if (UNLIKELY(handoff_active(x)))
+        handoff_cache_op(x, c, enc);
+    if (is_strict(x))
+        lint_tables_op(x, c, enc, val);
     explain_unlock(x);
 }
 static void on_psci(void *ctx, struct cpu *c, u64 fn, bool smc)
@@ -310,6 +336,15 @@ static void on_sample(void *ctx, struct cpu *c)
     explain_unlock(x);
 }
 
+void hooks_handoff(struct explain *x)
+{
+    struct cpu *c;
+    for (unsigned i = 0; (c = machine_cpu(x->m, i)) != NULL; i++) {
+        c->hooks.tlbi = c->hooks.cache_op ? on_tlbi : NULL;
+        c->audited = (struct cpu_audited){0};
+    }
+}
+
 void hooks_install(struct explain *x, struct cpu *c)
 {
     bool on = x->cfg.lint != MACHINE_LINT_OFF;
@@ -329,7 +364,10 @@ void hooks_install(struct explain *x, struct cpu *c)
         .code_store = on ? on_code_store : NULL,
         .device_atomic = on ? on_device_atomic : NULL,
         .wrong_type = on ? on_wrong_type : NULL,
+        .code_open = on ? on_code_open : NULL,
         .cache_op = on ? on_cache_op : NULL,
+        .cache_line = on ? on_cache_line : NULL,
+        .tlbi = is_strict(x) ? on_tlbi : NULL, /* or from hooks_handoff on */
         .watched_load = on ? on_watched_load : NULL,
     };
     cpu_update_mode(c);

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CLASS_NONE, CLASS_DEVICE, CLASS_NORMAL, SH_SHIFT = 6 };
+enum { CLASS_DEVICE = 1, CLASS_NORMAL, SH_SHIFT = 6 };
 
 struct aliases {
     const struct mem_region *ram;
-    u8 *class;  ///< [pages]
-    gva_t *va;  ///< [pages] of the mapping that class describes
+    u8 *key;    ///< [pages] of one mapping, 0: none was seen. The CPUs read it without the lock (cpu_audited)
+    gva_t *va;  ///< [pages] of the mapping that key describes
 };
 
 enum cacheability { NON_CACHEABLE, WRITE_THROUGH, WRITE_BACK };
@@ -31,6 +31,14 @@ static u8 class_of(const struct explain *x, u8 attr, u8 sh)
     return (u8)(CLASS_NORMAL + 3 * outer + inner + (is_strict(x) && inner ? (unsigned)sh << SH_SHIFT : 0));
 }
 
+/// What is kept of a mapping: its attributes as in MAIR, never 0; its class when shareability matters.
+static u8 key_of(const struct explain *x, u8 attr, u8 sh)
+{
+    const u8 device_ngnre = 4;
+    return is_strict(x) ? class_of(x, attr, sh) : attr ? attr : device_ngnre;
+}
+static u8 class_of_key(const struct explain *x, u8 key) { return is_strict(x) ? key : class_of(x, key, 0); }
+
 static const char *class_name(u8 class)
 {
     static const char *const cached[] = {"Non-cacheable", "Write-Through", "Write-Back"};
@@ -44,17 +52,22 @@ static const char *sh_name(u8 class)
     return name[class >> SH_SHIFT];
 }
 
-static NOINLINE void differ(struct explain *x, struct cpu *c, u64 page, u8 class, gva_t va, gpa_t pa)
+static void remember(struct aliases *a, u64 page, u8 key, gva_t va)
+{
+    a->va[page] = va;
+    __atomic_store_n(&a->key[page], key, __ATOMIC_RELAXED);
+}
+
+static NOINLINE void differ(struct explain *x, struct cpu *c, u64 page, u8 key, gva_t va, gpa_t pa)
 {
     struct aliases *a = x->aliases;
     struct xlat w;
     char at[96];
-    u8 was = a->class[page];
+    u8 was = class_of_key(x, a->key[page]), class = class_of_key(x, key);
     gva_t old = a->va[page];
     bool stands = mmu_walk(c, old, &w) && align_down(w.pa, GUEST_PAGE) == align_down(pa, GUEST_PAGE) &&
                   class_of(x, w.attr, w.sh) == was && (old ^ va) & ~0xfffULL;
-    a->class[page] = class;
-    a->va[page] = va;
+    remember(a, page, key, va);
     if (stands)
         explain_say(x, c, "F16", true,
                     "RAM at PA 0x%llx is used as %s%s at 0x%llx (pc=%s) while 0x%llx maps it as %s%s: mismatched aliases "
@@ -69,27 +82,35 @@ void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
     if (UNLIKELY(a == NULL)) {
         a = x->aliases = xcalloc(1, sizeof *a);
         a->ram = machine_mem(x->m)->ram0;
-        a->class = xcalloc(a->ram->size / GUEST_PAGE, 1);
+        a->key = xcalloc(a->ram->size / GUEST_PAGE, 1);
         a->va = xcalloc(a->ram->size / GUEST_PAGE, sizeof *a->va);
     }
     if (pa - a->ram->base >= a->ram->size)
         return;
     u64 page = (pa - a->ram->base) / GUEST_PAGE;
-    u8 class = class_of(x, attr, sh);
-    if (LIKELY(a->class[page] == class))
+    u8 key = key_of(x, attr, sh), was = a->key[page];
+    if (LIKELY(was == key))
         return;
-    if (a->class[page] == CLASS_NONE) {
-        a->class[page] = class;
-        a->va[page] = va;
-        return;
-    }
-    differ(x, c, page, class, va, pa);
+    if (was == 0)
+        remember(a, page, key, va);
+    else if (class_of_key(x, was) != class_of_key(x, key))
+        differ(x, c, page, key, va, pa);
+}
+
+void lint_alias_publish(struct explain *x, struct cpu *c)
+{
+    const struct aliases *a = x->aliases;
+    if (a)
+        c->audited = (struct cpu_audited){a->key, a->ram->base, a->ram->size / GUEST_PAGE, x->cpus > 1};
 }
 
 void lint_alias_free(struct explain *x)
 {
+    struct cpu *c;
+    for (unsigned i = 0; (c = machine_cpu(x->m, i)) != NULL; i++)
+        c->audited = (struct cpu_audited){0};
     if (x->aliases) {
-        free(x->aliases->class);
+        free(x->aliases->key);
         free(x->aliases->va);
     }
     free(x->aliases);

@@ -1,104 +1,60 @@
 /// F06: code that was written and is executed although the caches may still hold the old bytes. Of each
-/// page that holds or may come to hold written code, two copies are kept: what the instruction cache may
-/// hold (as of the last IC) and what memory holds (as of the last DC clean). Arm ARM, "Concurrent
+/// page that holds or may come to hold written code, two copies of what is being changed are kept: what the instruction
+/// cache may hold (as of the last IC) and what memory holds (as of the last DC clean). Arm ARM, "Concurrent
 /// modification and execution of instructions" and "Data and unified cache maintenance".
-#include "debug/priv.h"
+#include "debug/copies.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { PAGES_MAX = 4096, PAGES_MAX_STRICT = 32768, FEW_PAGES = 24, TABLE_SIZE = 65536, LINE = 64 };
-
-struct code_page {
-    gpa_t pa;
-    u64 writer_pc; ///< of the last store seen, or 0
-    bool uncached; ///< was written with the MMU off: what the caches hold is not known
-    u8 icache[GUEST_PAGE], clean[GUEST_PAGE];
-    u8 loaded[GUEST_PAGE]; ///< before the first store
-};
-
-static unsigned slot_of(gpa_t page) { return (unsigned)((page >> GUEST_PAGE_SHIFT) * 2654435761u >> 8) % TABLE_SIZE; }
-
-/// Slot of a page, or of the free slot where it would go.
-static struct code_page **find(struct explain *x, gpa_t pa)
-{
-    gpa_t page = align_down(pa, GUEST_PAGE);
-    if (x->code_page == NULL)
-        return NULL;
-    unsigned k = slot_of(page);
-    while (x->code_page[k] && x->code_page[k]->pa != page)
-        k = (k + 1) % TABLE_SIZE;
-    return &x->code_page[k];
-}
-
-static struct code_page *watch_page(struct explain *x, gpa_t pa)
-{
-    if (x->code_page == NULL)
-        x->code_page = xcalloc(TABLE_SIZE, sizeof *x->code_page);
-    struct code_page **slot = find(x, pa);
-    if (*slot)
-        return *slot;
-    const u8 *host = mem_host(machine_mem(x->m), align_down(pa, GUEST_PAGE), GUEST_PAGE);
-    if (host == NULL || x->code_pages == (is_strict(x) ? PAGES_MAX_STRICT : PAGES_MAX))
-        return NULL;
-    struct code_page *p = xcalloc(1, sizeof *p);
-    p->pa = align_down(pa, GUEST_PAGE);
-    memcpy(p->icache, host, GUEST_PAGE);
-    memcpy(p->clean, host, GUEST_PAGE);
-    memcpy(p->loaded, host, GUEST_PAGE);
-    *slot = p;
-    x->code_pages++;
-    mem_suspect_code(machine_mem(x->m), pa, true);
-    return p;
-}
-
-void lint_code_free(struct explain *x)
-{
-    for (unsigned k = 0; x->code_page && k < TABLE_SIZE; k++)
-        if (x->code_page[k]) {
-            mem_suspect_code(machine_mem(x->m), x->code_page[k]->pa, false);
-            free(x->code_page[k]);
-        }
-    free(x->code_page);
-    x->code_page = NULL;
-    x->code_pages = 0;
-}
+enum { FEW_PAGES = 24, LINE = COPY_LINE };
 
 /// A page becomes writable for the first time: bare-metal programs only, since a kernel of the size of
 /// Linux writes everything.
 void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr)
 {
-    struct code_page *p = x->is_linux ? NULL : watch_page(x, pa);
-    if (p && !(c->mode & MODE_MMU))
+    struct code_page *p = x->is_linux ? NULL : copies_watch(x, pa);
+    if (p == NULL)
+        return;
+    copies_keep(x, p, 0, GUEST_PAGE);
+    if (!(c->mode & MODE_MMU))
         p->uncached = true;
 }
 
-void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa)
+/// A page that is watched becomes writable: what is stored there will not be told.
+void lint_code_open(struct explain *x, gpa_t pa)
 {
-    struct code_page *p = watch_page(x, pa);
+    struct code_page *p = copies_find(x, pa);
     if (p)
-        p->writer_pc = c->pc;
+        copies_keep(x, p, 0, GUEST_PAGE);
 }
 
-static void refresh(struct explain *x, struct code_page *p, u64 off, u64 len, bool icache, bool clean)
+void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa, unsigned size)
 {
-    const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
-    if (host && icache)
-        memcpy(p->icache + off, host + off, len);
-    if (host && clean)
-        memcpy(p->clean + off, host + off, len);
+    struct code_page *p = copies_watch(x, pa);
+    if (p == NULL)
+        return;
+    copies_keep(x, p, pa % GUEST_PAGE, size);
+    p->writer_pc = c->pc;
 }
+
 static void refresh_all(struct explain *x, bool icache, bool clean)
 {
-    for (unsigned k = 0; x->code_page && k < TABLE_SIZE; k++)
-        if (x->code_page[k])
-            refresh(x, x->code_page[k], 0, GUEST_PAGE, icache, clean);
+    for (struct code_page *p = copies_first(x); p; p = p->next)
+        if (p->lines)
+            copies_refresh(x, p, 0, GUEST_PAGE, icache, clean);
 }
 
 static bool is_dirty(struct explain *x, const struct code_page *p, u64 off, u64 len)
 {
     const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
-    return host && !p->uncached && memcmp(p->clean + off, host + off, len) != 0;
+    for (u64 at = off; host && !p->uncached && at < off + len;) {
+        const struct copy_line *l = copies_line(x, p, at);
+        u64 end = align_down(at, LINE) + LINE, n = (end < off + len ? end : off + len) - at;
+        if (l && memcmp(l->clean + at % LINE, host + at, n) != 0)
+            return true;
+        at += n;
+    }
+    return false;
 }
 
 /// With the MMU off, loads from pages with lines that were not cleaned must be seen.
@@ -106,9 +62,9 @@ static void watch_dirty(struct explain *x, bool on)
 {
     if (!handoff_active(x))
         return;
-    for (unsigned k = 0; x->code_page && k < TABLE_SIZE; k++)
-        if (x->code_page[k] && (!on || is_dirty(x, x->code_page[k], 0, GUEST_PAGE)))
-            mem_watch_loads(machine_mem(x->m), x->code_page[k]->pa, GUEST_PAGE, on); /* SCTLR.M flushes */
+    for (struct code_page *p = copies_first(x); p; p = p->next)
+        if (!on || is_dirty(x, p, 0, GUEST_PAGE))
+            mem_watch_loads(machine_mem(x->m), p->pa, GUEST_PAGE, on); /* SCTLR.M flushes */
 }
 
 static void say_dirty(struct explain *x, struct cpu *c, gpa_t pa, const char *what)
@@ -123,26 +79,27 @@ static void say_dirty(struct explain *x, struct cpu *c, gpa_t pa, const char *wh
 /// A load with the MMU off from a page of watch_dirty.
 void lint_code_load(struct explain *x, struct cpu *c, gpa_t pa, unsigned size)
 {
-    struct code_page **p = find(x, pa);
+    const struct code_page *p = copies_find(x, pa);
     u64 off = pa % GUEST_PAGE;
-    if (!p || !*p || size > GUEST_PAGE - off || !handoff_active(x))
+    if (!p || size > GUEST_PAGE - off || !handoff_active(x))
         return;
-    if (is_dirty(x, *p, off, size))
+    if (is_dirty(x, p, off, size))
         say_dirty(x, c, pa, "load");
 }
 
 void lint_code_host_write(struct explain *x, gpa_t pa, u64 len)
 {
-    for (gpa_t page = align_down(pa, GUEST_PAGE); page < pa + len; page += GUEST_PAGE)
-        if (!watch_page(x, page))
+    for (gpa_t page = align_down(pa, GUEST_PAGE); page < pa + len; page += GUEST_PAGE) {
+        struct code_page *p = copies_watch(x, page);
+        if (p == NULL)
             return;
+        copies_keep(x, p, 0, GUEST_PAGE);
+    }
 }
 
-/// enc 0: caches were switched on or off, which counts as maintenance of everything before.
-void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
+void lint_code_op(struct explain *x, struct cpu *c, u32 enc)
 {
-    struct xlat w;
-    if (x->code_pages == 0)
+    if (copies_pages(x) == 0)
         return;
     switch (enc) {
     case 0:
@@ -161,39 +118,38 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va)
         return;
     case SYSREG_ENC(1, 0, 7, 10, 2):
     case SYSREG_ENC(1, 0, 7, 14, 2): refresh_all(x, false, true); return;
-    case SYSREG_ENC(1, 0, 7, 6, 1):
-    case SYSREG_ENC(1, 0, 7, 6, 2): return;
-    default: break;
+    default: return;
     }
-    gpa_t pa;
-    if (!mmu_op_pa(c, va, &pa)) {
-        if (!mmu_walk(c, va, &w))
-            return;
-        pa = w.pa;
-    }
-    struct code_page **p = find(x, pa);
+}
+
+void lint_code_line(struct explain *x, struct cpu *c, u32 enc, gpa_t pa)
+{
+    struct code_page *p = copies_find(x, pa);
     bool ic = enc == SYSREG_ENC(1, 3, 7, 5, 1);
     u64 ctr = c->sr[SYSREG_CTR_EL0], line = 4ULL << (ic ? ctr & 15 : ctr >> 16 & 15);
+    if (enc == SYSREG_ENC(1, 0, 7, 6, 1)) /* DC IVAC cleans nothing */
+        return;
     if (ic && align_down(x->code_pending.line, line) == align_down(pa, line))
         x->code_pending.line = 0;
-    if (p && *p) {
-        u64 off = align_down(pa % GUEST_PAGE, line);
-        const u8 *host = mem_host(machine_mem(x->m), (*p)->pa, GUEST_PAGE);
-        bool changes = host && memcmp((ic ? (*p)->icache : (*p)->clean) + off, host + off, line) != 0;
-        refresh(x, *p, off, line, ic, !ic);
-        if (changes)
-            lint_barriers(x, c, align_down(pa, LINE), ic);
-    }
+    if (p == NULL)
+        return;
+    u64 off = align_down(pa % GUEST_PAGE, line);
+    const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
+    const struct copy_line *l = copies_line(x, p, off);
+    bool changes = l && host && memcmp((ic ? l->icache : l->clean) + off % LINE, host + off, line < LINE ? line : LINE) != 0;
+    copies_refresh(x, p, off, line, ic, !ic);
+    if (changes)
+        lint_barriers(x, c, align_down(pa, LINE), ic);
 }
 
 bool lint_code_was(struct explain *x, gpa_t pa, u32 *old, u64 *writer)
 {
-    struct code_page **slot = find(x, pa);
+    const struct code_page *p = copies_find(x, pa);
     u32 now;
-    if (slot == NULL || *slot == NULL || !mem_read(machine_mem(x->m), pa, &now, sizeof now))
+    if (p == NULL || p->loaded == NULL || !mem_read(machine_mem(x->m), pa, &now, sizeof now))
         return false;
-    *old = ld32((*slot)->loaded + (pa % GUEST_PAGE & ~3ULL));
-    *writer = (*slot)->writer_pc;
+    *old = ld32(p->loaded + (pa % GUEST_PAGE & ~3ULL));
+    *writer = p->writer_pc;
     return *old != now;
 }
 
@@ -222,28 +178,34 @@ static bool by_stack(struct explain *x, struct cpu *c, u64 pc)
 
 void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
 {
-    struct code_page **slot = find(x, pa);
+    struct code_page *p = copies_find(x, pa);
     char at[96], by[120] = "";
     u64 off = pa % GUEST_PAGE & ~3ULL;
+    const struct copy_line *l = p ? copies_line(x, p, off) : NULL;
     u64 sctlr = c->sr[SYSREG_SCTLR_EL1];
     bool cached = (sctlr & 5) == 5;
-    if (slot == NULL || *slot == NULL || (x->is_linux && c->el == 0))
+    if (l == NULL)
         return;
-    struct code_page *p = *slot;
+    if (x->is_linux && c->el == 0) {
+        copies_settle(x, p, off);
+        return;
+    }
     const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
     u32 now = ld32(host + off);
-    bool stale = ld32(p->icache + off) != now, dirty = cached && ld32(p->clean + off) != now;
+    bool stale = ld32(l->icache + off % LINE) != now, dirty = cached && ld32(l->clean + off % LINE) != now;
     if (handoff_active(x) && !(c->mode & MODE_MMU) && is_dirty(x, p, off, 4)) {
         say_dirty(x, c, pa, "fetch");
         return;
     }
-    if (!stale && !dirty)
+    if (!stale && !dirty) {
+        copies_settle(x, p, off);
         return;
+    }
     bool before = stale && line_was_code(x, pa);
     /* Never fetched, caches off: silicon reads memory. A loader that moves itself relies on that; a
        program that makes a little code forgot something. */
     bool icache = is_strict(x) && bit(sctlr, 12);
-    if (!before && !cached && !icache && x->code_pages > FEW_PAGES)
+    if (!before && !cached && !icache && copies_pages(x) > FEW_PAGES)
         return;
     if (by_stack(x, c, p->writer_pc))
         return;
@@ -259,7 +221,7 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
              at, (unsigned long long)pa, by, stale ? "IC IVAU" : "DC CVAU");
     if (!x->is_linux) {
         explain_say(x, c, handoff_id(x, "L2", "F06"), true, "%s", text);
-        refresh(x, p, 0, GUEST_PAGE, true, true);
+        copies_refresh(x, p, 0, GUEST_PAGE, true, true);
     } else if (x->code_pending.line == 0) {
         x->code_pending.line = align_down(pa, LINE);
         x->code_pending.samples = 0;

@@ -105,7 +105,7 @@ void lint_sysreg_write(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u6
     switch (sr) {
     case SYSREG_SCTLR_EL1:
         if ((old_val ^ new_val) & 5)
-            lint_code_op(x, c, 0, 0);
+            lint_code_op(x, c, 0);
         if (!bit(old_val, 0) && bit(new_val, 0))
             check(x, c, DEP_MMU_ON, c->el == 2 ? "SCTLR_EL2.M 0->1" : "SCTLR_EL1.M 0->1", "which needs the new translation");
         else if (bit(old_val, 0) && !bit(new_val, 0) && early && !handoff_active(x))

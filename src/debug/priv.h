@@ -97,9 +97,6 @@ struct note {
     char text[640];
 };
 
-/// A page whose bytes are compared with what instruction and data caches would hold (lint_code.c).
-struct code_page;
-
 enum verdict {
     V_NONE, V_OFF, V_RESET, V_PANIC, V_DEADLOCK, V_STUCK, V_LOOP, V_FAULT, V_LINT, V_TIMEOUT, V_STOPPED,
     V_OTHER, V_STORM,
@@ -156,8 +153,7 @@ struct explain {
     struct aliases *aliases; ///< lint_alias.c
     struct handoff *handoff; ///< handoff.h; NULL: no firmware told of phases
     struct cpu *sim; ///< rehearsals (rehearse.c)
-    struct code_page **code_page;
-    unsigned code_pages;
+    struct copies *copies; ///< copies.c
     struct {
         gpa_t line; ///< 0: none
         unsigned samples;
@@ -253,6 +249,8 @@ const char *sys_op_name(u32 word, char *buf, size_t size);
 
 /// Tells a CPU of the hooks.
 void hooks_install(struct explain *x, struct cpu *c);
+/// A firmware tells of phases from here on: all fills and TLBIs are of interest.
+void hooks_handoff(struct explain *x);
 /// A timeout was set: its report shows where the time went.
 bool explain_is_fine(const struct explain *x);
 /// SVC, HVC or SMC.
@@ -334,6 +332,8 @@ void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);         
 void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram);    ///< F16
 void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh);      ///< F16
 void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh);      ///< F16
+/// Fills of mappings that were seen here need not come back.
+void lint_alias_publish(struct explain *x, struct cpu *c);
 void lint_alias_free(struct explain *x);
 void lint_tables_fill(struct explain *x, struct cpu *c, gva_t va);                          ///< F17
 void lint_tables_fault(struct explain *x, struct cpu *c, gva_t va, u64 pc);                 ///< F17
@@ -342,13 +342,16 @@ void lint_interrupt(struct explain *x, struct cpu *c, u32 kind, u64 from_pc, boo
 void why_storm(struct explain *x, struct why *out);
 void lint_tables_free(struct explain *x);
 void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr);         ///< F06
-void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa);
-void lint_code_op(struct explain *x, struct cpu *c, u32 enc, gva_t va);
+void lint_code_open(struct explain *x, gpa_t pa);
+void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa, unsigned size);
+/// DC, IC of everything or by set and way. enc 0: caches were switched on or off, which counts as maintenance of
+/// everything before.
+void lint_code_op(struct explain *x, struct cpu *c, u32 enc);
+void lint_code_line(struct explain *x, struct cpu *c, u32 enc, gpa_t pa);
 void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa);
 void lint_code_load(struct explain *x, struct cpu *c, gpa_t pa, unsigned size);             ///< L1
 void lint_code_host_write(struct explain *x, gpa_t pa, u64 len);                            ///< L1
 void lint_code_sample(struct explain *x, struct cpu *c);
-void lint_code_free(struct explain *x);
 /// F06: the barriers after a DC (old bytes were cleaned from this line) or an IC (removed), both at c->pc.
 void lint_barriers(struct explain *x, struct cpu *c, gpa_t line, bool ic);
 /// What an instruction was before it was overwritten without cache maintenance, and by whom (0: not known).

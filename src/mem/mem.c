@@ -130,11 +130,9 @@ void mem_flash_mode(struct mem *m, const void *dev, bool is_command)
     }
 }
 
-struct mem_region *mem_find(const struct mem *m, gpa_t gpa)
+struct mem_region *mem_find_other(const struct mem *m, gpa_t gpa)
 {
     unsigned lo = 0, hi = m->region_count;
-    if (m->ram0 && gpa - m->ram0->base < m->ram0->size)
-        return m->ram0;
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
         const struct mem_region *r = &m->region[mid];
@@ -446,17 +444,9 @@ bool mem_is_watched(const struct mem *m, gpa_t gpa)
     const struct mem_region *r = mem_find(m, gpa);
     return r && r->watched && r->watched[(gpa - r->base) / GUEST_PAGE];
 }
-bool mem_is_stale(const struct mem *m, gpa_t gpa)
-{
-    const struct mem_region *r = mem_find(m, gpa);
-    if (r == NULL || r->stale_lines == NULL)
-        return false;
-    u64 off = gpa - r->base;
-    return bit(__atomic_load_n(&r->stale_lines[off / GUEST_PAGE], __ATOMIC_RELAXED), off / 64 % 64) || r->code_suspect[off / GUEST_PAGE];
-}
-void mem_suspect_code(struct mem *m, gpa_t gpa, bool on)
+void mem_suspect_code(struct mem *m, gpa_t gpa, u8 suspicion)
 {
     struct mem_region *r = mem_find(m, gpa);
     if (r && r->code_suspect)
-        r->code_suspect[(gpa - r->base) / GUEST_PAGE] = on;
+        r->code_suspect[(gpa - r->base) / GUEST_PAGE] = suspicion;
 }

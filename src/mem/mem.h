@@ -22,6 +22,12 @@ struct mmio_ops {
 
 enum mem_kind { MEM_RAM, MEM_ROM, MEM_MMIO };
 
+/// What the explainer wants to know of a page of RAM.
+enum mem_suspicion {
+    MEM_SUSPECT_RUN = 1,  ///< cpu_hooks.stale_code before its code runs, cpu_hooks.cache_line
+    MEM_SUSPECT_OPEN = 2, ///< cpu_hooks.code_open before soft TLBs hold it for writing
+};
+
 struct mem_region {
     gpa_t base;
     u64 size;
@@ -33,7 +39,7 @@ struct mem_region {
     bool is_command; ///< ROM with ops (flash): reads go to the device, not to host
     u64 *code_lines; ///< RAM: per 4 KiB page, one bit for each 64-byte line that holds known code
     u64 *stale_lines; ///< RAM: lines that held code when they were written, until IC IVAU
-    u8 *code_suspect; ///< RAM: per page, 1 when the explainer wants to see its code before it runs
+    u8 *code_suspect; ///< RAM: per page, enum mem_suspicion
     u8 *watched;      ///< RAM: per page, 1 when loads must be seen (mem_watch_loads); NULL: none ever
     u8 *tlb_writable; ///< RAM: per page, 1 when a soft TLB may hold it for writing
     u8 *slow_stores;  ///< RAM: per page, stores to recently changed code (mmu.c)
@@ -99,8 +105,13 @@ MUST_USE bool mem_add_flash(struct mem *m, gpa_t base, u64 size, const char *nam
                             const struct mmio_ops *ops, void *dev, struct err *e);
 void mem_flash_mode(struct mem *m, const void *dev, bool is_command);
 
+struct mem_region *mem_find_other(const struct mem *m, gpa_t gpa);
 /// The region that contains gpa, or NULL.
-struct mem_region *mem_find(const struct mem *m, gpa_t gpa);
+static inline struct mem_region *mem_find(const struct mem *m, gpa_t gpa)
+{
+    struct mem_region *r = m->ram0;
+    return LIKELY(r && gpa - r->base < r->size) ? r : mem_find_other(m, gpa);
+}
 
 /// Host address of [gpa, gpa+len) when that range lies in one RAM or ROM region, else NULL.
 /// Writes through it bypass code tracking: call mem_written after.
@@ -151,14 +162,27 @@ void mem_code_changed(struct mem *m);
 
 /// Forgets staleness of [gpa, gpa+len): the guest did IC IVAU; len ~0 = everything (IC IALLU).
 void mem_clear_stale(struct mem *m, gpa_t gpa, u64 len);
-/// Makes mem_is_stale true for every line of the page that holds gpa, until told otherwise.
-void mem_suspect_code(struct mem *m, gpa_t gpa, bool on);
+/// Says what is to be told of the page that holds gpa: enum mem_suspicion, or 0.
+void mem_suspect_code(struct mem *m, gpa_t gpa, u8 suspicion);
+static inline bool mem_is_suspect(const struct mem *m, gpa_t gpa, enum mem_suspicion what)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    return r && r->code_suspect && r->code_suspect[(gpa - r->base) / GUEST_PAGE] & what;
+}
 /// Loads from the pages of [gpa, gpa+len) are told to cpu_hooks.watched_load, until told otherwise: soft
 /// TLBs must not hold them (the caller flushes).
 void mem_watch_loads(struct mem *m, gpa_t gpa, u64 len, bool on);
 bool mem_is_watched(const struct mem *m, gpa_t gpa);
 /// True when the line of gpa was written since it last held code, without IC IVAU, or when its page
 /// is suspect.
-bool mem_is_stale(const struct mem *m, gpa_t gpa);
+static inline bool mem_is_stale(const struct mem *m, gpa_t gpa)
+{
+    const struct mem_region *r = mem_find(m, gpa);
+    if (r == NULL || r->stale_lines == NULL)
+        return false;
+    u64 off = gpa - r->base;
+    return __atomic_load_n(&r->stale_lines[off / GUEST_PAGE], __ATOMIC_RELAXED) >> off / 64 % 64 & 1 ||
+           r->code_suspect[off / GUEST_PAGE] & MEM_SUSPECT_RUN;
+}
 
 #endif
