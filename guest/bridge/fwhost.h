@@ -69,7 +69,7 @@ enum fwhost_event {
     FWHOST_EV_EXIT_TRY,    ///< ExitBootServices: a[1] key given, a[2] key wanted, a[3] caller, a[4] status
     FWHOST_EV_AFTER_EXIT,  ///< a boot service was called after exit: a[1] enum fwhost_service, a[2] caller
     FWHOST_EV_FAULT,       ///< exception in boot services time: a[1] ESR, a[2] ELR, a[3] FAR
-    FWHOST_EV_RETURNED,    ///< the application came back: a[1] its status
+    FWHOST_EV_RETURNED,    ///< the application came back: a[1] its status, a[2] 1 = there was none
     FWHOST_EV_MEMORY,      ///< pages got a type: a[1] start, a[2] pages, a[3] type
     FWHOST_EV_SERVICE,     ///< between GetMemoryMap and exit: a[1] enum fwhost_service, a[2] caller
     FWHOST_EV_WATCHDOG,    ///< a[1] seconds, 0 = off
@@ -80,6 +80,7 @@ enum fwhost_service {
     FWHOST_SVC_ALLOCATE_PAGES = 1, FWHOST_SVC_FREE_PAGES, FWHOST_SVC_ALLOCATE_POOL, FWHOST_SVC_FREE_POOL,
     FWHOST_SVC_GET_MEMORY_MAP, FWHOST_SVC_LOAD_IMAGE, FWHOST_SVC_START_IMAGE, FWHOST_SVC_HANDLE, FWHOST_SVC_EVENT,
     FWHOST_SVC_CONSOLE, FWHOST_SVC_EXIT_BOOT_SERVICES, FWHOST_SVC_OTHER,
+    FWHOST_SVC_STALL, FWHOST_SVC_FILE, FWHOST_SVC_BLOCK,
 };
 
 #endif

@@ -48,11 +48,11 @@ static efi_status transfer(struct block_io *b, u32 op, u64 lba, u64 size, void *
 }
 static efi_status EFIAPI read(struct block_io *b, u32 id, u64 lba, u64 size, void *buf)
 {
-    return fw_alive(FWHOST_SVC_OTHER, CALLER) ? transfer(b, FWHOST_DISK_READ, lba, size, buf) : EFI_UNSUPPORTED;
+    return fw_alive(FWHOST_SVC_BLOCK, CALLER) ? transfer(b, FWHOST_DISK_READ, lba, size, buf) : EFI_UNSUPPORTED;
 }
 static efi_status EFIAPI write(struct block_io *b, u32 id, u64 lba, u64 size, void *buf)
 {
-    return fw_alive(FWHOST_SVC_OTHER, CALLER) ? transfer(b, FWHOST_DISK_WRITE, lba, size, buf) : EFI_UNSUPPORTED;
+    return fw_alive(FWHOST_SVC_BLOCK, CALLER) ? transfer(b, FWHOST_DISK_WRITE, lba, size, buf) : EFI_UNSUPPORTED;
 }
 static efi_status EFIAPI flush(struct block_io *b) { return EFI_SUCCESS; }
 

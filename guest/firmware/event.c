@@ -173,7 +173,7 @@ static efi_status EFIAPI close_event(efi_event event)
 }
 static efi_status EFIAPI stall(u64 microseconds)
 {
-    if (!fw_alive(FWHOST_SVC_OTHER, CALLER))
+    if (!fw_alive(FWHOST_SVC_STALL, CALLER))
         return EFI_UNSUPPORTED;
     u64 until = fw_ticks() + microseconds * (fw_tick_hz() / 1000) / 1000;
     while (fw_ticks() < until)

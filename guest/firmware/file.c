@@ -56,7 +56,7 @@ static efi_status EFIAPI file_open(struct efi_file *self, struct efi_file **out,
 {
     struct file *dir = (struct file *)self;
     char path[512];
-    if (!fw_alive(FWHOST_SVC_OTHER, CALLER))
+    if (!fw_alive(FWHOST_SVC_FILE, CALLER))
         return EFI_UNSUPPORTED;
     if (mode != EFI_FILE_READ)
         return EFI_WRITE_PROTECTED;
@@ -133,7 +133,7 @@ static efi_status read_entry(struct file *f, u64 *size, void *buf)
 static efi_status EFIAPI file_read(struct efi_file *self, u64 *size, void *buf)
 {
     struct file *f = (struct file *)self;
-    if (!fw_alive(FWHOST_SVC_OTHER, CALLER))
+    if (!fw_alive(FWHOST_SVC_FILE, CALLER))
         return EFI_UNSUPPORTED;
     if (f->node.is_dir)
         return read_entry(f, size, buf);
@@ -225,7 +225,7 @@ static struct file *file_new(struct fw_volume *v, const char *path)
 }
 efi_status EFIAPI fw_open_volume(struct efi_simple_fs *fs, struct efi_file **out)
 {
-    if (!fw_alive(FWHOST_SVC_OTHER, CALLER))
+    if (!fw_alive(FWHOST_SVC_FILE, CALLER))
         return EFI_UNSUPPORTED;
     struct file *f = file_new((struct fw_volume *)fs, "/");
     *out = f ? &f->proto : NULL;

@@ -128,6 +128,8 @@ static void set_options(efi_handle image)
     info->load_options_size = (u32)(2 * (fw_utf16(fw_info.options, wide, sizeof fw_info.options) + 1));
 }
 
+static efi_status app_status; ///< of the last application that came back
+
 /// Loads and starts a file of a volume. ret  EFI_NOT_FOUND when it is not there
 static efi_status run_file(struct fw_volume *v, const char *path)
 {
@@ -146,6 +148,7 @@ static efi_status run_file(struct fw_volume *v, const char *path)
     }
     if (s != EFI_SUCCESS)
         fw_print("firmware: %s returned status 0x%lx\n", path, s);
+    app_status = s;
     return s == EFI_NOT_FOUND ? EFI_ABORTED : s;
 }
 
@@ -159,7 +162,7 @@ static void run_application(void)
         s = run_file(&fw_volumes[k], path);
     if (s == EFI_NOT_FOUND)
         fw_print("firmware: %s is on none of %u volumes (%u disks)\n", path, fw_volume_count, (u32)fw_info.disks);
-    fw_event(FWHOST_EV_RETURNED, s, 0, 0, 0);
+    fw_event(FWHOST_EV_RETURNED, s == EFI_NOT_FOUND ? s : app_status, s == EFI_NOT_FOUND, 0, 0);
 }
 
 void fw_main(u64 image, u64 end)

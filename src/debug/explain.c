@@ -299,6 +299,10 @@ static int status_of(const struct explain *x, const struct machine_exit *e)
     case V_FAULT: return 115;
     case V_LINT: return 116;
     case V_INPUT: return 124;
+    case V_OFF:
+        if (handoff_returned(x))
+            return handoff_returned(x);
+        /* fall through */
     default: return machine_exit_status(e);
     }
 }
@@ -358,6 +362,11 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
         snprintf(w.id, sizeof w.id, "%s", x->firmware_id);
         snprintf(why, sizeof why, "exception in an EFI application: %.80s", w.title);
         snprintf(w.title, sizeof w.title, "%.119s", why);
+        if (strcmp(x->firmware_id, "U2") == 0)
+            snprintf(w.fix, sizeof w.fix, "Print before ExitBootServices, or write to the UART itself (PL011 at 0x09000000) afterwards.");
+        else if (bits(f->esr, 31, 26) == EC_IABT && is_said(x, "L9") && strstr(w.title, "allow"))
+            snprintf(w.fix, sizeof w.fix, "Before the jump either map the entry executable in tables of the loader's own, or turn the MMU off (SCTLR_EL%u.M) in a "
+                                          "page of the loader's own text; pages of LoaderData are execute-never.", f->el);
     }
     int status = status_of(x, e);
     report_write(x, e, status, &w, f);

@@ -9,7 +9,23 @@ typedef unsigned long long ull;
 
 static const char *const service_name[] = {
     "?", "AllocatePages", "FreePages", "AllocatePool", "FreePool", "GetMemoryMap", "LoadImage", "StartImage",
-    "a protocol service", "an event service", "the console", "ExitBootServices", "a boot service"};
+    "a protocol service", "an event service", "the console", "ExitBootServices", "a boot service", "Stall", "a file service", "a block device's service"};
+
+/// "EFI_NOT_FOUND (14)".
+static const char *status_name(u64 status, char *buf, size_t size)
+{
+    static const char *const error[] = {
+        "0", "EFI_LOAD_ERROR", "EFI_INVALID_PARAMETER", "EFI_UNSUPPORTED", "EFI_BAD_BUFFER_SIZE", "EFI_BUFFER_TOO_SMALL", "EFI_NOT_READY",
+        "EFI_DEVICE_ERROR", "EFI_WRITE_PROTECTED", "EFI_OUT_OF_RESOURCES", "EFI_VOLUME_CORRUPTED", "EFI_VOLUME_FULL", "EFI_NO_MEDIA",
+        "EFI_MEDIA_CHANGED", "EFI_NOT_FOUND", "EFI_ACCESS_DENIED", "EFI_NO_RESPONSE", "EFI_NO_MAPPING", "EFI_TIMEOUT", "EFI_NOT_STARTED",
+        "EFI_ALREADY_STARTED", "EFI_ABORTED"};
+    u64 n = status & ~(1ULL << 63);
+    if (bit(status, 63) && n && n < ARRAY_LEN(error))
+        snprintf(buf, size, "%s (%llu)", error[n], (ull)n);
+    else
+        snprintf(buf, size, "status 0x%llx", (ull)status);
+    return buf;
+}
 static const char *service(u64 n) { return n < ARRAY_LEN(service_name) ? service_name[n] : "a boot service"; }
 
 bool handoff_in_image(const struct handoff *h, u64 pc)
@@ -122,7 +138,17 @@ static void on_exit_try(struct explain *x, struct cpu *c, const u64 a[6])
     struct handoff *h = x->handoff;
     char at[120], by[120], got[120];
     handoff_where(x, a[3], at, sizeof at);
-    if (a[1] != a[2])
+    if (a[1] != a[2] && !h->map_caller)
+        explain_say(x, c, "U1", true,
+                    "ExitBootServices at %s with MapKey 0x%llx, but no GetMemoryMap succeeded: it fails with EFI_BUFFER_TOO_SMALL when the buffer is "
+                    "too small, and then gives no key. Look at its status; take a buffer of what it asks for plus some descriptors (L7)",
+                    at, (ull)a[1]);
+    else if (a[1] != a[2] && a[1] != h->map_key)
+        explain_say(x, c, "U1", true,
+                    "ExitBootServices at %s: MapKey 0x%llx is not the key that GetMemoryMap at %s gave last (0x%llx): pass that one, with nothing in "
+                    "between (L7)",
+                    at, (ull)a[1], handoff_where(x, h->map_caller, got, sizeof got), (ull)h->map_key);
+    else if (a[1] != a[2])
         explain_say(x, c, "U1", true,
                     "ExitBootServices at %s: MapKey 0x%llx is stale: %s at %s changed the map after GetMemoryMap at %s. Get the "
                     "map again and call ExitBootServices with nothing in between (L7)",
@@ -150,12 +176,41 @@ static void on_service(struct explain *x, struct cpu *c, const u64 a[6])
                     service(a[1]), handoff_where(x, a[2], by, sizeof by));
 }
 
+/// After exit the console protocols of the system table are gone.
+static bool is_lost_console(const struct handoff *h, const u64 a[6])
+{
+    const u64 members = sizeof(u64) * 10; /* of EFI_SIMPLE_TEXT_OUTPUT_PROTOCOL */
+    return h->phase == FWHOST_PHASE_EXITED && handoff_in_image(h, a[2]) && bits(a[1], 31, 26) == EC_DABT && a[3] < members;
+}
+
 static void on_fault(struct explain *x, const u64 a[6])
 {
     char text[400], at[120];
-    snprintf(text, sizeof text, "exception in boot services time at %s: ESR 0x%llx (%s), FAR 0x%llx",
-             handoff_where(x, a[2], at, sizeof at), (ull)a[1], ec_name((u32)bits(a[1], 31, 26)), (ull)a[3]);
-    explain_firmware(x, "U3", text, true);
+    bool console = is_lost_console(x->handoff, a);
+    handoff_where(x, a[2], at, sizeof at);
+    if (console)
+        snprintf(text, sizeof text, "OutputString or another member of a console protocol is called at %s after ExitBootServices: ConOut, ConIn and StdErr "
+                                    "of the system table are NULL then (L8); print before, or to the UART itself", at);
+    else
+        snprintf(text, sizeof text, "exception %s at %s: ESR 0x%llx (%s), FAR 0x%llx",
+                 x->handoff->phase == FWHOST_PHASE_EXITED ? "after ExitBootServices, taken by the firmware's vectors," : "in boot services time", at,
+                 (ull)a[1], ec_name((u32)bits(a[1], 31, 26)), (ull)a[3]);
+    explain_firmware(x, console ? "U2" : "U3", text, true);
+}
+
+/// The application came back to the firmware, which has nothing more to do.
+static void on_returned(struct explain *x, struct cpu *c, const u64 a[6])
+{
+    char status[60];
+    struct handoff *h = x->handoff;
+    if (h->phase == FWHOST_PHASE_EXITED && h->images)
+        explain_say(x, c, "U2", true, "%s returned to the firmware after ExitBootServices: nothing is left there to return to (L8); enter the kernel, or "
+                                      "reset the machine", h->image[h->images - 1].name);
+    h->returned = a[1];
+    if (a[1] && !a[2])
+        snprintf(h->returned_text, sizeof h->returned_text, "the application returned %s", status_name(a[1], status, sizeof status));
+    else if (a[1])
+        snprintf(h->returned_text, sizeof h->returned_text, "no application to start");
 }
 
 void explain_firmware_event(struct explain *x, const u64 a[6], const char *name)
@@ -192,8 +247,31 @@ void explain_firmware_event(struct explain *x, const u64 a[6], const char *name)
                         handoff_where(x, a[2], at, sizeof at));
         break;
     case FWHOST_EV_FAULT: on_fault(x, a); break;
+    case FWHOST_EV_RETURNED: on_returned(x, c, a); break;
     default: break;
     }
+}
+
+int handoff_returned(const struct explain *x)
+{
+    const struct handoff *h = x->handoff;
+    u64 n = h ? h->returned & 0xffff : 0;
+    return h == NULL || h->returned == 0 ? 0 : n > 111 || n == 0 ? 111 : (int)n;
+}
+const char *handoff_returned_text(const struct explain *x) { return x->handoff ? x->handoff->returned_text : ""; }
+
+const char *handoff_name(const struct explain *x, u64 addr, char *buf, size_t size)
+{
+    const struct handoff *h = x->handoff;
+    buf[0] = 0;
+    for (unsigned k = h ? h->images : 0; k-- > 0;)
+        if (addr - h->image[k].base < h->image[k].size && !h->image[k].is_linux && !x->quiet) {
+            snprintf(buf, size, "%s+0x%llx", h->image[k].name, (ull)(addr - h->image[k].base));
+            return buf;
+        }
+    if (h && !x->quiet && handoff_page_is(h, addr, EFI_RUNTIME_CODE_TYPE))
+        snprintf(buf, size, "(firmware)");
+    return buf;
 }
 
 void explain_host_write(struct explain *x, gpa_t pa, u64 len)

@@ -31,6 +31,9 @@ struct handoff {
     u64 changed_caller, changed_service;
     u64 printed_caller; ///< console output since the last GetMemoryMap; 0: none
     bool exit_failed;
+    u64 el1_sctlr_pc;  ///< of a write to SCTLR_EL1 at EL2 after exit, while the MMU of EL2 was on
+    u64 returned;      ///< status of the application that came back; 0: none, or success
+    char returned_text[96];
     unsigned strides; ///< loads from the map so far
     struct {
         gpa_t pa;

@@ -62,6 +62,13 @@ void handoff_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, bool wri
     }
     if (exec && !h->entered && !handoff_in_image(h, pa) && !is_firmware(h, pa))
         first_entry(x, c, va, pa);
+    gpa_t code = write && h->entered ? pc_pa(c) : 0;
+    if (write && h->entered && va - (c->x[REG_SP] - GUEST_PAGE) < 2 * GUEST_PAGE && (is_boot_memory(h, pa) || pa - h->stack < h->stack_size) &&
+        !handoff_in_image(h, code) && !is_firmware(h, code))
+        explain_say(x, c, "L5", true,
+                    "the kernel at %s uses a stack (SP=0x%llx) that lies in %s: its allocator will hand that memory out; set SP to a stack of the kernel's "
+                    "own first, or let the loader give one of LoaderData",
+                    handoff_where(x, c->pc, at, sizeof at), (ull)c->x[REG_SP], is_boot_memory(h, pa) ? "boot-services memory" : "the firmware's own");
     bool runtime = handoff_page_is(h, pa, EFI_RUNTIME_CODE_TYPE) || handoff_page_is(h, pa, EFI_RUNTIME_DATA_TYPE);
     /* The firmware's stack lies in its data: a loader may use it until it has its own. */
     if (write && runtime && pa - h->stack >= h->stack_size && !is_firmware(h, pc_pa(c)))
@@ -110,6 +117,8 @@ void handoff_other_level(struct explain *x, struct cpu *c, u32 sr, u64 old_val, 
 {
     const u64 switches = 1 | 1 << 2 | 1 << 12; /* M, C, I */
     char at[120];
+    if (sr == SYSREG_SCTLR_EL1 && c->el == 2 && bit(c->sr[SYSREG_SCTLR_EL2], 0) && !(new_val & switches) && x->handoff->phase == FWHOST_PHASE_EXITED)
+        x->handoff->el1_sctlr_pc = c->pc;
     if (sr == SYSREG_SCTLR_EL1 && c->el == 2 && !(c->sr[SYSREG_HCR_EL2] & HCR_E2H) && bit(c->sr[SYSREG_SCTLR_EL2], 0) &&
         (old_val ^ new_val) && !((old_val ^ new_val) & ~switches))
         explain_say(x, c, "L4", true,
@@ -168,6 +177,11 @@ static void bad_entry(struct explain *x, struct cpu *c, u64 esr, gva_t va)
             source = c->trail.e[(c->trail.head - k) & (TRAIL_LEN - 1)].from;
     fsc_name((u32)bits(esr, 5, 0), fsc, sizeof fsc);
     bool ok = mmu_walk(c, va, &w);
+    if (x->handoff->el1_sctlr_pc && c->el == 2 && bit(c->sr[SYSREG_SCTLR_EL2], 0))
+        explain_say(x, NULL, "L4", true,
+                    "SCTLR_EL1 was cleared at %s, but this is EL2: its MMU obeys SCTLR_EL2 and is still on, so the jump to 0x%llx that was meant for a "
+                    "machine with the MMU off goes through the firmware's tables; read CurrentEL first",
+                    handoff_where(x, x->handoff->el1_sctlr_pc, from, sizeof from), (ull)va);
     explain_say(x, NULL, "L9", true,
                 "jump to 0x%llx from %s: %s%s (level %d descriptor at 0x%llx = 0x%llx); map the entry executable, or jump through a "
                 "page of the loader's own text",

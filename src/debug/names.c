@@ -8,7 +8,8 @@
 
 const char *name_addr(struct explain *x, u64 addr, char *buf, size_t size)
 {
-    return symbols_name(x->cfg.symbols, addr, buf, size);
+    symbols_name(x->cfg.symbols, addr, buf, size);
+    return buf[0] || !x->handoff ? buf : handoff_name(x, addr, buf, size);
 }
 
 const char *name_full(struct explain *x, u64 addr, char *buf, size_t size)

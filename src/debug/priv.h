@@ -365,6 +365,11 @@ bool handoff_active(const struct explain *x);
 /// The id to report under: in_handoff while handoff_active.
 const char *handoff_id(const struct explain *x, const char *in_handoff, const char *otherwise);
 void handoff_free(struct explain *x);
+/// Exit code of an EFI application that came back with an error; 0: none did
+int handoff_returned(const struct explain *x);
+const char *handoff_returned_text(const struct explain *x);
+/// "app.efi+0x1234", "(firmware)" or "" for an address while an EFI application runs.
+const char *handoff_name(const struct explain *x, u64 addr, char *buf, size_t size);
 void handoff_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, bool write, bool exec);
 void handoff_other_level(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val); ///< any register
 void handoff_sysreg(struct explain *x, struct cpu *c, u32 sr, u64 old_val, u64 new_val);

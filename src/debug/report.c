@@ -392,6 +392,8 @@ void report_write(struct explain *x, const struct machine_exit *e, int status, c
     } else {
         if (x->verdict == V_INPUT)
             snprintf(x->line, sizeof x->line, "waits for input, and the host's input has ended");
+        if (x->verdict == V_OFF && handoff_returned(x))
+            snprintf(x->line, sizeof x->line, "%s", handoff_returned_text(x));
         put_notes(&o, "");
     }
     cJSON_AddStringToObject(o.root, "line", x->line);

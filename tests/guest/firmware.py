@@ -177,7 +177,7 @@ def disks(o, work):
     with open(work + '/empty.img', 'wb') as f:
         f.write(mbr_of(bytes(1 << 20)))
     rc, text = run(o.bruin, ['--firmware', 'tiny', '-d', work + '/empty.img'])
-    report('disk: nothing to start', rc == 0 and 'is on none of' in text, f'exit {rc}: {text[-300:]}')
+    report('disk: nothing to start', rc == 14 and 'is on none of' in text, f'exit {rc}: {text[-300:]}')
 
 
 def linux_stub(o, work):
