@@ -59,9 +59,10 @@ static void after_invalidate(struct explain *x, struct cpu *c)
     struct xlat w;
     u32 word;
     bool dsb = false;
+    gpa_t here = mmu_walk(c, c->pc, &w) ? align_down(w.pa, 64) : 0; /* what runs may share a line with what was changed */
     for (unsigned n = 0; n < LOOK_AHEAD && mmu_debug_read(s, s->pc, &word, 4); n++) {
         insn_decode(word, &i);
-        if (mmu_walk(s, s->pc, &w) && is_new(x, w.pa)) {
+        if (mmu_walk(s, s->pc, &w) && align_down(w.pa, 64) != here && is_new(x, w.pa)) {
             say(x, c, "IC of a line that was written", s->pc, dsb ? "ISB" : "DSB and ISB");
             return;
         }
