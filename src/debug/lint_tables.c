@@ -47,17 +47,19 @@ static struct entry *slot(struct tables *t, gpa_t pa)
     return NULL;
 }
 
+static u8 memory_type(u64 mair, u64 desc) { return (u8)(mair >> bits(desc, 4, 2) * 8); }
+
 /// Both valid, and more than permissions, access flag or software bits differ: the output address, the
-/// memory type or the kind of descriptor.
-static bool breaks_rule(u64 was, u64 now, u8 level)
+/// memory type (not only its number in MAIR) or the kind of descriptor.
+static bool breaks_rule(u64 was, u64 now, u8 level, u64 mair)
 {
-    const u64 out = 0xfffffffff000ULL, attr = 7ULL << 2, kind = 3;
+    const u64 out = 0xfffffffff000ULL, kind = 3;
     if (!(was & 1) || !(now & 1))
         return false;
     if ((was ^ now) & kind)
         return true;
     bool table = level < 3 && (was & 2);
-    return ((was ^ now) & out) || (!table && ((was ^ now) & attr));
+    return ((was ^ now) & out) || (!table && memory_type(mair, was) != memory_type(mair, now));
 }
 
 /// The descriptor is part of the walk of what it maps, on some CPU, now.
@@ -137,7 +139,7 @@ static void table_written(void *ctx, gpa_t gpa, u64 len)
         if (e == NULL || e->pa != pa || p == NULL)
             continue;
         u64 now = ld64(p);
-        bool breaks = breaks_rule(e->value, now, e->level), gone = (e->value & 1) && !(now & 1);
+        bool breaks = breaks_rule(e->value, now, e->level, c->sr[cpu_regime_regs[c->regime].mair]), gone = (e->value & 1) && !(now & 1);
         if (breaks && !is_said(x, "F17") && is_live(x, e))
             explain_say(x, c, "F17", true,
                         "pc=%s changes the live level %u descriptor at PA 0x%llx from 0x%llx to 0x%llx without "
@@ -223,18 +225,25 @@ void lint_tables_fill(struct explain *x, struct cpu *c, gva_t va)
         remember(x, c, t, &w, level, va);
 }
 
+/// A TLBI of one page. Those of ranges and of stage 2 have other operands.
+static bool is_by_va(u32 enc)
+{
+    u32 crm = enc >> 3 & 15, op = enc & 7;
+    return (crm == 1 || crm == 3 || crm == 7) && (op & 1);
+}
+static gva_t tlbi_va(u64 val) { return (gva_t)sext(val << 12, 56); }
+
 /// What a TLBI reaches leaves the list.
 static void invalidated(struct explain *x, struct cpu *c, u32 enc, u64 val)
 {
     struct tables *t = x->tables;
     bool local = (enc >> 3 & 15) == 7;
     u32 op = enc & 7;
-    gva_t va = (gva_t)sext(val << 12, 56);
+    gva_t va = tlbi_va(val);
     bool left = false;
     for (unsigned k = 0; t->retired && k < RETIRED_MAX; k++) {
         struct retired *r = &t->r[k];
-        bool by_va = op == 1 || op == 3 || op == 5 || op == 7;
-        if (r->size && op != 2 && !(by_va && (va - r->va) >= r->size)) {
+        if (r->size && op != 2 && !(is_by_va(enc) && (va - r->va) >= r->size)) {
             if (!local)
                 memset(r->cpus, 0, sizeof r->cpus);
             r->cpus[c->index / 64] &= ~(1ULL << c->index % 64);
@@ -254,37 +263,78 @@ static void invalidated(struct explain *x, struct cpu *c, u32 enc, u64 val)
         t->retired = 0;
 }
 
+/// Translations that changed and that one TLBI is for.
+struct stale {
+    struct {
+        gva_t va;
+        u64 size;
+    } r[RETIRED_MAX + 1];
+    unsigned count;
+};
+
+static bool is_stale(const struct stale *s, gva_t va)
+{
+    for (unsigned k = 0; k < s->count; k++)
+        if (va - s->r[k].va < s->r[k].size)
+            return true;
+    return false;
+}
+
+static void collect(const struct tables *t, u32 enc, u64 val, struct stale *s)
+{
+    if (is_by_va(enc))
+        s->r[s->count].va = tlbi_va(val), s->r[s->count++].size = GUEST_PAGE;
+    for (unsigned k = 0; t && t->retired && k < RETIRED_MAX; k++)
+        if (t->r[k].size) {
+            s->r[s->count].va = t->r[k].va;
+            s->r[s->count++].size = t->r[k].size;
+        }
+}
+
+/// Without a DSB the TLBI may not be over yet. What relies on it: a use of translations that it is for, or where those
+/// are not known (a TLBI of all) what makes sure that changes count. Whole batches may go before one DSB.
+static const char *relies_on_it(const struct stale *s, const struct insn *i, gva_t pc, const struct cpu_probe *probe)
+{
+    if (s->count)
+        return is_stale(s, pc) ? "code in what changed" : (i->flags & (LD | ST)) && is_stale(s, probe->va) ? "a use of what changed" : NULL;
+    return i->op == OP_ISB ? "`isb`" : i->op == OP_ERET ? "`eret`" : NULL;
+}
+
 /// TLBI: the next DSB must come before the next access that depends on it.
 void lint_tables_op(struct explain *x, struct cpu *c, u32 enc, u64 val)
 {
-    enum { LOOK = 16 };
+    enum { LOOK = 16, LOOK_FAR = 200 };
     enum rehearsal_end end;
+    struct stale stale = {.count = 0};
     struct insn i;
     u32 word;
     char at[96];
-    if (is_said(x, "F17"))
+    bool is_stage2 = (enc >> 11 & 7) == 4 && ((enc >> 3 & 15) == 0 || (enc >> 3 & 15) == 4);
+    if (is_said(x, "F17") || is_stage2)
         return;
+    collect(x->tables, enc, val, &stale);
     if (x->tables)
         invalidated(x, c, enc, val);
     rehearse_begin(x, c);
     x->sim->pc += 4;
-    for (unsigned n = 0; n < LOOK && mmu_debug_read(x->sim, x->sim->pc, &word, 4); n++) {
+    for (unsigned n = 0; n < (stale.count ? LOOK_FAR : LOOK) && mmu_debug_read(x->sim, x->sim->pc, &word, 4); n++) {
+        gva_t pc = x->sim->pc;
         insn_decode(word, &i);
         if (i.op == OP_DSB)
             return;
-        if (i.op == OP_SYS || i.op == OP_MSR) {
-            x->sim->pc += 4;
-            continue;
-        }
-        if (i.op == OP_ISB || i.op == OP_ERET || (i.flags & (LD | ST))) {
+        bool is_system = i.op == OP_SYS || i.op == OP_MSR;
+        bool goes_on = !is_system && rehearse_step(x, true, &end);
+        const char *what = is_system ? NULL : relies_on_it(&stale, &i, pc, &x->sim_probe);
+        if (what) {
             explain_say(x, c, "F17", true,
-                        "TLBI at %s is followed by `%s` without a DSB: other CPUs, and this one, may still use the old "
+                        "TLBI at %s is followed by %s without a DSB: other CPUs, and this one, may still use the old "
                         "translation; put dsb ish (and isb) after the tlbi",
-                        name_full(x, c->pc, at, sizeof at),
-                        i.op == OP_ISB ? "isb" : i.op == OP_ERET ? "eret" : "a memory access");
+                        name_full(x, c->pc, at, sizeof at), what);
             return;
         }
-        if (!rehearse_step(x, true, &end))
+        if (is_system)
+            x->sim->pc += 4;
+        else if (!goes_on)
             return;
     }
 }

@@ -154,6 +154,7 @@ struct explain {
     struct handoff *handoff; ///< handoff.h; NULL: no firmware told of phases
     struct cpu *sim; ///< rehearsals (rehearse.c)
     struct copies *copies; ///< copies.c
+    struct cpu_probe sim_probe; ///< what the last step of one accessed
     struct {
         gpa_t line; ///< 0: none
         unsigned samples;

@@ -68,9 +68,10 @@ static bool ends_itself(u16 op)
 bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end)
 {
     struct cpu *s = x->sim;
-    struct cpu_probe probe = {0};
+    struct cpu_probe *probe = &x->sim_probe;
     struct insn i;
     u32 word;
+    *probe = (struct cpu_probe){0};
     if ((s->pc & 3) || !mmu_debug_read(s, s->pc, &word, 4)) {
         *end = REH_FAULT;
         return false;
@@ -84,10 +85,10 @@ bool rehearse_step(struct explain *x, bool allow_store, enum rehearsal_end *end)
         return false;
     }
     u64 taken = s->exceptions;
-    s->probe = &probe;
+    s->probe = probe;
     int st = i.fn(s, &i);
     s->probe = NULL;
-    if (probe.blocked || (probe.stored && !allow_store) || st == EXEC_EXIT)
+    if (probe->blocked || (probe->stored && !allow_store) || st == EXEC_EXIT)
         return false;
     if (s->exceptions != taken) {
         *end = REH_FAULT;

@@ -1,6 +1,7 @@
 // Programs that build and change translations, in ways that are allowed.
 // guest: big_tables granule16 granule64 asids bbm split_block toggle high_half permissions memory_test uncached_buffer
 // guest: zero_lines alias_same dirty_by_hand contiguous el0_switch write_combining
+// guest: late_dsb same_type tlbi_batch
 #include "good.h"
 
 static volatile u64 sink, count;
@@ -316,5 +317,64 @@ void el0_switch(void)
         WRITE(ttbr0_el1, empty | 2UL << 48);
         isb();
         sink++;
+    }
+}
+
+/// A TLBI whose DSB comes later, and in time: before anybody uses the address again. Linux 7.3 relocates itself so.
+void late_dsb(void)
+{
+    u64 page = allocate(4096);
+    mmu_on();
+    for (u64 n = 0; n < 50; n++) {
+        map_page(PAGES, page, PTE(NORMAL));
+        dsb();
+        isb();
+        R64(PAGES) = n;
+        *(volatile u64 *)page_entry(PAGES) = 0;
+        ASM("dsb ishst\nisb\ntlbi vmalle1is\nisb");
+        for (u64 k = 0; k < 100; k++)
+            sink += k;
+        CHECK(R64(page) == n);
+        dsb();
+        isb();
+    }
+}
+
+/// A live descriptor gets another number for the same memory type, and loses its write permission: no break is needed.
+void same_type(void)
+{
+    u64 page = allocate(4096);
+    mmu_on();
+    WRITE(mair_el1, (READ(mair_el1) & ~(0xffUL << 56)) | (READ(mair_el1) >> 8 & 0xff) << 56);
+    isb();
+    map_page(PAGES, page, PTE(NORMAL));
+    dsb();
+    isb();
+    R64(PAGES) = 7;
+    *(volatile u64 *)page_entry(PAGES) = page | PTE(7) | PTE_RO;
+    flush_page(PAGES);
+    CHECK(R64(PAGES) == 7);
+}
+
+/// Pages are taken back one by one, with a TLBI each, and one DSB serves them all.
+void tlbi_batch(void)
+{
+    enum { N = 64 };
+    u64 page = allocate(4096);
+    mmu_on();
+    for (u64 round = 0; round < 20; round++) {
+        for (u64 n = 0; n < N; n++)
+            map_page(PAGES + n * 4096, page, PTE(NORMAL) | (round & 1 ? PTE_NG : 0));
+        dsb();
+        isb();
+        for (u64 n = 0; n < N; n++)
+            R64(PAGES + n * 4096) = n;
+        for (u64 n = 0; n < N; n++) {
+            *(volatile u64 *)page_entry(PAGES + n * 4096) = 0;
+            __asm__ volatile("dsb ishst\ntlbi vaae1is, %0" ::"r"((PAGES + n * 4096) >> 12) : "memory");
+            sink += n;
+        }
+        dsb();
+        isb();
     }
 }
