@@ -5,7 +5,7 @@ RUN_ARGS ?= -m 512M
 
 
 .NOTPARALLEL:
-.PHONY: all run build check check-asan check-tsan check-fresh deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-diagnosis soak-diff soak-lockstep soak-determinism clean help
+.PHONY: all run build check check-asan check-tsan check-fresh deps guest install format bench demo-uefi fuzz soak-gcc soak-lint soak-kernels soak-diagnosis soak-diff soak-lockstep soak-determinism clean help
 all: build
 
 help: ## this list
@@ -80,6 +80,10 @@ soak-gcc: deps-bench guest build ## GCC's own 1951 run-time tests in the guest, 
 soak-lint: deps-check guest build ## every real guest under --lint default and strict: no warning may come
 	@$(MAKE) --no-print-directory -s -C guest OUT=$(abspath $(BUILD))/guest all
 	@tests/integration/lint.py --fetch --bruin $(BUILD)/bruin --out $(BUILD)/guest
+
+soak-kernels: deps-check guest build ## kernels of other Debian releases in busy sessions, with lints (KERNELS_ARGS narrows it; hours if not)
+	@scripts/fetch-more.sh || echo "what could not be fetched is left out"
+	@tests/integration/kernels.py --bruin $(BUILD)/bruin $(KERNELS_ARGS)
 
 soak-diagnosis: deps-check build ## every broken guest there is, also Linux booted wrongly: each must be named
 	@for e in jit interp; do tests/guest/diag/run.py $(BUILD)/bruin $$e || exit 1; done
