@@ -298,6 +298,7 @@ void machine_free(struct machine *m)
 {
     if (!m)
         return;
+    free(m->semihost.command_line);
     atomic_store(&m->io_quit, true);
     os_poll_wake(m->poll);
     os_thread_join(&m->io_thread);

@@ -43,7 +43,6 @@ struct machine_config {
     enum machine_lint lint;
     bool brk_exits;    ///< BRK ends machine_run with MACHINE_BRK instead of reaching the guest
     bool semihosting;  ///< HLT #0xf000 is served
-    const char *semihosting_cmdline; ///< answer to SYS_GET_CMDLINE
     bool watch_panic;  ///< recognise "Kernel panic - not syncing" on the console
     bool detect_deadlock; ///< end with MACHINE_DEADLOCK when nothing can ever wake the machine
     bool virtio_legacy;   ///< virtio-mmio devices speak version 1
@@ -147,6 +146,8 @@ void machine_stop(struct machine *m, int code);
 void machine_forget_stop(struct machine *m, int code);
 /// Hard-resets vCPUs and devices; RAM keeps its contents. Only while the machine does not run.
 void machine_reset(struct machine *m);
+/// The answer to semihosting SYS_GET_CMDLINE: the program's name and its words. Copied.
+void machine_set_command_line(struct machine *m, const char *line);
 /// Presses the power button (PL061 pin 3). Any thread.
 void machine_power_button(struct machine *m);
 

@@ -55,6 +55,11 @@ struct board_device {
 struct machine {
     struct machine_config cfg;
     struct mem *mem;
+    struct {
+        _Atomic int error;   ///< what SYS_ERRNO says
+        _Atomic unsigned at; ///< place in :semihosting-features
+        char *command_line;  ///< NULL: none
+    } semihost;
     const struct accel_ops *accel;
     struct cpu_engine_opts engine_opts;
     u64 first_run_ns; ///< host time of the first turn

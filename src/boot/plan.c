@@ -210,7 +210,7 @@ static bool refuse_disk(const struct boot_request *r, const char *fmt_name, stru
     struct boot_disk d;
     const char *name = r->kernel.name;
     if (boot_disk_parse(&r->kernel, &d) && !d.is_bootable)
-        return err_set(e, ERR_FORMAT, "%s: %s: %s; nothing for firmware to start: give a kernel and add the disk with -d", name,
+        return err_set(e, ERR_FORMAT, "%s: %s: %s; nothing for firmware to start: give a kernel and add the disk with -d [U4]", name,
                        fmt_name, d.verdict);
     return err_set(e, ERR_FORMAT,
                    "%s: %s: a disk boots through firmware (bruin run %s, or -d %s for EDK2), or give a kernel and add the "
@@ -227,7 +227,7 @@ static bool refuse(const struct boot_request *r, enum boot_format fmt, const cha
         if (!boot_pe_parse(&r->kernel, &pe, e))
             return false;
         if (pe.machine != 0xaa64)
-            return err_set(e, ERR_FORMAT, "%s: %s for %s; wanted AArch64", name, pe.kind, pe.machine_name);
+            return err_set(e, ERR_FORMAT, "%s: %s for %s; wanted AArch64 [U4]", name, pe.kind, pe.machine_name);
         return err_set(e, ERR_FORMAT,
                        "%s: an EFI application: it needs firmware to start it (--firmware FILE); only "
                        "EFI files that carry an arm64 Image start without",

@@ -41,6 +41,15 @@ void cli_warn(const struct cli *cli, const char *id, const char *text);
 /// Value of a FLAG.
 bool cli_flag(const struct cli *cli, const char *key);
 
+/// Bytes of the UTF-8 character at text that XML 1.0 ("Characters") allows as it is, and JSON, too. ret  0: none
+size_t cli_char(const char *text, size_t left);
+/// A JSON string: the texts come from messages and file names.
+void cli_json_string(FILE *f, const char *s);
+/// The recorded events, to --output or stderr; JSON lines when the file's name ends in .json.
+void cli_write_trace(struct cli *cli, bruin_vm *vm);
+/// Whether the file that an option names can be written: better known now than after hours. ret  false: err says why
+bool cli_can_write(const struct cli *cli, const char *key, struct bruin_error *err);
+
 void help_general(FILE *out);
 void help_verb(FILE *out, const struct verb *v);
 

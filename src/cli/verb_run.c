@@ -72,17 +72,20 @@ static const char *const verdicts[] = {
     [BRUIN_FAILED] = "failed",
 };
 
-/// A JSON string: the texts come from messages and file names.
-static void json_string(FILE *f, const char *s)
+void cli_json_string(FILE *f, const char *s)
 {
     fputc('"', f);
-    for (; *s; s++) {
+    for (size_t n, left = strlen(s); left; s += n, left -= n) {
+        n = cli_char(s, left);
         if (*s == '"' || *s == '\\')
             fprintf(f, "\\%c", *s);
-        else if ((unsigned char)*s < 0x20)
+        else if (n && *s != '\n' && *s != '\t')
+            fwrite(s, 1, n, f);
+        else if ((unsigned char)*s < 0x80)
             fprintf(f, "\\u%04x", (unsigned)*s);
         else
-            fputc(*s, f);
+            fputc('?', f);
+        n += n == 0;
     }
     fputc('"', f);
 }
@@ -103,18 +106,18 @@ static void write_json(struct cli *cli, const bruin_vm *vm, const struct bruin_e
             err ? err->code : x->status);
     if (err) {
         fprintf(f, ", \"error\": ");
-        json_string(f, err->message);
+        cli_json_string(f, err->message);
         if (vm && bruin_report(vm, false)) {
             fprintf(f, ", \"report\": {\"text\": ");
-            json_string(f, bruin_report(vm, false));
+            cli_json_string(f, bruin_report(vm, false));
             fprintf(f, "}");
         }
     } else {
         fprintf(f, ", \"text\": ");
-        json_string(f, x->text);
+        cli_json_string(f, x->text);
         fprintf(f, ", \"seconds\": %.3f, \"cpu\": %u, \"pc\": \"0x%llx\", \"loaded\": ", seconds, x->cpu,
                 (unsigned long long)x->pc);
-        json_string(f, bruin_loaded(vm));
+        cli_json_string(f, bruin_loaded(vm));
         fprintf(f, ", \"accel\": \"%s\"", bruin_accel_name(vm));
         char *stats = bruin_stats((bruin_vm *)vm, true);
         if (stats)
@@ -128,8 +131,7 @@ static void write_json(struct cli *cli, const bruin_vm *vm, const struct bruin_e
         fclose(f);
 }
 
-/// The recorded events, to --output or stderr; JSON lines when the file's name ends in .json.
-static void write_trace(struct cli *cli, bruin_vm *vm)
+void cli_write_trace(struct cli *cli, bruin_vm *vm)
 {
     const char *path = bruin_config_get(cli->config, "output");
     if (!bruin_config_get(cli->config, "events"))
@@ -166,8 +168,7 @@ static int dry_run(struct cli *cli)
     return 0;
 }
 
-/// Better now than after hours.
-static bool can_write(const struct cli *cli, const char *key, struct bruin_error *err)
+bool cli_can_write(const struct cli *cli, const char *key, struct bruin_error *err)
 {
     const char *path = bruin_config_get(cli->config, key);
     FILE *f = path && *path ? fopen(path, "a") : NULL;
@@ -196,7 +197,7 @@ int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
     const char *hvc = bruin_config_get(cli->config, "virtio-console");
     if (bruin_config_get(cli->config, "serial") == NULL && !cli_flag(cli, "bare"))
         bruin_config_set(cli->config, "serial", hvc && strcmp(hvc, "stdio") == 0 ? "null" : "stdio", NULL);
-    if (!can_write(cli, "json", &err) || !can_write(cli, "output", &err))
+    if (!cli_can_write(cli, "json", &err) || !cli_can_write(cli, "output", &err))
         return cli_fail(cli, &err);
     s.vm = bruin_vm_new(cli->config, &err);
     if (s.vm == NULL)
@@ -212,7 +213,7 @@ int run_bytes(struct cli *cli, const void *bytes, size_t len, const char *name)
     if (!ok)
         return refuse(cli, s.vm, &err);
     write_json(cli, s.vm, &x, NULL, seconds);
-    write_trace(cli, s.vm);
+    cli_write_trace(cli, s.vm);
     char *stats = bruin_stats(s.vm, false);
     char *report = bruin_report(s.vm, false) ? strdup(bruin_report(s.vm, false)) : NULL;
     bruin_vm_free(s.vm); /* flushes the console and restores the terminal */

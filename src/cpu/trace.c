@@ -33,4 +33,5 @@ NOINLINE void trace_record(struct cpu *c, u32 kind, u64 pc, u64 a, u64 b, u64 cc
     r->c = cc;
     r->kind = kind;
     r->el = c->el;
+    r->cpu = (u16)c->index;
 }

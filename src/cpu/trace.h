@@ -1,4 +1,4 @@
-/// Event ring of one vCPU: what happened on slow paths, cheap enough to leave on. One writer.
+/// Event ring of the vCPUs, which take turns while there is one: what happened on slow paths. One writer at a time.
 #ifndef BRUIN_TRACE_H
 #define BRUIN_TRACE_H
 
@@ -18,7 +18,7 @@ enum trace_kind {
 struct trace_rec {
     u64 time_ns, pc, a, b, c;
     u32 kind;
-    u32 el;
+    u16 el, cpu;
 };
 struct trace {
     u32 mask;     ///< enum trace_kind

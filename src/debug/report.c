@@ -1,19 +1,22 @@
 /// The report: at most 40 lines of text, and the same as one JSON object.
 #include "debug/priv.h"
 
+#include "base/text.h"
+
 #include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TEXT_MAX = 16384, LINES_LIMIT = 40, TRAIL_SHOWN = 8, SHOWN_MAX = 32, LOG_SHOWN = 14, NOTES_SHOWN = 5, HOT_SHOWN = 10 };
+enum { REPORT_MAX = 40960, LINES_LIMIT = 40, KEPT_CAUSE = 2, KEPT_NOTES = 2, KEPT_MORE = 1, TRAIL_SHOWN = 8, TRAIL_BRIEF = 4, SHOWN_MAX = 32,
+       LOG_SHOWN = 14, NOTES_SHOWN = 5, HOT_SHOWN = 10, CPUS_SHOWN = 4 };
 typedef unsigned long long ull;
 
 struct out {
     struct explain *x;
     char *text;
     size_t len;
-    unsigned lines;
+    unsigned lines, limit; ///< limit: the rest of LINES_LIMIT is kept for what comes last and matters most
     cJSON *root;
     bool in_el2; ///< lines being written speak of EL2's registers
 };
@@ -23,15 +26,16 @@ static void PRINTF_LIKE(3, 4) line(struct out *o, const char *label, const char 
 {
     char buf[900];
     va_list ap;
-    if (o->lines >= LINES_LIMIT)
+    if (o->lines >= o->limit)
         return;
     va_start(ap, fmt);
     vsnprintf(buf, sizeof buf, fmt, ap);
     va_end(ap);
     if (o->in_el2)
         name_for_el2(buf);
-    int n = snprintf(o->text + o->len, TEXT_MAX - o->len, "  %-6s %s\n", label, buf);
-    if (n > 0 && o->len + (size_t)n < TEXT_MAX) {
+    text_clean(buf);
+    int n = snprintf(o->text + o->len, REPORT_MAX - o->len, "  %-6s %s\n", label, buf);
+    if (n > 0 && o->len + (size_t)n < REPORT_MAX) {
         o->len += (size_t)n;
         o->lines++;
     }
@@ -120,7 +124,7 @@ static void put_trail(struct out *o, unsigned cpu, const struct trail *t, bool s
         if (gap)
             cJSON_AddBoolToObject(e, "gap_before", true);
         cJSON_AddItemToArray(all, e);
-        if (shown++ >= TRAIL_SHOWN)
+        if (shown++ >= (o->x->verdict == V_TIMEOUT && skip_first ? TRAIL_BRIEF : TRAIL_SHOWN)) /* room for the hottest blocks */
             continue;
         times[0] = 0;
         if (count > 1)
@@ -248,9 +252,16 @@ static void put_log(struct out *o)
     unsigned n = 0;
     if (log == NULL)
         return;
+    for (char *p = log; *p; p = nl) { /* other control characters would be for a terminal */
+        nl = p + strcspn(p, "\n");
+        char end = *nl;
+        *nl = '\0';
+        text_clean(p);
+        *nl = end;
+        n += end == '\n';
+        nl += end == '\n';
+    }
     cJSON_AddStringToObject(o->root, "log", log);
-    for (char *p = log; *p; p++)
-        n += *p == '\n';
     for (char *p = log; *p; p = nl + 1) {
         nl = strchr(p, '\n');
         if (nl == NULL)
@@ -264,7 +275,7 @@ static void put_log(struct out *o)
 static void put_cpus(struct out *o)
 {
     char at[120], sym[96], state[240];
-    unsigned shown = 0;
+    unsigned shown = 0, others = 0;
     cJSON *all = cJSON_AddArrayToObject(o->root, "cpus");
     for (unsigned i = 0; i < o->x->cpus; i++) {
         struct cpu *c = machine_cpu(o->x->m, i);
@@ -279,10 +290,13 @@ static void put_cpus(struct out *o)
         cJSON_AddBoolToObject(e, "mmu", (c->mode & MODE_MMU) != 0);
         cJSON_AddStringToObject(e, "state", machine_cpu_state(o->x->m, i));
         cJSON_AddItemToArray(all, e);
-        if (i < 4 && (i != o->x->verdict_cpu || o->x->verdict == V_TIMEOUT))
+        if (i < CPUS_SHOWN && (i != o->x->verdict_cpu || o->x->verdict == V_TIMEOUT))
             line(o, shown++ ? "" : "cpus", "cpu%u pc=%s EL%u MMU %s, %s", i, at, c->el, c->mode & MODE_MMU ? "on" : "off",
                  machine_cpu_state(o->x->m, i));
+        others += i >= CPUS_SHOWN;
     }
+    if (others)
+        line(o, "", "and %u more that are on (all are in --json)", others);
     idle_state(o->x, machine_cpu(o->x->m, o->x->verdict_cpu), state, sizeof state);
     line(o, "wake", "%s", state);
     cJSON_AddStringToObject(o->root, "wake", state);
@@ -359,6 +373,7 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
         put_hot(o);
     }
     put_log(o);
+    o->limit += KEPT_CAUSE;
     if (w->cause[0])
         line(o, "cause", "%s", w->cause);
     if (w->fix[0])
@@ -367,7 +382,7 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
 
 void report_write(struct explain *x, const struct machine_exit *e, int status, const struct why *w, const struct fault *f)
 {
-    struct out o = {.x = x, .text = xcalloc(1, TEXT_MAX), .root = cJSON_CreateObject()};
+    struct out o = {.x = x, .text = xcalloc(1, REPORT_MAX), .root = cJSON_CreateObject()};
     const char *head = headline(x->verdict);
     const char *id = w->id;
     if (x->verdict == V_LINT && x->note_count)
@@ -382,11 +397,15 @@ void report_write(struct explain *x, const struct machine_exit *e, int status, c
     if (has_report(x->verdict)) {
         const char *title = w->title[0] ? w->title : x->note_count ? x->note[x->note_count - 1].text : "";
         snprintf(x->line, sizeof x->line, "%s: %s%s%s", head, id, id[0] && title[0] ? " " : "", title);
-        int n = snprintf(o.text, TEXT_MAX, "bruin: %s (exit %d)\n", x->line, status);
+        int n = snprintf(o.text, REPORT_MAX, "bruin: %s (exit %d)\n", x->line, status);
         o.len = n > 0 ? (size_t)n : 0;
         o.lines = 1;
+        unsigned notes = x->note_count < KEPT_NOTES ? x->note_count : KEPT_NOTES;
+        o.limit = LINES_LIMIT - KEPT_CAUSE - notes - KEPT_MORE;
         put_body(&o, w, f);
+        o.limit += notes;
         put_notes(&o, id);
+        o.limit += KEPT_MORE;
         if (id[0])
             line(&o, "more", "bruin explain %s", id);
     } else {

@@ -24,8 +24,10 @@ static bool parse_bound(const char *s, size_t len, struct symbols *symbols, u64 
     *val = strtoull(word, &end, 0);
     if (*end == '\0')
         return true;
-    if (!symbols_find(symbols, word, val, NULL))
-        return err_set(e, ERR_USAGE, "--events: `%s` is neither an address nor a known symbol", word);
+    if (!symbols_find(symbols, word, val, NULL)) {
+        const char *near = symbols ? symbols_nearest(symbols, word) : NULL;
+        return err_set(e, ERR_USAGE, near ? "--events: `%s` is neither an address nor a known symbol; did you mean `%s`?" : "--events: `%s` is neither an address nor a known symbol", word, near);
+    }
     return true;
 }
 
@@ -34,6 +36,8 @@ bool trace_filter_parse(const char *text, struct symbols *symbols, struct trace_
     const char *range = strchr(text, ':');
     size_t len = range ? (size_t)(range - text) : strlen(text);
     *f = (struct trace_filter){.pc_hi = ~0ULL};
+    if (len == 0 || text[len - 1] == ',')
+        return err_set(e, ERR_USAGE, "--events: an event is wanted %s: exc mmio sysreg psci irq exec tlb all", len ? "after the comma" : "before all else");
     for (size_t at = 0; at < len;) {
         size_t n = strcspn(text + at, ",:"), k;
         for (k = 0; k < ARRAY_LEN(kinds); k++)
@@ -51,7 +55,9 @@ bool trace_filter_parse(const char *text, struct symbols *symbols, struct trace_
     if (!parse_bound(range, first, symbols, &f->pc_lo, e))
         return false;
     f->pc_hi = f->pc_lo;
-    return dash == NULL || parse_bound(dash + 1, strlen(dash + 1), symbols, &f->pc_hi, e);
+    if (dash && !parse_bound(dash + 1, strlen(dash + 1), symbols, &f->pc_hi, e))
+        return false;
+    return f->pc_lo <= f->pc_hi || err_set(e, ERR_USAGE, "--events: 0x%llx-0x%llx is no range", (unsigned long long)f->pc_lo, (unsigned long long)f->pc_hi);
 }
 
 static const char *symbolise(struct symbols *symbols, u64 addr, char *buf, size_t size)
@@ -101,18 +107,34 @@ static const char *describe(const struct trace_rec *r, struct symbols *symbols, 
     }
 }
 
+/// A name may hold a quote; control characters it does not (symbols_name).
+static void json_escape(char *s, size_t size)
+{
+    size_t n = strlen(s);
+    for (size_t k = 0; k < n; k++)
+        if ((s[k] == '"' || s[k] == '\\') && n + 1 < size) {
+            memmove(s + k + 1, s + k, n + 1 - k);
+            s[k++] = '\\';
+            n++;
+        }
+}
+
 void trace_format(const struct trace_rec *r, struct symbols *symbols, bool json, struct text *out)
 {
-    char what[320], pc[224];
+    char what[480], pc[320];
     const char *name = describe(r, symbols, what, sizeof what);
     symbolise(symbols, r->pc, pc, sizeof pc);
+    if (json) {
+        json_escape(what, sizeof what);
+        json_escape(pc, sizeof pc);
+    }
     if (json)
-        text_add(out, "{\"t_ns\":%llu,\"el\":%u,\"event\":\"%s\",\"pc\":\"%s\",\"a\":\"0x%llx\",\"b\":\"0x%llx\",\"c\":\"0x%llx\",\"text\":\"%s\"}\n",
-                 (unsigned long long)r->time_ns, r->el, name, pc, (unsigned long long)r->a, (unsigned long long)r->b,
+        text_add(out, "{\"t_ns\":%llu,\"cpu\":%u,\"el\":%u,\"event\":\"%s\",\"pc\":\"%s\",\"a\":\"0x%llx\",\"b\":\"0x%llx\",\"c\":\"0x%llx\",\"text\":\"%s\"}\n",
+                 (unsigned long long)r->time_ns, r->cpu, r->el, name, pc, (unsigned long long)r->a, (unsigned long long)r->b,
                  (unsigned long long)r->c, what);
     else
-        text_add(out, "%5llu.%09llu EL%u %-6s %s  %s\n", (unsigned long long)(r->time_ns / 1000000000),
-                 (unsigned long long)(r->time_ns % 1000000000), r->el, name, pc, what);
+        text_add(out, "%5llu.%09llu cpu%u EL%u %-6s %s  %s\n", (unsigned long long)(r->time_ns / 1000000000),
+                 (unsigned long long)(r->time_ns % 1000000000), r->cpu, r->el, name, pc, what);
 }
 
 void trace_dump(const struct trace *t, struct symbols *symbols, bool json, struct text *out)

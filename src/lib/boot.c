@@ -1,5 +1,6 @@
 /// Loading a planned boot into a machine: copies, device tree, entry registers, lints.
 #include "lib/lib.h"
+#include "base/text.h"
 
 #include <libfdt.h>
 #include <stdio.h>
@@ -78,6 +79,11 @@ bool vm_load(bruin_vm *vm, struct boot_job *job, struct err *e)
         vm->dtb_addr = job->plan.dtb;
     }
     machine_set_entry(vm->machine, job->plan.entry, vm->dtb_addr, 0, 0, 0);
+    struct text line = {0};
+    text_add(&line, "%s%s%s", job->req.kernel.name ? job->req.kernel.name : "kernel", job->cmdline && *job->cmdline ? " " : "",
+             job->cmdline ? job->cmdline : "");
+    machine_set_command_line(vm->machine, line.s);
+    text_free(&line);
     boot_job_describe(job, vm->loaded, sizeof vm->loaded);
     return true;
 }

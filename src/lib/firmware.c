@@ -168,21 +168,33 @@ bool firmware_takes_disk(const bruin_config *c)
     return takes;
 }
 
-bool firmware_wanted(const bruin_vm *vm)
+static bool takes_application(const char *kernel)
 {
-    const char *kernel = bruin_config_get(vm->config, "kernel");
     struct blob b;
     struct boot_pe pe;
     struct err e;
-    bool efi = false;
-    if (vm->boots_disk || config_choice_is(vm->config, "firmware", "tiny") || (kernel == NULL && bruin_config_get(vm->config, "esp")))
-        return true;
-    if (bruin_config_get(vm->config, "firmware") || vm->kernel_bytes || kernel == NULL || !blob_open(&b, kernel, &e))
+    if (kernel == NULL || !blob_open(&b, kernel, &e))
         return false;
     /* One for another processor is left to the planner, which refuses it by name. */
-    efi = boot_detect(b.data, b.len, NULL) == BOOT_EFI && boot_pe_parse(&b, &pe, &e) && pe.machine == 0xaa64;
+    bool efi = boot_detect(b.data, b.len, NULL) == BOOT_EFI && boot_pe_parse(&b, &pe, &e) && pe.machine == 0xaa64;
     blob_free(&b);
     return efi;
+}
+
+bool firmware_takes(const bruin_config *c)
+{
+    const char *kernel = bruin_config_get(c, "kernel");
+    if (config_choice_is(c, "firmware", "none") || bruin_config_get(c, "flash") || kernel == NULL || os_file_is_stream(kernel))
+        return false;
+    return takes_application(kernel) || firmware_takes_disk(c);
+}
+
+bool firmware_wanted(const bruin_vm *vm)
+{
+    const char *kernel = bruin_config_get(vm->config, "kernel");
+    if (vm->boots_disk || config_choice_is(vm->config, "firmware", "tiny") || (kernel == NULL && bruin_config_get(vm->config, "esp")))
+        return true;
+    return !bruin_config_get(vm->config, "firmware") && !vm->kernel_bytes && takes_application(kernel);
 }
 
 static bool is_linux_image(const char *path)

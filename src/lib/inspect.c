@@ -286,6 +286,19 @@ static char *render(cJSON *root, bool json)
     return t.p;
 }
 
+/// The reason, and the entry of the catalogue that it ends with, if it does.
+static void describe_refusal(cJSON *root, const char *msg)
+{
+    const char *open = strrchr(msg, '[');
+    size_t n = open ? strlen(open) : 0;
+    char id[4] = "";
+    cJSON_AddStringToObject(root, "reason", msg);
+    if (n >= 4 && n <= 5 && strchr("FLU", open[1]) && open[n - 1] == ']')
+        snprintf(id, sizeof id, "%.*s", (int)(n - 2), open + 1);
+    if (id[0])
+        cJSON_AddStringToObject(root, "id", id);
+}
+
 char *bruin_inspect(const bruin_config *config, const char *path, bool json, struct bruin_error *err)
 {
     struct blob file, unpacked = {0};
@@ -299,14 +312,17 @@ char *bruin_inspect(const bruin_config *config, const char *path, bool json, str
     struct boot_job *job = xcalloc(1, sizeof *job);
     bool ok = describe_file(root, &file, &unpacked, &e) && describe_content(root, &unpacked, &e);
     struct bruin_error unused;
-    ok = ok && bruin_config_set(c, "kernel", path, &unused) && boot_job_prepare(job, c, NULL, &e);
-    if (ok) {
+    ok = ok && bruin_config_set(c, "kernel", path, &unused);
+    bool by_firmware = ok && firmware_takes(c);
+    if (ok && !by_firmware && (ok = boot_job_prepare(job, c, NULL, &e))) {
         describe_plan(root, job);
         describe_warnings(root, job, c);
     }
     cJSON_AddBoolToObject(root, "bootable", ok);
+    if (by_firmware)
+        cJSON_AddStringToObject(root, "started_by", "the built-in UEFI firmware");
     if (!ok)
-        cJSON_AddStringToObject(root, "reason", e.msg);
+        describe_refusal(root, e.msg);
     char *out = render(root, json);
     boot_job_free(job);
     free(job);
@@ -440,7 +456,14 @@ char *bruin_plan(const bruin_config *config, struct bruin_error *err)
     struct boot_job *job = xcalloc(1, sizeof *job);
     struct err e = {0};
     struct text t = {0};
-    if (boot_job_prepare(job, config, NULL, &e)) {
+    const char *kernel = bruin_config_get(config, "kernel");
+    if (kernel && firmware_takes(config)) {
+        put(&t, "boots          %s by the built-in UEFI firmware\n", kernel);
+        put(&t, "qemu-system-aarch64 -M virt -cpu max -m %lluM -nographic -bios QEMU_EFI.fd -drive ",
+            (unsigned long long)(config_number(config, "memory", 512 * MIB) / MIB));
+        put(&t, firmware_takes_disk(config) ? "'if=virtio,format=raw,file=%s'\n" : "file=fat:rw:DIR # with %s in it as EFI/BOOT/BOOTAA64.EFI\n",
+            kernel);
+    } else if (boot_job_prepare(job, config, NULL, &e)) {
         cJSON *root = cJSON_CreateObject();
         char what[160];
         boot_job_describe(job, what, sizeof what);

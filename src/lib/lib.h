@@ -135,6 +135,8 @@ bool firmware_wanted(const bruin_vm *vm);
 /// True when what is named as the kernel is a disk with a loader for this processor: it is attached as the
 /// first disk, and the tiny firmware starts the loader.
 bool firmware_takes_disk(const bruin_config *c);
+/// True for such a disk and for an EFI application for this processor without a kernel of its own.
+bool firmware_takes(const bruin_config *c);
 void firmware_chaos_machine(const bruin_config *c, struct machine_config *mc);
 MUST_USE bool firmware_boot(bruin_vm *vm, struct err *e);
 void firmware_free(bruin_vm *vm);

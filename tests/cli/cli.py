@@ -261,7 +261,53 @@ def inspect_tells_what_firmware_would_find():
         r = Run('inspect', '--json', write('esp.img', data))
         d = json.loads(r.out)
         r.want(d['disk']['firmware_finds_a_loader'] is found and words in d['disk']['loader'], words)
-        r.want(r.code == 126 and 'firmware' in d['reason'], 'a disk alone does not boot without firmware')
+        r.want(d['bootable'] is found and (r.code == 0 if found else r.code == 126 and d['id'] == 'U4'), 'the built-in firmware starts what it finds')
+        dry, plain = Run('run', '--dry-run', 'esp.img'), Run('inspect', 'esp.img')
+        r.want(dry.code == r.code == plain.code, 'the plan says the same')
+        r.want(('built-in UEFI firmware' if found else '[U4]') in plain.out, 'text')
+
+
+@test
+def load_time_rows_of_the_catalogue():
+    """F07, F10, F19 and U4, in inspect as text and as JSON, and at the run."""
+    low, x64 = write('low.elf', elf(paddr=0x80000, entry=0x80000)), write('x64.efi', pe(0x8664))
+    for path, ident, words in ((low, 'F10', 'outside RAM'), (x64, 'U4', 'for x86-64; wanted AArch64')):
+        r = Run('inspect', path)
+        r.want(r.code == 126 and f'[{ident}]' in r.out and words in r.out, ident)
+        d = json.loads(Run('inspect', '--json', path).out)
+        r.want(d['id'] == ident and d['bootable'] is False and words in d['reason'], f'{ident} {d}')
+        refused(126, f'[{ident}]', words, args=['run', path])
+    kernel = write('Image', image())
+    write('noise', bytes(range(256)) * 16)
+    for options, ident, words in ((['-a', 'console=ttyS0'], 'F19', '16550'), (['-a', 'root=/dev/sda1'], 'F19', '/dev/vda'),
+                                  (['-i', 'noise'], 'F19', 'initrd')):
+        r = Run('inspect', *options, kernel)
+        r.want(r.code == 0 and re.search(f'^warnings +{ident} .*{words}', r.out, re.M), f'{options}')
+        d = json.loads(Run('inspect', '--json', *options, kernel).out)
+        r.want(any(w['id'] == ident and words in w['text'] for w in d['warnings']), f'{d["warnings"]}')
+        r = Run('run', '--lint', 'error', *options, kernel)
+        r.want(r.code == 116 and f'[{ident}]' in r.err, 'exit 116 under --lint error')
+    d = json.loads(Run('inspect', '--json', write('odd', image(text_offset=0x1234))).out)
+    assert any(w['id'] == 'F07' and 'text_offset' in w['text'] for w in d['warnings']), d
+
+
+@test
+def explain_has_every_page():
+    r = Run('explain')
+    ids = re.findall(r'^(\w+)  \S', r.out, re.M)
+    want = [f'F{n:02}' for n in range(1, 22)] + [f'L{n:02}' for n in range(1, 16)] + [f'U{n:02}' for n in range(1, 5)]
+    r.want(ids == want and r.code == 0, f'{ids}')
+    for name in want:
+        page = Run('explain', name)
+        page.want(page.code == 0 and all(f'\n## {part}\n' in page.out for part in ('The mistake', 'What happens', 'The fix')), name)
+        page.want(name[0] == 'L' or '## The report' in page.out, name)
+        for form in (name.lower(), f'{name[0]}{int(name[1:])}', f'{name[0].lower()}{int(name[1:])}'):
+            page.want(Run('explain', form).out == page.out, form)
+    for bad in ('F22', 'F0', 'X1', '', 'F', 'F-1', 'F3x', 'nonsense'):
+        refused(125, 'no diagnosis', 'F01 to F21', args=['explain', bad])
+    refused(125, 'it is in the title of', 'F02', args=['explain', 'exc'])
+    r = Run('explain', 'F03', 'U4')
+    r.want(r.out.count('## The mistake') == 2, 'two at once')
 
 
 @test
