@@ -61,10 +61,11 @@ static bool take(struct layout *l, const char *what, gpa_t gpa, u64 len, struct 
         if (is_small)
             return err_set(e, ERR_FORMAT,
                            "%s: %s needs 0x%llx-0x%llx (%llu MiB) but RAM is 0x%llx-0x%llx (%llu MiB): "
-                           "too little memory, use -m %lluM",
+                           "too little memory, use -m %lluM%s",
                            l->name, what, (ull)gpa, (ull)(gpa + len - 1), (ull)mib_up(len),
                            (ull)l->ram_base, (ull)(l->ram_base + l->ram_size - 1),
-                           (ull)(l->ram_size / MIB), (ull)advise_mib(gpa + len - l->ram_base));
+                           (ull)(l->ram_size / MIB), (ull)advise_mib(gpa + len - l->ram_base),
+                           gpa - l->ram_base >= l->ram_size ? ", or link it for 0x40080000 [F10]" : "");
         return err_set(e, ERR_FORMAT, "%s: %s 0x%llx-0x%llx is outside RAM 0x%llx-0x%llx%s [F10]", l->name, what,
                        (ull)gpa, (ull)(gpa + len - 1), (ull)l->ram_base,
                        (ull)(l->ram_base + l->ram_size - 1), address_hint(gpa));

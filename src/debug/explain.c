@@ -36,8 +36,9 @@ void explain_say(struct explain *x, struct cpu *c, const char *id, bool once, co
         return;
     }
     x->said |= seen;
+    size_t n = c && c->index && strncmp(fmt, "cpu", 3) ? (size_t)snprintf(text, sizeof text, "cpu%u: ", c->index) : 0;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    vsnprintf(text + n, sizeof text - n, fmt, ap);
     va_end(ap);
     explain_note(x, id, text);
     if (x->cfg.say)
@@ -255,15 +256,24 @@ static enum verdict verdict_of(const struct explain *x, const struct machine_exi
     }
 }
 
+/// A call that is a mistake by itself: of firmware by the wrong instruction, or with vectors that are elsewhere.
+static bool is_wrong_call(const struct cpu_watch *w)
+{
+    bool psci = (w->root.x[0] & ~0x4000001fULL) == 0x84000000;
+    return w->vbar_written /* misplaced vectors: no call is served */ || (psci && w->root.kind < 0x400 && bits(w->root.esr, 31, 26) == EC_HVC64);
+}
+
 /// An exception that was taken on this CPU and never returned from, of a kind that means a mistake.
 static const struct fault *outstanding(struct explain *x, unsigned cpu)
 {
     const struct cpu_watch *w = &x->cpu[cpu];
     const struct cpu *c = machine_cpu(x->m, cpu);
-    bool call = (w->root.kind & 0x180) == 0 && is_call(w->root.esr) && !w->vbar_written; /* misplaced vectors: no call is served */
-    if (!w->root.valid || !w->root.full || c->erets != w->erets_seen || (call && !w->loop.nested))
+    bool call = (w->root.kind & 0x180) == 0 && is_call(w->root.esr);
+    if (!w->root.valid || c->erets != w->erets_seen)
         return NULL;
-    return &w->root;
+    if (!w->root.full) /* a system call, whose vector itself may have faulted */
+        return !x->is_linux && w->loop.nested && w->last.pc == w->root.vector ? &w->last : NULL;
+    return call && !w->loop.nested && !is_wrong_call(w) ? NULL : &w->root;
 }
 
 static const struct fault *decide_fault(struct explain *x)

@@ -308,7 +308,7 @@ static void on_psci_done(void *ctx, struct cpu *c, u64 fn, u64 ret)
 {
     struct cpu_watch *w = watch_of(ctx, c);
     bool query = (fn & 0xffff) == 0 || (fn & 0xffff) == 1 || (fn & 0xffff) == 0xa ||
-                 (fn & 0xffff) >= 0x50;
+                 ((fn & 0xffff) >= 0x50 && (fn & 0xffff) < 0x60); /* TRNG */
     w->psci.failed = (s64)ret < 0 && !(query && fn >> 24 == 0x84);
     if (!w->psci.failed)
         return;

@@ -46,8 +46,9 @@ void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bo
     if (is_said(x, "F16"))
         return;
     const struct mem_region *r = mem_find(machine_mem(x->m), pa);
-    if (!ram && (attr == 0x44 || r == NULL || strncmp(r->name, "flash", 5) == 0))
-        return; /* write-combining is a choice; flash reads like memory */
+    bool window = r && strncmp(r->name, "pci", 3) == 0;
+    if (!ram && ((attr == 0x44 && window) || r == NULL || strncmp(r->name, "flash", 5) == 0))
+        return; /* write-combining is a choice in windows of PCI; flash reads like memory */
     name_full(x, c->pc, at, sizeof at);
     place_name(x, pa, place, sizeof place);
     const struct mem_region *meant = ram ? mem_find(machine_mem(x->m), va) : NULL;
@@ -63,9 +64,8 @@ void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bo
                     (ull)pa, type_name(attr), (ull)va, at);
     else
         explain_say(x, c, "F16", true,
-                    "%s at PA 0x%llx is mapped as %s (MAIR byte 0x%02x) at 0x%llx (pc=%s): its registers would be cached "
-                    "and read ahead; use a Device-nGnRE MAIR entry (0x04)",
-                    place, (ull)pa, type_name(attr), attr, (ull)va, at);
+                    "%s at PA 0x%llx is mapped as %s (MAIR byte 0x%02x) at 0x%llx (pc=%s): its registers would be %s; use a Device-nGnRE MAIR entry (0x04)",
+                    place, (ull)pa, type_name(attr), attr, (ull)va, at, attr == 0x44 ? "read ahead, and writes merged and reordered" : "cached and read ahead");
 }
 
 void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh)

@@ -16,7 +16,7 @@ void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 att
     if (p == NULL)
         return;
     copies_keep(x, p, 0, GUEST_PAGE);
-    if (!(c->mode & MODE_MMU))
+    if (!(c->mode & MODE_MMU) || !bit(c->sr[cpu_regime_regs[c->regime].sctlr], 2) || attr == 0x44 || (attr & 0xf0) == 0)
         p->uncached = true;
 }
 
@@ -70,7 +70,7 @@ static void watch_dirty(struct explain *x, bool on)
 static void say_dirty(struct explain *x, struct cpu *c, gpa_t pa, const char *what)
 {
     char at[96];
-    explain_say(x, c, "L1", true,
+    explain_say(x, c, handoff_id(x, "L1", "F07"), true,
                 "%s of 0x%llx at %s with the MMU off, from a line that was written with caches on and not cleaned since: memory "
                 "still holds the old bytes; dc civac over everything written and needed, dsb sy, before SCTLR.M is cleared",
                 what, (unsigned long long)pa, name_full(x, c->pc, at, sizeof at));
@@ -108,7 +108,7 @@ void lint_code_op(struct explain *x, struct cpu *c, u32 enc)
             return;
         }
         watch_dirty(x, false);
-        refresh_all(x, true, true);
+        refresh_all(x, true, x->is_linux || !bit(c->sr[SYSREG_SCTLR_EL1], 0)); /* going off: as above */
         x->code_pending.line = 0;
         return;
     case SYSREG_ENC(1, 0, 7, 1, 0):
@@ -193,7 +193,7 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
     const u8 *host = mem_host(machine_mem(x->m), p->pa, GUEST_PAGE);
     u32 now = ld32(host + off);
     bool stale = ld32(l->icache + off % LINE) != now, dirty = cached && ld32(l->clean + off % LINE) != now;
-    if (handoff_active(x) && !(c->mode & MODE_MMU) && is_dirty(x, p, off, 4)) {
+    if ((handoff_active(x) || !x->is_linux) && !(c->mode & MODE_MMU) && is_dirty(x, p, off, 4)) {
         say_dirty(x, c, pa, "fetch");
         return;
     }

@@ -122,6 +122,36 @@ static void mark_again(struct tables *t, gpa_t gpa, u64 len)
         }
 }
 
+/// The store must be complete before the TLBI: a DSB comes between.
+static void check_order(struct explain *x, struct cpu *c)
+{
+    enum { LOOK = 16 };
+    enum rehearsal_end end;
+    struct insn i;
+    u32 word;
+    char at[96], tlbi[96];
+    rehearse_begin(x, c);
+    x->sim->pc += 4;
+    for (unsigned n = 0; n < LOOK && mmu_debug_read(x->sim, x->sim->pc, &word, 4); n++) {
+        insn_decode(word, &i);
+        if (i.op == OP_DSB)
+            return;
+        if (i.op == OP_SYS && bits(word, 15, 12) == 8) {
+            explain_say(x, c, "F17", true,
+                        "the descriptor written at %s is followed by the TLBI at %s without a DSB between: the TLBI may be done first, and the TLB filled "
+                        "again with the old translation; put dsb ishst before the tlbi",
+                        name_full(x, c->pc, at, sizeof at), name_full(x, x->sim->pc, tlbi, sizeof tlbi));
+            return;
+        }
+        if (i.op == OP_SYS || i.op == OP_MSR) {
+            x->sim->pc += 4;
+            continue;
+        }
+        if (!rehearse_step(x, true, &end))
+            return;
+    }
+}
+
 /// Stores of 8 bytes arrive after the fact; the remembered value is what was there.
 static void table_written(void *ctx, gpa_t gpa, u64 len)
 {
@@ -145,6 +175,8 @@ static void table_written(void *ctx, gpa_t gpa, u64 len)
                         "pc=%s changes the live level %u descriptor at PA 0x%llx from 0x%llx to 0x%llx without "
                         "break-before-make: write 0 first, dsb ishst, tlbi, dsb ish, then the new value",
                         name_full(x, c->pc, at, sizeof at), e->level, (ull)pa, (ull)e->value, (ull)now);
+        if (gone && !is_said(x, "F17") && is_live(x, e))
+            check_order(x, c);
         if (gone && e->global && !is_said(x, "F17") && is_live(x, e))
             retire(t, c, e);
         else if (now & 1)

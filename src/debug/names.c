@@ -87,7 +87,9 @@ static const struct {
     {0x3f201000, 0x1000, "the PL011 UART", "Raspberry Pi 2 and 3"},
     {0x3f215000, 0x1000, "the mini UART", "Raspberry Pi 2 and 3"},
     {0x3f200000, 0x1000, "the GPIO block", "Raspberry Pi 2 and 3"},
-    {0x3f00b000, 0x1000, "the mailbox", "Raspberry Pi 2 and 3"},
+    {0x3f00b880, 0x40, "the mailbox", "Raspberry Pi 2 and 3"},
+    {0x3f00b200, 0x100, "the interrupt controller", "Raspberry Pi 2 and 3"},
+    {0x3f00b400, 0x40, "the Arm timer", "Raspberry Pi 2 and 3"},
     {0x3f003000, 0x1000, "the system timer", "Raspberry Pi 2 and 3"},
     {0x3f000000, 0x1000000, "a peripheral", "Raspberry Pi 2 and 3"},
     {0x40000000, 0x200, "the local interrupt controller", "Raspberry Pi 2 and 3"},
@@ -97,7 +99,9 @@ static const struct {
     {0xfe201000, 0x200, "the PL011 UART", "Raspberry Pi 4"},
     {0xfe215000, 0x1000, "the mini UART", "Raspberry Pi 4"},
     {0xfe200000, 0x1000, "the GPIO block", "Raspberry Pi 4"},
-    {0xfe00b000, 0x1000, "the mailbox", "Raspberry Pi 4"},
+    {0xfe00b880, 0x40, "the mailbox", "Raspberry Pi 4"},
+    {0xfe00b200, 0x200, "the interrupt controller", "Raspberry Pi 4"},
+    {0xfe003000, 0x1000, "the system timer", "Raspberry Pi 4"},
     {0xfe000000, 0x1800000, "a peripheral", "Raspberry Pi 4"},
     {0xff840000, 0x10000, "the GIC", "Raspberry Pi 4"},
     {0x2f000000, 0x200000, "the GICv3", "Arm FVP"},
@@ -205,6 +209,13 @@ bool image_read(struct explain *x, struct cpu *c, gva_t va, void *dst, size_t le
     return is_ram(x, va) && mem_read(machine_mem(x->m), va, dst, len);
 }
 
+/// The address without the bits that make it one of the upper half: where many kernels map all of memory.
+static gpa_t below_top(const struct cpu *c, gva_t va)
+{
+    u64 n = 64 - bits(cpu_tcr(c), 21, 16);
+    return va & ((1ULL << (n < 32 || n > 48 ? 48 : n)) - 1);
+}
+
 bool linear_pa(struct explain *x, struct cpu *c, gva_t pc, gva_t va, gpa_t *pa)
 {
     const struct boot_seg *g = seg_of(x, va);
@@ -216,9 +227,11 @@ bool linear_pa(struct explain *x, struct cpu *c, gva_t pc, gva_t va, gpa_t *pa)
         *pa = g->gpa + (va - g->va);
     else if (bit(pc, 55) && mmu_walk(c, pc, &w))
         *pa = va - (pc - w.pa);
-    else if ((g = seg_of(x, pc)) != NULL)
+    else if ((g = seg_of(x, pc)) != NULL && g->va != g->gpa)
         *pa = va - (g->va - g->gpa);
-    else
+    else if (is_ram(x, below_top(c, va)))
+        *pa = below_top(c, va);
+    else if (g == NULL)
         return false;
     return true;
 }

@@ -281,6 +281,22 @@ static bool follow(struct proof *p, const struct insn *i, bool was_time)
     return true;
 }
 
+/// An ERET to the same level that opens no interrupt; ELR and SPSR stay, since no MSR passes.
+static bool step_eret(struct proof *p)
+{
+    struct cpu *s = p->x->sim;
+    u64 spsr = s->sr[cpu_el_regs[s->el].spsr];
+    bool same = bits(spsr, 4, 0) == ((u64)s->el << 2 | s->sp_sel) && bit(spsr, 22) == s->pan;
+    if (!same || s->el == 0 || ((spsr ^ s->daif) & 0x3c0) || bits(spsr, 21, 20))
+        return false;
+    p->x->loop.eret_pc = s->pc;
+    s->pc = s->sr[cpu_el_regs[s->el].elr];
+    cpu_set_nzcv(s, (u32)spsr & 0xf0000000u);
+    s->excl_size = 0;
+    p->taint_flags = false;
+    return true;
+}
+
 static bool step(struct proof *p)
 {
     struct cpu *s = p->x->sim;
@@ -289,6 +305,8 @@ static bool step(struct proof *p)
     if ((s->pc & 3) || !mmu_debug_read(s, s->pc, &word, 4) || find_cell(&p->now, s->pc & ~7ULL))
         return false;
     insn_decode(word, &i);
+    if (i.op == OP_ERET)
+        return step_eret(p);
     p->probe.stored = p->probe.loaded = p->probe.blocked = p->probe.is_atomic = p->load_tainted = false;
     bool time_before = p->reads_time;
     p->reads_time = false;

@@ -257,6 +257,34 @@ bool blocked_link(struct explain *x, struct links *l)
     return false;
 }
 
+/// A device that was told to interrupt, and whose interrupt cannot reach the CPU. ret  whether there is one
+bool device_link(struct explain *x, struct cpu *c, struct links *l)
+{
+    static const struct {
+        gpa_t mask; ///< its register of interrupts that are let through
+        unsigned intid;
+        const char *what, *reg;
+    } all[] = {{0x09000038, 33, "UART", "UARTIMSC"}, {0x09010010, 34, "RTC's alarm", "RTCIMSC"}};
+    struct chain k;
+    read_chain(x, c, &k);
+    for (unsigned i = 0; k.has_gic && i < ARRAY_LEN(all); i++) {
+        unsigned n = all[i].intid / 32;
+        u64 let = io(x, all[i].mask);
+        if (let == 0)
+            continue;
+        k.bank = GICD;
+        k.group = io(x, GICD + IGROUPR + 4 * n);
+        k.enabled = io(x, GICD + ISENABLER + 4 * n);
+        k.active = io(x, GICD + ISACTIVER + 4 * n);
+        *l = (struct links){0};
+        l->len = (size_t)snprintf(l->text, sizeof l->text, "The %s may interrupt (%s=0x%llx), but ", all[i].what, all[i].reg, (ull)let);
+        gic_links(x, c, &k, all[i].intid, l);
+        if (l->count)
+            return true;
+    }
+    return false;
+}
+
 /// What keeps an enabled timer from waking the CPU. ret  false when no timer is enabled
 bool timer_link(struct explain *x, struct cpu *c, const struct chain *k, struct links *l)
 {

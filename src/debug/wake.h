@@ -24,6 +24,8 @@ struct links {
 void read_chain(struct explain *x, struct cpu *c, struct chain *k);
 /// An interrupt that is pending and cannot reach the CPU it is for. ret  whether there is one
 bool blocked_link(struct explain *x, struct links *l);
+/// A device that was told to interrupt, and whose interrupt cannot reach the CPU. ret  whether there is one
+bool device_link(struct explain *x, struct cpu *c, struct links *l);
 /// What keeps an enabled timer from waking the CPU. ret  false when no timer is enabled
 bool timer_link(struct explain *x, struct cpu *c, const struct chain *k, struct links *l);
 

@@ -24,6 +24,10 @@ void why_add_fix(struct scene *s, const char *fmt, ...)
 
 void add_pattern(struct scene *s, u64 addr)
 {
+    if ((s64)addr < 0 && (s64)addr > -4096) {
+        why_add(s, " It is %lld: an error code, or a null pointer less an offset.", (long long)addr);
+        return;
+    }
     static const u32 marks[] = {0xdeadbeef, 0xdeadc0de, 0xcafebabe, 0xbaadf00d, 0xfeedface, 0xabababab, 0xcdcdcdcd};
     u8 b = (u8)(addr >> 40);
     bool same = b && b != 0xff, text = true;
@@ -141,7 +145,11 @@ static void add_handler(struct scene *s)
     char at[96], fsc[80];
     u32 word = 1;
     if (s->w->vbar_written) {
-        SAY(fix, "Align the vector table to 2 KiB (.balign 2048, .align 11), and each of its entries to 128 bytes.");
+        const char *align = "Align the vector table to 2 KiB (.balign 2048, .align 11), and each of its entries to 128 bytes.";
+        if (strcmp(s->out->id, "F02") == 0)
+            SAY(fix, "%s", align);
+        else
+            why_add_fix(s, " %s", align);
         why_add(s, " VBAR_EL1 was set to 0x%llx, which is not a multiple of 2 KiB: the vectors are taken from 0x%llx.",
                 (ull)s->w->vbar_written, (ull)(s->w->vbar_written & ~0x7ffULL));
     }
@@ -154,7 +162,7 @@ static void add_handler(struct scene *s)
                    "middle of another.", (ull)s->f->sr_vbar, step, s->f->kind);
         SAY(fix, "Align every entry of the vector table to 128 bytes (.balign 128, .align 7), the table itself to 2 KiB.");
     }
-    if (s->x->verdict != V_LOOP || !l->valid || s->w->loop.nested == 0)
+    if (s->x->verdict != V_LOOP || !l->valid || s->w->loop.nested == 0 || s->f == l)
         return;
     u64 vbar = s->f->sr_vbar, ec = bits(l->esr, 31, 26);
     bool first = l->pc - vbar < 0x800;
@@ -163,6 +171,9 @@ static void add_handler(struct scene *s)
         if (vbar)
             add_walk_of(s, l->pc);
         why_add(s, ", so the exception repeats for ever.");
+        if (vbar && strstr(s->out->fix, "Let the handler at VBAR_EL1"))
+            SAY(fix, "Set VBAR_EL1 to an address at which the table is mapped executable%s.",
+                s->mmu || !(vbar >> 48) ? "" : "; while the MMU is off that is its physical address (adr, adrp + :lo12:)");
     }
     else if (first && ec == EC_UNKNOWN && mmu_debug_read(s->c, l->pc, &word, 4) && word == 0)
         why_add(s, " Its vector at %s holds zeros: there are no vectors at VBAR_EL1.", name_full(s->x, l->pc, at, sizeof at));
@@ -214,7 +225,7 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     struct cpu *c = machine_cpu(x->m, f->cpu);
     struct scene sc = {.x = x, .c = c, .w = w, .f = f, .out = out}, *s = &sc;
     static bool (*const entry[])(struct scene *) = {
-        f05_unsynced, f02_interrupt, f08_stage2, f02_foreign, f09_gic_registers, f12_conduit, f11_level, f14_stack, f10_link, f08_moved, bad_stack, f01_text, f04_fp_trap, f09_garbage, f03_alignment, f15_exclusive,
+        f05_unsynced, f02_empty_vector, f02_interrupt, f08_stage2, f02_foreign, f09_gic_registers, f12_conduit, f11_level, f14_stack, f10_link, f08_moved, bad_stack, f01_text, f04_fp_trap, f09_garbage, f03_alignment, f15_exclusive,
         f08_turned_off, f08_tables, f10_virtual, f09_device, f01_jump, data_abort, f02_trapped, f02_vectors,
     };
     s->ec = (u32)bits(f->esr, 31, 26);
@@ -230,10 +241,14 @@ void why_fault(struct explain *x, const struct cpu_watch *w, const struct fault 
     for (unsigned i = 0; i < ARRAY_LEN(entry); i++)
         if (entry[i](s))
             break;
-    if (s->first[0]) {
-        char rest[sizeof out->fix];
-        snprintf(rest, sizeof rest, "%s", out->fix);
-        snprintf(out->fix, sizeof out->fix, "%s %.340s", s->first, rest);
+    if (s->instead[0])
+        snprintf(out->fix, sizeof out->fix, "%s", s->instead);
+    else if (s->first[0]) {
+        size_t n = strnlen(s->first, sizeof s->first - 1);
+        memmove(out->fix + n + 1, out->fix, sizeof out->fix - n - 2);
+        memcpy(out->fix, s->first, n);
+        out->fix[n] = ' ';
+        out->fix[sizeof out->fix - 1] = 0;
     }
     size_t own = strcmp(out->id, "F11") && strcmp(out->id, "F12") && s->ec != EC_SYSREG && s->ec != EC_IABT_LOW && s->ec != EC_DABT_LOW ? 0 : strlen(out->cause); /* they name levels themselves */
     add_handler(s);

@@ -21,6 +21,7 @@ struct scene {
     struct xlat walk; ///< of FAR
     char at[96], dis[80];
     char first[200]; ///< of the fix: what the walk shows; else empty
+    char instead[240]; ///< of the whole fix; else empty
     struct why *out;
 };
 
@@ -74,6 +75,7 @@ bool f02_vectors(struct scene *s);
 bool f02_foreign(struct scene *s);
 bool f09_gic_registers(struct scene *s);
 bool f02_interrupt(struct scene *s);
+bool f02_empty_vector(struct scene *s);
 bool f08_stage2(struct scene *s);
 /* why_insn.c */
 bool f04_fp_trap(struct scene *s);

@@ -31,9 +31,13 @@ static bool add_psci(struct explain *x, const struct cpu_watch *w, struct why *o
                  (ull)w->psci.arg, at, (long long)w->psci.ret,
                  (s64)w->psci.ret == -4 ? "already on" : w->psci.entry & 3 ? "the entry is not a multiple of 4" : "no such CPU",
                  x->cpus, x->cpus == 1 ? "" : "s", x->cpus == 1 ? " (-c N gives more)" : x->cpus == 2 ? " and 0x1" : ", 0x1, ...");
-    else
+    else {
         snprintf(out->cause + n, sizeof out->cause - n, " Before, the firmware call x0=0x%llx%s at %s was refused (%lld%s).", (ull)fn, psci_name(fn), at,
                  (long long)w->psci.ret, (s64)w->psci.ret == -1 ? ": no such function" : "");
+        n = strlen(out->fix);
+        snprintf(out->fix + n, sizeof out->fix - n, " Check x0 after each firmware call, a negative value is an error: CPU_ON is 0xc4000003, CPU_OFF 0x84000002, "
+                                                    "SYSTEM_OFF 0x84000008.");
+    }
     return on;
 }
 
@@ -67,6 +71,95 @@ static bool returns_to_itself(struct cpu *c, const char *at, struct why *out)
              "and did not save its own return address first.", at);
     snprintf(out->fix, sizeof out->fix, "Save x30 on entry (stp x29, x30, [sp, #-16]!) and restore it before ret in every function that calls one.");
     return true;
+}
+
+/// A loop through an ERET: ELR holds an address in the handler itself.
+static bool returns_in_circle(struct explain *x, struct cpu *c, struct why *out)
+{
+    const struct cpu_watch *w = watch_of(x, c);
+    const struct fault *f = w->loop.nested ? &w->last : &w->root;
+    unsigned el = c->el == 2 ? 2 : 1;
+    char at[96], from[96];
+    if (x->loop.eret_pc == 0)
+        return false;
+    snprintf(out->id, sizeof out->id, "F02");
+    snprintf(out->title, sizeof out->title, "an exception return into its own handler");
+    snprintf(out->cause, sizeof out->cause, "The ERET at %s returns to ELR_EL%u=0x%llx for ever, without an exception between: ",
+             name_full(x, x->loop.eret_pc, at, sizeof at), el, (ull)c->sr[cpu_el_regs[el].elr]);
+    size_t n = strlen(out->cause);
+    if (f->valid)
+        snprintf(out->cause + n, sizeof out->cause - n, "%s at %s, taken inside the handler, overwrote ELR_EL%u and SPSR_EL%u.",
+                 f->kind & 0x180 ? "an interrupt" : ec_name((u32)bits(f->esr, 31, 26)), name_full(x, f->pc, from, sizeof from), el, el);
+    else
+        snprintf(out->cause + n, sizeof out->cause - n, "no exception was taken that could have set it.");
+    snprintf(out->fix, sizeof out->fix, "A handler that can take another exception (svc, brk, a fault, unmasked interrupts) saves ELR_EL%u and SPSR_EL%u on "
+                                        "entry and restores them before ERET.", el, el);
+    x->verdict = V_LOOP;
+    return true;
+}
+
+/// A conditional branch to `to` shortly behind an MRS of `enc`: code that parks who is not meant. ret  its address; 0: none
+static u64 parked_by(struct cpu *c, u64 to, u32 enc, u64 *mrs)
+{
+    enum { REACH = 2048, NEAR = 8 };
+    struct insn i;
+    u32 word;
+    unsigned since = NEAR;
+    for (u64 pc = to > REACH ? to - REACH : 0; pc < to + REACH; pc += 4, since++) {
+        if (!mmu_debug_read(c, pc, &word, 4))
+            continue;
+        insn_decode(word, &i);
+        if (i.op == OP_MRS && ((u32)bits(word, 20, 5) == enc)) {
+            *mrs = pc;
+            since = 0;
+        } else if (since < NEAR && (i.op == OP_Bcond || i.op == OP_CBZ || i.op == OP_CBNZ || i.op == OP_TBZ || i.op == OP_TBNZ) && pc + i.imm == to)
+            return pc;
+    }
+    return 0;
+}
+
+/// The boot CPU was sent to where others are parked, by what it read of itself.
+static void add_parked(struct explain *x, struct cpu *c, struct why *out)
+{
+    enum { BACK = 4 };
+    const u32 level = SYSREG_ENC(3, 0, 4, 2, 2), mpidr = SYSREG_ENC(3, 0, 0, 0, 5);
+    size_t n = strlen(out->cause);
+    char at[96];
+    u64 by = 0, mrs = 0;
+    bool el = false;
+    if (x->is_linux || c->index || x->console_len || c->exceptions)
+        return;
+    for (unsigned k = 0; k < BACK && !by; k++) { /* the loop may begin before the wfe */
+        by = parked_by(c, c->pc - 4 * k, level, &mrs);
+        el = by != 0;
+        by = by ? by : parked_by(c, c->pc - 4 * k, mpidr, &mrs);
+    }
+    if (!by)
+        return;
+    name_full(x, by, at, sizeof at);
+    if (el) {
+        snprintf(out->cause + n, sizeof out->cause - n, " The branch at %s leads here, after CurrentEL was read at 0x%llx: it is 0x%x (EL%u), and another "
+                 "level was wanted.", at, (ull)mrs, c->el << 2, c->el);
+        snprintf(out->fix, sizeof out->fix, "Accept EL%u: a kernel is entered at EL1, or at EL2 with --el 2; there is no EL3 here.", c->el);
+        snprintf(out->id, sizeof out->id, "F11");
+        snprintf(out->title, sizeof out->title, "code that waits for another exception level");
+    } else {
+        snprintf(out->cause + n, sizeof out->cause - n, " The branch at %s leads here, after MPIDR_EL1 was read at 0x%llx: it is 0x%llx, and the code takes "
+                 "this, the boot CPU, for a secondary one.", at, (ull)mrs, (ull)c->sr[SYSREG_MPIDR_EL1]);
+        snprintf(out->fix, sizeof out->fix, "Bit 31 of MPIDR_EL1 is always 1: compare the affinity only (and x0, x0, #0xff). Other CPUs are off until PSCI "
+                                            "CPU_ON, so none needs parking here.");
+    }
+}
+
+/// The call whose handler waits here.
+static void add_call(struct explain *x, const struct cpu *c, struct why *out)
+{
+    const struct fault *r = &watch_of(x, c)->root;
+    size_t n = strlen(out->cause);
+    char at[96];
+    if (r->valid && r->kind < 0x400 && !(r->kind & 0x180) && is_call(r->esr) && c->erets == watch_of(x, c)->erets_seen && !watch_of(x, c)->loop.nested)
+        snprintf(out->cause + n, sizeof out->cause - n, " This is the handler of the %s at %s, which was taken to VBAR_EL%u+0x%x and did not return.",
+                 ec_name((u32)bits(r->esr, 31, 26)), name_full(x, r->pc, at, sizeof at), r->el, r->kind);
 }
 
 /// The loop looks at a device that will not change what it shows.
@@ -115,7 +208,7 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
     struct links l;
     bool masked = c->daif & DAIF_I;
     char what[96], held[160] = "";
-    if (returns_to_itself(c, at, out) || polls_device(x, c, at, out))
+    if (returns_to_itself(c, at, out) || returns_in_circle(x, c, out) || polls_device(x, c, at, out))
         return;
     snprintf(out->title, sizeof out->title, "a loop that nothing can end");
     if (x->loop.va && x->loop.exclusive)
@@ -190,7 +283,7 @@ static void why_asleep(struct explain *x, struct cpu *c, const char *at, struct 
     bool wfe = i.op == OP_WFE;
     read_chain(x, c, &k);
     snprintf(out->title, sizeof out->title, "WFI or WFE with nothing that can wake it");
-    bool linked = !wfe && (timer_link(x, c, &k, &l) || blocked_link(x, &l));
+    bool linked = !wfe && (timer_link(x, c, &k, &l) || blocked_link(x, &l) || device_link(x, c, &l));
     if (linked)
         snprintf(out->cause, sizeof out->cause, "Every CPU sleeps at %s and nothing can wake one. %s.", at, l.text);
     else if (wfe)
@@ -272,6 +365,8 @@ void why_idle(struct explain *x, struct why *out)
         why_stuck(x, c, at, out);
     else
         why_asleep(x, c, at, out);
+    add_call(x, c, out);
+    add_parked(x, c, out);
     add_last_words(x, out);
     if (add_psci(x, w, out)) {
         snprintf(out->id, sizeof out->id, "F07");

@@ -114,7 +114,7 @@ bool f11_level(struct scene *s)
     }
     if (s->f->el == 2) {
         bool vhe = op1 < 6;
-        SAY(cause, "`%s` needs %s, and this CPU has none.", s->dis, vhe ? "Virtualization Host Extensions" : op1 == 6 ? "EL3" : "Secure EL1");
+        SAY(cause, "`%s`%s%s needs %s, and this CPU has none.", s->dis, op || strstr(s->dis, reg) ? "" : ": ", op || strstr(s->dis, reg) ? "" : reg, vhe ? "Virtualization Host Extensions" : op1 == 6 ? "EL3" : "Secure EL1");
         SAY(fix, "%s", vhe ? "Read ID_AA64MMFR1_EL1.VH first; --vhe on gives the CPU the extensions."
                            : "Read ID_AA64PFR0_EL1.EL3 and CurrentEL first: EL2 is the highest level here.");
         return name_it(s, "F11", vhe ? "FEAT_VHE used on a CPU without it" : "EL3 register accessed at EL2");

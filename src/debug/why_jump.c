@@ -183,6 +183,8 @@ bool f01_jump(struct scene *s)
             bit(f->sr_tcr, 23) ? ", and EPD1=1 turns it off" : "");
     else if (s->mmu)
         SAY(cause, "Jump from %s to 0x%llx, which nothing maps.", from, (ull)f->pc);
+    else if (f->pc >> 48 && f->pc >> 48 != 0xffff)
+        SAY(cause, "Jump from %s to 0x%llx, which is no address at all: bits 63 to 48 are not 0 while the MMU is off.", from, (ull)f->pc);
     else if (bit(f->pc, 63) || f->pc >> 40)
         SAY(cause, "Jump from %s to 0x%llx, a virtual address, while the MMU is off.", from,
             (ull)f->pc);
@@ -206,7 +208,7 @@ bool f01_jump(struct scene *s)
             "ERET, and restore it on every way out of a handler.");
     else
         SAY(fix, "%s",
-            bit(f->pc, 63) && !s->mmu
+            f->pc >> 48 == 0xffff && !s->mmu
                 ? "Turn the MMU on first, or use pc-relative addresses (adr, adrp) before."
                 : "Check the pointer or return address that was used: the registers above show its "
                   "origin, often an "

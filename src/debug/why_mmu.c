@@ -27,6 +27,7 @@ static bool would_map(struct scene *s, u64 tcr, gva_t va, gpa_t pa)
 /// Would another size or granule have read the same table right?
 static void try_tcr(struct scene *s, gva_t va)
 {
+    const char *reg = s->f->el == 2 ? "TCR_EL2" : "TCR_EL1";
     u64 tcr = s->f->sr_tcr;
     bool high = bit(va, 55);
     unsigned have = in_size(s, high), tg = high ? 30 : 14, size = high ? 16 : 0;
@@ -40,6 +41,8 @@ static void try_tcr(struct scene *s, gva_t va)
         if (kib[high][g] && t != tcr && would_map(s, t, va, pa)) {
             why_add(s, " Read with a granule of %s KiB (TCR_EL1.TG%d=%u) the table at TTBR%d_EL1 would map it: TG%d=%llu is wrong.",
                     kib[high][g], high, g, high, high, (ull)bits(tcr, tg + 1, tg));
+            snprintf(s->instead, sizeof s->instead, "Set TG%d (bits %u:%u of %s) to %u: %s KiB%s, or build the tables for the granule that is set.", high, tg + 1, tg, reg, g,
+                     kib[high][g], high ? " (TG1 is encoded otherwise than TG0)" : "");
             return;
         }
     }
@@ -48,6 +51,11 @@ static void try_tcr(struct scene *s, gva_t va)
         if (sz != have && would_map(s, (tcr & ~(0x3fULL << size)) | (u64)sz << size, va, pa)) {
             why_add(s, " With T%dSZ=%u the table at TTBR%d_EL1 would map it: T%dSZ=%u makes the walk start at another level.", high, sz,
                     high, high, have);
+            snprintf(s->instead, sizeof s->instead, "Set T%dSZ (bits %u:%u of %s) to %u, or put the level of table above it, which T%dSZ=%u starts with, in front.",
+                     high, size + 5, size, reg, sz, high, have);
+            if (sz < have)
+                snprintf(s->instead, sizeof s->instead, "Set T%dSZ (bits %u:%u of %s) to %u, or give TTBR%d the table of the level below, with which T%dSZ=%u starts.",
+                         high, size + 5, size, reg, sz, high, high, have);
             return;
         }
     }
@@ -56,12 +64,15 @@ static void try_tcr(struct scene *s, gva_t va)
 /// The low bits of TTBR are ignored: the walk reads another table than meant.
 static bool table_misaligned(struct scene *s, bool high, u64 ttbr)
 {
-    unsigned kib = granule_kib(s, high);
-    u64 base = bits(ttbr, 47, 1) << 1, read = s->walk.desc_pa[s->walk.desc_first & 3] & ~(kib * KIB - 1);
-    if (kib == 0 || !(base & 0xffe) || !is_ram(s->x, base) || s->walk.desc_first > 3)
+    unsigned kib = granule_kib(s, high), first = s->walk.desc_first & 3, page = kib == 4 ? 12 : kib == 16 ? 14 : 16;
+    unsigned below = page + (3 - first) * (page - 3), va_bits = 64 - in_size(s, high); /* bits that one entry of the first table covers */
+    u64 size = va_bits > below + 3 ? 8ULL << (va_bits - below) : 64;
+    u64 base = bits(ttbr, 47, 1) << 1, read = s->walk.desc_pa[first] & ~(size - 1);
+    if (kib == 0 || s->walk.desc_first > 3 || size > kib * KIB || !(base & (size - 1) & ~1ULL) || !is_ram(s->x, base))
         return false;
-    why_add(s, " TTBR%d_EL1=0x%llx is not a multiple of the table's size: its low bits are ignored and the table is read from 0x%llx; align it.",
-            high, (ull)ttbr, (ull)(read ? read : base & ~0xfffULL));
+    why_add(s, " TTBR%d_EL1=0x%llx is not a multiple of the table's size (0x%llx): its low bits are ignored and the table is read from 0x%llx; align it.",
+            high, (ull)ttbr, (ull)size, (ull)(read ? read : base & ~(size - 1)));
+    snprintf(s->instead, sizeof s->instead, "Align the table to its size (.balign 0x%llx).", (ull)size);
     return true;
 }
 
@@ -84,6 +95,16 @@ static bool block_as_table(struct scene *s)
     return false;
 }
 
+static void forbidden_half(struct scene *s, bool high, u64 ttbr)
+{
+    why_add(s, " TCR_EL1.EPD%d=1 turns translation by TTBR%d_EL1 off.", high, high);
+    if (bits(ttbr, 47, 1))
+        snprintf(s->instead, sizeof s->instead, "Clear TCR_EL1.EPD%d (bit %d): the table at TTBR%d_EL1 is there and is not looked at.", high, high ? 23 : 7, high);
+    else
+        snprintf(s->instead, sizeof s->instead, "Find where the address came from, in the registers above; or, if something is meant to be there, set "
+                 "TTBR%d_EL1 to a table and clear TCR_EL1.EPD%d.", high, high);
+}
+
 /// What the walk of FAR met. ret  false when nothing can be added
 void explain_walk(struct scene *s)
 {
@@ -100,7 +121,7 @@ void explain_walk(struct scene *s)
     if (table_misaligned(s, high, ttbr) || block_as_table(s))
         return;
     if (bit(s->f->sr_tcr, high ? 23 : 7))
-        why_add(s, " TCR_EL1.EPD%d=1 turns translation by TTBR%d_EL1 off.", high, high);
+        forbidden_half(s, high, ttbr);
     else if (top)
         why_add(s, " T%dSZ=%u covers %u bits of address only (%s 0x%llx).", high, tsz, va_bits, high ? "from" : "up to",
                 (ull)(high ? ~0ULL << va_bits : (1ULL << va_bits) - 1));
@@ -263,6 +284,48 @@ bool f08_jump(struct scene *s, const char *from)
     return name_it(s, "F08", "translation tables that do not fit");
 }
 
+/// Bytes that the loader put there.
+static bool in_program(struct scene *s, gpa_t pa)
+{
+    const struct boot_plan *p = &s->x->plan;
+    for (unsigned i = 0; s->x->has_plan && i < p->seg_count; i++)
+        if (pa - p->seg[i].gpa < p->seg[i].mem_len)
+            return true;
+    return false;
+}
+
+/// EL2 set EL1 up with its MMU on: the first fetch already goes through tables.
+static bool entered_unmapped(struct scene *s)
+{
+    const struct fault *f = s->f;
+    char at[96];
+    u64 src = trail_source(f, f->pc);
+    if (!s->mmu || !is_iabt(s) || s->w->mmu_on_pc || f->el != 1 || !s->c->has_el2 || s->walk_ok || !is_eret_at(s, src) || !in_program(s, f->pc))
+        return false;
+    SAY(cause, "The ERET at %s entered EL1 at 0x%llx with SCTLR_EL1=0x%llx: its M bit is set, so EL1 starts with its MMU on, and the tables at "
+               "TTBR0_EL1=0x%llx do not map that.", name_full(s->x, src, at, sizeof at), (ull)f->pc, (ull)f->sr_sctlr, (ull)f->sr_ttbr0);
+    explain_walk(s);
+    SAY(fix, "Enter EL1 with its MMU off (SCTLR_EL1=0x30d00800) and turn it on there, or map the code that EL1 starts with one to one first.");
+    return name_it(s, "F08", "EL1 entered with the MMU on and its code not mapped");
+}
+
+/// The tables map where the MMU was turned on, and not where the program goes on.
+static bool mapped_in_part(struct scene *s)
+{
+    const struct fault *f = s->f;
+    struct xlat w;
+    char at[96], from[96];
+    u64 src = trail_source(f, f->pc);
+    if (!is_iabt(s) || bit(f->pc, 55) || s->walk_ok || s->fsc < 4 || s->fsc >= 8 || s->w->tables_pc || !in_program(s, f->pc) || is_zero_word(s) || !mmu_walk(s->c, s->w->mmu_on_pc, &w) ||
+        !((f->pc ^ s->w->mmu_on_pc) & ~(w.page_size - 1)))
+        return false;
+    SAY(cause, "The tables map the code that turned the MMU on at %s, but not 0x%llx, where the program goes on%s%s.",
+        name_full(s->x, s->w->mmu_on_pc, at, sizeof at), (ull)f->pc, src ? " from " : "", src ? name_full(s->x, src, from, sizeof from) : "");
+    explain_walk(s);
+    SAY(fix, "Map all of the program: from its first byte to the end of .bss, and its stack.");
+    return name_it(s, "F08", "code that the tables do not map");
+}
+
 /// The code that runs is no longer mapped.
 static bool lost_code(struct scene *s)
 {
@@ -313,6 +376,8 @@ bool f08_tables(struct scene *s)
     const struct fault *f = s->f;
     struct explain *x = s->x;
     char place[80], from[96];
+    if (entered_unmapped(s))
+        return true;
     if (!s->mmu || !(is_iabt(s) || is_dabt(s)) || !s->w->mmu_on_pc)
         return false;
     bool walk_abort = s->fsc >= 0x14 && s->fsc < 0x18, high = bit(f->far, 55);
@@ -346,9 +411,9 @@ bool f08_tables(struct scene *s)
         SAY(fix, "Build tables for the upper half, write TTBR1_EL1 and T1SZ/TG1 of TCR_EL1, then jump there.");
         return name_it(s, "F01", "jump to nothing");
     }
-    if (lost_code(s))
+    if (mapped_in_part(s) || lost_code(s))
         return true;
-    if (high && is_iabt(s) && is_ram(x, want) && known && want != f->far) {
+    if (high && is_iabt(s) && is_ram(x, want) && known && want != f->far && in_program(s, want)) {
         SAY(cause, "Jump from %s to 0x%llx in the upper half, which the tables of TTBR1_EL1 do not map; it should lead to PA 0x%llx.",
             trail_source(f, f->pc) ? name_full(x, trail_source(f, f->pc), from, sizeof from) : "an unknown place", (ull)f->pc, (ull)want);
         explain_walk(s);

@@ -10,7 +10,7 @@ bool f10_virtual(struct scene *s)
     const struct boot_plan *p = &s->x->plan;
     char sym[96];
     u64 at = s->f->far;
-    bool linked = at >> 48 == 0xffff;
+    bool linked = at >> 48 == 0xffff && at < -4096ULL;
     for (unsigned i = 0; s->x->has_plan && i < p->seg_count; i++)
         linked |= p->seg[i].va && at - p->seg[i].va < p->seg[i].mem_len;
     if (s->mmu || !is_dabt(s) || !(at >> 48) || !linked)
@@ -67,6 +67,17 @@ static bool link_near(struct scene *s, u64 at)
     return false;
 }
 
+/// The address is near a usual base for another reason: a jump to where the program has no code, the end of RAM.
+static bool is_chance(struct scene *s, u64 at, u64 base)
+{
+    const struct boot_seg *g = &s->x->plan.seg[0];
+    const struct machine_config *m = machine_config(s->x->m);
+    u32 word = 0;
+    if (base == m->ram_base + m->ram_size && (is_dabt(s) || at == base))
+        return true;
+    return !is_dabt(s) && (!mem_read(machine_mem(s->x->m), g->gpa + (at - base), &word, 4) || word == 0);
+}
+
 /// An address that would be inside the program had it been put where it was linked.
 bool f10_link(struct scene *s)
 {
@@ -98,7 +109,7 @@ bool f10_link(struct scene *s)
         return link_near(s, at);
     size = p->seg[0].mem_len + 64 * KIB; /* bss is not in the file */
     for (unsigned i = 0; i < ARRAY_LEN(bases); i++)
-        if (at - bases[i] < size ||
+        if ((at - bases[i] < size && !is_chance(s, at, bases[i])) ||
             (by_sp(s) && bases[i] - at <= 4096)) { /* a stack that grows down from the start */
             SAY(cause,
                 "0x%llx is 0x%llx %s 0x%llx: the program was linked for 0x%llx and uses absolute "
@@ -242,8 +253,15 @@ bool f09_garbage(struct scene *s)
     u64 va = s->f->far, top = va >> 48;
     bool tagged = s->mmu && bits(s->f->sr_tcr, 38, 37) &&
                   (top & 0xff) == (bit(va, 47) ? 0xff : 0); /* TBI: the top byte is free */
-    if (!is_dabt(s) || top == 0 || top == 0xffff || tagged || (s->fsc >= 0x0c && s->fsc < 0x14))
+    bool negative = !s->mmu && va > -4096ULL;
+    if (!is_dabt(s) || top == 0 || (top == 0xffff && !negative) || tagged || (s->fsc >= 0x0c && s->fsc < 0x14))
         return false;
+    if (negative) {
+        SAY(cause, "`%s` uses 0x%llx, which is no address.", s->dis, (ull)va);
+        add_pattern(s, va);
+        SAY(fix, "Test what a function returned before it is used as a pointer (0 or negative: it failed).");
+        return name_it(s, "F09", "access through a null pointer or an error code");
+    }
     SAY(cause, "`%s` uses 0x%llx, which is no address at all: bits 63 to 48 are %s.", s->dis,
         (ull)va, s->mmu ? "neither all 0 nor all 1" : "not 0 while the MMU is off");
     add_pattern(s, va);

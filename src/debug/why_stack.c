@@ -158,6 +158,17 @@ static bool used_up(struct scene *s, const char *who)
     return name_it(s, "F14", "stack overflow");
 }
 
+/// A virtual address, and the program may have been linked for it.
+static bool may_be_linked_there(struct scene *s)
+{
+    const struct boot_plan *p = &s->x->plan;
+    u64 at = s->f->far;
+    bool linked = at >> 48 == 0xffff && s->x->has_plan && p->kind == BOOT_KIND_FLAT;
+    for (unsigned i = 0; s->x->has_plan && i < p->seg_count; i++)
+        linked |= at >> 48 == 0xffff && p->seg[i].va >> 48 == 0xffff;
+    return linked;
+}
+
 /// Not 0, and yet nowhere near a stack: a virtual address made twice, memory that is not there.
 static bool stray_stack(struct scene *s, const char *who)
 {
@@ -166,7 +177,7 @@ static bool stray_stack(struct scene *s, const char *who)
     char place[80];
     gpa_t pa, once;
     struct xlat w;
-    if (!linear_pa(s->x, s->c, f->pc, f->sp - 1, &pa) || is_ram(s->x, pa) || (!s->mmu && f->far >> 48))
+    if (!linear_pa(s->x, s->c, f->pc, f->sp - 1, &pa) || is_ram(s->x, pa) || (!s->mmu && f->far >> 48 && may_be_linked_there(s)))
         return false;
     SAY(cause, "`%s` uses %s=0x%llx, where %s", s->dis, who, (ull)f->sp,
         s->mmu && !s->walk_ok ? "nothing is mapped and no RAM would be: the stack pointer was set wrong" : "no RAM is: the stack pointer was set wrong");
@@ -175,7 +186,7 @@ static bool stray_stack(struct scene *s, const char *who)
     else if (pa - (m->ram_base + m->ram_size) < 1024 * MIB)
         why_add(s, "; RAM ends at 0x%llx.", (ull)(m->ram_base + m->ram_size - 1));
     else
-        why_add(s, " (there is %s).", place_name(s->x, pa, place, sizeof place));
+        why_add(s, mem_find(machine_mem(s->x->m), pa) ? "; the %s lies there." : "; there is %s.", place_name(s->x, pa, place, sizeof place));
     SAY(fix, "Point SP at the top of a stack inside the program's own memory (.bss), at the address that is valid while it is used.");
     return name_it(s, "F02", "stack pointer that points nowhere");
 }

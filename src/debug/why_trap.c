@@ -225,6 +225,21 @@ bool f02_vectors(struct scene *s)
                              : "exception that nothing handles");
 }
 
+/// A system call entered the table of vectors where it holds no code, and what faulted there was dealt with elsewhere.
+bool f02_empty_vector(struct scene *s)
+{
+    static const char *const from[] = {"the current level with SP_EL0", "the current level", "a lower level (AArch64)", "a lower level (AArch32)"};
+    const struct fault *r = &s->w->root;
+    u64 at = s->f->pc - s->f->sr_vbar;
+    if (s->f != &s->w->last || at >= 0x800 || s->f->pc != r->vector)
+        return false;
+    SAY(cause, "%s from EL%llu entered its vector at VBAR_EL1+0x%llx (exceptions from %s), and there is %s.", ec_name((u32)bits(r->esr, 31, 26)),
+        (ull)bits(r->spsr, 3, 2), (ull)at, from[at >> 9 & 3],
+        is_zero_word(s) ? "no code: it holds zeros" : s->ec == EC_UNKNOWN ? "no code" : "nothing that can be run");
+    SAY(fix, "Fill all 16 entries of the table at VBAR_EL1, each 0x80 bytes long: exceptions from EL0 come at +0x400 (synchronous), +0x480 (IRQ).");
+    return name_it(s, "F02", "vector without code");
+}
+
 bool f02_interrupt(struct scene *s)
 {
     static const char *const kind[] = {"", "IRQ", "FIQ", "SError"};
