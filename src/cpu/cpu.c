@@ -18,9 +18,10 @@ const struct cpu_regime_regs cpu_regime_regs[3] = {
 #define EL2_REGS {SYSREG_SPSR_EL2, SYSREG_ELR_EL2, SYSREG_ESR_EL2, SYSREG_FAR_EL2, SYSREG_VBAR_EL2, SYSREG_SCTLR_EL2}
 const struct cpu_el_regs cpu_el_regs[3] = {EL1_REGS, EL1_REGS, EL2_REGS};
 
-static struct mmuctx *ctx_new(u8 el, bool pan)
+static struct mmuctx *ctx_new(unsigned number, u8 el, bool pan)
 {
     struct mmuctx *x = xcalloc(1, sizeof *x);
+    x->number = (u8)number;
     x->el = el;
     x->pan = pan;
     x->used_r = x->used_w = x->used_x = ~0ULL;
@@ -36,12 +37,12 @@ struct cpu *cpu_new(struct mem *m, unsigned index)
     memset(c, 0, sizeof *c);
     c->mem = m;
     c->index = index;
-    c->ctx_off = ctx_new(1, false);
-    c->ctx_el1 = ctx_new(1, false);
-    c->ctx_el1_pan = ctx_new(1, true);
-    c->ctx_none = ctx_new(0, false);
-    for (int k = 0; k < CTX_EL0_MAX; k++)
-        c->ctx_el0[k] = ctx_new(0, false);
+    c->ctx_off = ctx_new(0, 1, false);
+    c->ctx_el1 = ctx_new(1, 1, false);
+    c->ctx_el1_pan = ctx_new(2, 1, true);
+    c->ctx_none = ctx_new(5, 0, false);
+    for (unsigned k = 0; k < CTX_EL0_MAX; k++)
+        c->ctx_el0[k] = ctx_new(6 + k, 0, false);
     c->budget = ~0ULL;
     c->rng = 0x9e3779b97f4a7c15ULL + index;
     os_mutex_init(&c->inbox.lock);
@@ -54,8 +55,8 @@ void cpu_enable_el2(struct cpu *c, bool vhe)
     c->has_el2 = 1;
     c->has_vhe = vhe;
     if (c->ctx_el2 == NULL) {
-        c->ctx_el2 = ctx_new(2, false);
-        c->ctx_el2_pan = ctx_new(2, true);
+        c->ctx_el2 = ctx_new(3, 2, false);
+        c->ctx_el2_pan = ctx_new(4, 2, true);
     }
 }
 
@@ -170,7 +171,7 @@ static u32 update_el2(struct cpu *c, bool *mmu_on)
     return m;
 }
 
-void cpu_update_mode(struct cpu *c)
+static void compute_mode(struct cpu *c)
 {
     bool mmu_on;
     u32 m = 0;
@@ -198,6 +199,30 @@ void cpu_update_mode(struct cpu *c)
     }
     m |= fpcr_key(c->fpcr) << MODE_FPCR_SHIFT;
     c->mode = m;
+}
+
+void cpu_update_mode(struct cpu *c)
+{
+    for (unsigned k = 0; k < ARRAY_LEN(c->known_mode); k++)
+        c->known_mode[k].valid = false;
+    compute_mode(c);
+    tlb_select(c);
+}
+
+/// The same after a change of level and stack pointer alone, as exceptions and returns make them, mostly to and fro: what
+/// was computed from these registers before is taken, without EL2 and where nobody debugs.
+static void enter_level(struct cpu *c)
+{
+    struct cpu_known_mode *k = &c->known_mode[(c->el & 1) << 1 | c->sp_sel];
+    u64 sctlr = c->sr[SYSREG_SCTLR_EL1], tcr = c->sr[SYSREG_TCR_EL1], cpacr = c->sr[SYSREG_CPACR_EL1];
+    bool plain = !(c->sr[SYSREG_MDSCR_EL1] & 0x8001) && !c->has_el2 && !c->dbg_watching && !c->watch_armed;
+    if (LIKELY(k->valid && plain && k->sctlr == sctlr && k->tcr == tcr && k->cpacr == cpacr && k->fpcr == c->fpcr)) {
+        c->mode = k->mode;
+        c->align_strict = k->align_strict;
+    } else {
+        compute_mode(c);
+        *k = (struct cpu_known_mode){sctlr, tcr, cpacr, c->fpcr, c->mode, c->align_strict, plain};
+    }
     tlb_select(c);
 }
 
@@ -221,7 +246,7 @@ static void bank_sp(struct cpu *c, u8 el, u8 sp_sel)
 void cpu_set_spsel(struct cpu *c, u8 sp_sel)
 {
     bank_sp(c, c->el, sp_sel);
-    cpu_update_mode(c);
+    enter_level(c);
 }
 
 u64 cpu_pstate(const struct cpu *c)
@@ -245,7 +270,7 @@ bool cpu_set_pstate(struct cpu *c, u64 spsr)
     c->ss = 0;
     if (bit(spsr, 21) && cpu_step_enabled(c))
         c->ss = 1;
-    cpu_update_mode(c);
+    enter_level(c);
     return ok;
 }
 
@@ -274,7 +299,7 @@ static void take(struct cpu *c, unsigned el, u32 kind, u64 ret_pc)
     c->pc = c->sr[r->vbar] + base + kind;
     c->unsynced = c->pending_count;
     cpu_context_sync(c);
-    cpu_update_mode(c);
+    enter_level(c);
     cpu_trail(c, from, c->pc);
     c->exceptions++;
     TRACE(c, TRACE_EXC, from, base + kind, c->sr[r->esr], c->sr[r->far]);

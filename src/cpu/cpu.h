@@ -74,7 +74,7 @@ struct tlb_ent {
     u64 tag;
     u64 addend;
 };
-enum { TLB_BITS = 12, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 512, CTX_EL0_MAX = 8, CTX_BLOCKS = 8 };
+enum { TLB_BITS = 12, TLB_SIZE = 1 << TLB_BITS, SLOT_COUNT = 512, CTX_EL0_MAX = 8, CTX_BLOCKS = 8, CTX_COUNT = 6 + CTX_EL0_MAX };
 
 /// The tag of an empty entry with index k. Translated code finds an access of n bytes in an entry when
 /// va - tag <= 4096 - n, so no va that belongs to the entry may be that close to its tag.
@@ -115,6 +115,7 @@ struct mmuctx {
     struct { u64 lo, hi; } block[CTX_BLOCKS]; ///< ranges that hold pieces of block mappings
     u8 block_count;
     u8 el;
+    u8 number; ///< of the contexts of its CPU, below CTX_COUNT
     bool pan;
 };
 
@@ -311,6 +312,13 @@ struct cpu_clock {
     u64 from_cycles, from_ns; ///< host time where the rate is being measured from
 };
 
+/// cpu.mode and cpu.align_strict as they were made of these registers at one level, with one stack pointer (cpu.c).
+struct cpu_known_mode {
+    u64 sctlr, tcr, cpacr;
+    u32 fpcr, mode, align_strict;
+    bool valid;
+};
+
 /// Fills that hooks.tlb_fill need not be told of: for loads and stores of a page of RAM whose byte here is the memory
 /// attributes of the mapping.
 struct cpu_audited {
@@ -389,6 +397,7 @@ struct cpu {
     struct cpu_icc_ops icc;
     struct cpu_hooks hooks;
     struct cpu_audited audited;
+    struct cpu_known_mode known_mode[4]; ///< [EL1, SPSel]
     struct cpu_exit exit;
     struct trail trail;
     u8 full_trail; ///< enum trail_mode: translated code writes every block it runs into the trail

@@ -42,7 +42,9 @@ void fault_fill(struct explain *x, struct cpu *c, struct fault *f, u32 kind, u64
     f->spsr = sr[el->spsr];
     f->full = kind < VEC_LOWER_EL ||
               (!x->is_linux && (bits(f->esr, 31, 26) != EC_SVC64 || watch_of(x, c)->vbar_written) && !(kind & 0x180));
-    f->bad = watch_of(x, c)->bad;
+    f->bad.valid = false;
+    if (watch_of(x, c)->bad.valid)
+        f->bad = watch_of(x, c)->bad;
     if (!f->full)
         return;
     memcpy(f->x, c->x, sizeof f->x);
@@ -67,14 +69,36 @@ static bool is_no_vector(const struct cpu_watch *w, const struct cpu *c, u64 esr
     return no_code && (from_pc == c->pc || (w->root.valid && from_pc == w->root.vector));
 }
 
+/// The first exception since a return.
+static inline void first_of_row(struct explain *x, struct cpu *c, struct cpu_watch *w, u32 kind, u64 from_pc)
+{
+    fault_fill(x, c, &w->root, kind, from_pc);
+    w->unsynced.is_root = false;
+    loop_begin(w, from_pc);
+}
+
+/// A system call of Linux after its first: of what follows in on_exception only the beginning of a row matters.
+static inline bool is_plain_call(const struct explain *x, const struct cpu *c, const struct cpu_watch *w, u32 kind, u64 esr)
+{
+    return kind == VEC_LOWER_EL && bits(esr, 31, 26) == EC_SVC64 && w->ran_el0 && x->quiet && x->is_linux && !x->tables && !c->unsynced &&
+           !c->has_el2;
+}
+
 static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u64 from_pc)
 {
     struct explain *x = ctx;
     struct cpu_watch *w = watch_of(x, c);
-    bool same_el = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0,
-         at_vector = is_no_vector(w, c, esr, from_pc);
     if (c->stage2) /* taken by a guest of the guest */
         return;
+    if (LIKELY(is_plain_call(x, c, w, kind, esr))) {
+        first_of_row(x, c, w, kind, from_pc);
+        loop_not_retried(c, w);
+        w->erets_seen = c->erets;
+        w->bad.valid = false;
+        w->storm = 0;
+        return;
+    }
+    bool same_el = kind < VEC_LOWER_EL, sync = (kind & 0x180) == 0, at_vector = is_no_vector(w, c, esr, from_pc);
     bool from_el0 = !same_el && bits(c->sr[cpu_el_regs[c->el].spsr], 3, 2) == 0;
     w->ran_el0 |= from_el0;
     if (from_el0 && !x->quiet)
@@ -86,9 +110,7 @@ static void on_exception(void *ctx, struct cpu *c, u32 kind, u64 esr, u64 far, u
         bool retries = sync && (same_el || (from_el0 && !x->is_linux && !is_call(esr)));
         if (retries && w->loop.retry_count == 0 && c->eret_pc == from_pc)
             w->retried = w->root;
-        fault_fill(x, c, &w->root, kind, from_pc);
-        w->unsynced.is_root = false;
-        loop_begin(w, from_pc);
+        first_of_row(x, c, w, kind, from_pc);
         if (retries)
             loop_retried(x, c, from_pc, far);
         else if (sync || c->eret_pc != from_pc) /* an interrupt at a retried instruction does not help it */

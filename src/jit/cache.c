@@ -437,14 +437,8 @@ void jit_invalidate(struct jit *j, gpa_t pa, u64 len)
 /// A value that is different for every (context, generation of its execution entries).
 static u64 context_id(const struct cpu *c)
 {
-    const struct mmuctx *x = c->ctx;
-    unsigned n = x == c->ctx_off ? 0 : x == c->ctx_el1 ? 1 : x == c->ctx_el1_pan ? 2 : x == c->ctx_el2 ? 3 : x == c->ctx_el2_pan ? 4 : 5;
-    if (n == 5)
-        for (unsigned k = 0; k < CTX_EL0_MAX; k++)
-            if (x == c->ctx_el0[k])
-                n += k;
-    _Static_assert(5 + CTX_EL0_MAX <= 16, "contexts have numbers of four bits");
-    return (x->code_gen + 1) * 16 + n;
+    _Static_assert(CTX_COUNT <= 16, "contexts have numbers of four bits");
+    return (c->ctx->code_gen + 1) * 16 + c->ctx->number;
 }
 
 void jit_sync(struct cpu *c)
