@@ -193,6 +193,8 @@ static void run(struct cpu *c)
         if (UNLIKELY(c->single) || UNLIKELY(c->mode & MODE_SS)) {
             if (interp_step(in) == EXEC_EXIT)
                 return;
+            if (UNLIKELY(c->dbg_watching))
+                c->dbg_pass_pc = ~0ULL;
             if (c->single || (c->dbg_watching && c->dbg_hit.id)) {
                 c->exit.kind = EXIT_DEBUG;
                 c->exit.addr = c->pc;

@@ -104,6 +104,8 @@ static void run_inside(struct cpu *c)
                 return;
             if (!step(c))
                 return;
+            if (UNLIKELY(c->dbg_watching))
+                c->dbg_pass_pc = ~0ULL;
             if (c->single || (c->dbg_watching && c->dbg_hit.id)) {
                 c->exit.kind = EXIT_DEBUG;
                 c->exit.addr = c->pc;

@@ -416,6 +416,7 @@ struct cpu {
     struct dbg *dbg;  ///< external debugger (dbg.h), or NULL
     bool dbg_watching; ///< it has watchpoints
     u64 dbg_resume_pc; ///< its breakpoint here is passed over once
+    u64 dbg_pass_pc;   ///< accesses of the instruction here do not stop for gdb: it was told of them
     struct dbg_hit dbg_hit;
     bool brk_exits, semihosting;
     bool delays_sysregs; ///< strict checks: writes of translation and control registers wait for a

@@ -96,6 +96,10 @@ static struct dbg_break *find_break(struct cpu *c)
 void dbg_resume(struct cpu *c)
 {
     c->dbg_resume_pc = find_break(c) ? c->pc : ~0ULL;
+    if (c->dbg_hit.id ? !c->dbg_hit.is_watch || c->dbg_hit.pc != c->pc : c->dbg_pass_pc != c->pc)
+        c->dbg_pass_pc = ~0ULL;
+    else
+        c->dbg_pass_pc = c->pc;
     c->dbg_hit.id = 0;
 }
 
@@ -145,7 +149,7 @@ static bool read_at(struct cpu *c, bool physical, u64 at, void *dst, u64 len)
 }
 
 /// An instruction accesses memory in pieces: the first that meets the point is what is told.
-void dbg_access(struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write)
+bool dbg_access(struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write)
 {
     struct dbg *d = c->dbg;
     for (unsigned k = 0; d && k < d->watch_count; k++) {
@@ -154,15 +158,18 @@ void dbg_access(struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write)
         if (!(write ? w->write : w->read) || !range_overlap(from, size, addr, w->len))
             continue;
         if (c->dbg_hit.id)
-            return;
+            return false;
+        if (w->owner == DBG_GDB && c->dbg_pass_pc == c->pc)
+            continue;
         u64 at = from > addr ? from : addr, left = addr + w->len - at;
         w->hits++;
         c->dbg_hit = (struct dbg_hit){.id = w->id, .pc = c->pc, .va = va, .at = at, .size = size, .is_watch = true,
                                       .write = write, .physical = w->physical};
         for (unsigned n = left < DBG_SHOWN_MAX ? (unsigned)left : DBG_SHOWN_MAX; n && !c->dbg_hit.shown; n /= 2)
             c->dbg_hit.shown = read_at(c, w->physical, at, c->dbg_hit.old, n) ? n : 0;
-        return;
+        return w->owner == DBG_GDB;
     }
+    return false;
 }
 
 bool dbg_watched_now(struct cpu *c, const struct dbg_hit *h, u8 now[DBG_SHOWN_MAX])

@@ -58,8 +58,9 @@ bool dbg_meets_break(struct cpu *c);
 /// Decodes for an engine: as insn_decode, but a word under a breakpoint gets a body that stops.
 struct insn;
 void dbg_decode(const struct cpu *c, gpa_t pa, u32 word, struct insn *out);
-/// For mmu.c: notes a data access while watchpoints exist.
-void dbg_access(struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write);
+/// For mmu.c: notes a data access while watchpoints exist. gdb is told before the access, as it expects of this
+/// architecture, the monitor after the instruction. ret  true when the instruction must not be executed now
+bool dbg_access(struct cpu *c, gva_t va, gpa_t pa, unsigned size, bool write);
 /// The watched bytes of a hit as they are now. ret  false when they cannot be read
 bool dbg_watched_now(struct cpu *c, const struct dbg_hit *h, u8 now[DBG_SHOWN_MAX]);
 

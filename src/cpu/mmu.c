@@ -79,7 +79,8 @@ static bool prepare(struct cpu *c, gva_t va, unsigned size, unsigned align, enum
     }
     if (UNLIKELY(c->watch_armed)) {
         bool user = c->el == 0 || (flags & ACCF_UNPRIV), write = acc == ACC_STORE;
-        dbg_access(c, va, x->pa, size, write);
+        if (dbg_access(c, va, x->pa, size, write))
+            return false;
         if (cpu_watchpoints_armed(c) && cpu_watchpoint_hit(c, va, size, write, user)) {
             c->sr[cpu_el_regs[cpu_debug_el(c)].far] = va;
             cpu_raise_debug(c, c->el < cpu_debug_el(c) ? EC_WATCH_LOW : EC_WATCH, FSC_DEBUG | (u32)write << 6, c->pc);

@@ -3,6 +3,7 @@
 #ifndef BRUIN_DEBUG_H
 #define BRUIN_DEBUG_H
 
+#include "base/text.h"
 #include "board/machine.h"
 #include "boot/boot.h"
 #include "debug/symbols.h"
@@ -34,6 +35,9 @@ void explain_firmware(struct explain *x, const char *id, const char *text, bool 
 
 /// Everything the guest prints. Under the machine lock.
 void explain_console(struct explain *x, const u8 *data, size_t len);
+
+/// What is known to be wrong while the machine stands still: findings so far, exceptions that were not returned from.
+void explain_view(struct explain *x, struct text *out);
 
 /// Around every machine_run. ret  false when --lint=error and the loader's findings forbid to run
 MUST_USE bool explain_start(struct explain *x);

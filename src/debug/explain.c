@@ -298,6 +298,24 @@ static const struct fault *decide_fault(struct explain *x)
     return f;
 }
 
+void explain_view(struct explain *x, struct text *out)
+{
+    char at[120], far[120];
+    unsigned said = x->note_count;
+    for (unsigned i = 0; i < x->note_count; i++)
+        text_add(out, "%s: %s\n", x->note[i].id, x->note[i].text);
+    for (unsigned i = 0; i < x->cpus; i++) {
+        const struct fault *f = outstanding(x, i);
+        if (f == NULL || (f->kind & 0x180) || (is_call(f->esr) && x->is_linux))
+            continue;
+        said++;
+        text_add(out, "cpu%u took an exception at %s and has not returned from it: ESR 0x%llx, %s; FAR %s\n", i, name_full(x, f->pc, at, sizeof at),
+                 (unsigned long long)f->esr, ec_name((u32)bits(f->esr, 31, 26)), name_full(x, f->far, far, sizeof far));
+    }
+    if (said == 0)
+        text_add(out, "nothing is wrong that the explainer knows of\n");
+}
+
 static int status_of(const struct explain *x, const struct machine_exit *e)
 {
     switch (x->verdict) {

@@ -93,6 +93,13 @@ unsigned gdb_reg_get(struct cpu *c, unsigned n, u8 buf[16])
     return 0;
 }
 
+/// One that is read-only stays as it is, which gdb's user is to know.
+static bool set_sysreg(struct cpu *c, const char *name, u64 val)
+{
+    u64 before, after;
+    return sysreg_get(c, name, &before) && sysreg_set(c, name, val) && sysreg_get(c, name, &after) && (after == val || after != before);
+}
+
 bool gdb_reg_set(struct cpu *c, unsigned n, const u8 *buf, unsigned size)
 {
     u8 now[16];
@@ -109,6 +116,6 @@ bool gdb_reg_set(struct cpu *c, unsigned n, const u8 *buf, unsigned size)
     else if (n == GDB_REG_FPSR || n == GDB_REG_FPCR)
         return sysreg_set(c, n == GDB_REG_FPSR ? "FPSR" : "FPCR", ld32(buf));
     else
-        return sysreg_set(c, sysreg_id_name((enum sysreg_id)(n - GDB_REG_SYS)), ld64(buf));
+        return set_sysreg(c, sysreg_id_name((enum sysreg_id)(n - GDB_REG_SYS)), ld64(buf));
     return true;
 }

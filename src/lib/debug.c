@@ -52,8 +52,10 @@ struct vm_debug {
 static void explain_now(void *ctx, struct text *out)
 {
     bruin_vm *vm = ctx;
-    const char *line = vm->explain ? explain_line(vm->explain) : "";
-    text_add(out, "%s\n", *line ? line : "nothing is wrong that the explainer knows of");
+    if (vm->explain)
+        explain_view(vm->explain, out);
+    else
+        text_add(out, "no explainer is attached (--bare)\n");
 }
 
 static struct vm_debug *debug_of(bruin_vm *vm)
@@ -241,6 +243,7 @@ enum debug_next debug_stopped(bruin_vm *vm, struct machine_exit *x, int *status)
     }
     bool gdb = g->gdb_waits;
     g->gdb_waits = false;
+    atomic_store(&g->serves_gdb, gdb);
     enum debug_next next = g->quit ? DEBUG_QUIT : g->at.kind == MACHINE_RESET ? DEBUG_RESET : DEBUG_RUN;
     os_mutex_unlock(&g->lock);
     return gdb ? serve_gdb(vm, x, status) : next;
@@ -458,12 +461,13 @@ static void gdb_main(void *arg)
     while (!atomic_load(&g->closing)) {
         if (!os_wait_readable(gdbstub_listener(g->gdb), 100000000))
             continue;
-        os_mutex_lock(&g->lock);
-        g->gdb_waits = true;
-        os_cond_broadcast(&g->asked);
-        os_mutex_unlock(&g->lock);
         while (!atomic_load(&g->closing) && os_wait_readable(gdbstub_listener(g->gdb), 0)) {
-            if (!atomic_load(&g->serves_gdb)) /* a second one has to wait */
+            os_mutex_lock(&g->lock);
+            bool free = !atomic_load(&g->serves_gdb); /* a second one has to wait */
+            g->gdb_waits |= free;
+            os_cond_broadcast(&g->asked);
+            os_mutex_unlock(&g->lock);
+            if (free)
                 machine_stop(g->vm->machine, DEBUG_STOP);
             os_sleep_ns(RETRY_NS);
         }
@@ -514,6 +518,9 @@ static enum debug_next serve_gdb(bruin_vm *vm, struct machine_exit *x, int *stat
     atomic_store(&g->serves_gdb, true);
     enum gdb_result r = gdbstub_serve(g->gdb, x);
     atomic_store(&g->serves_gdb, false);
+    struct err e;
+    if (r == GDB_DETACHED && !g->gdb_thread.is_running && !os_thread_start(&g->gdb_thread, "gdb-listen", gdb_main, g, &e)) /* it may come again */
+        log_line("gdb: %s", e.msg);
     if (r == GDB_DETACHED)
         return DEBUG_RUN;
     if (r == GDB_KILLED)
@@ -526,7 +533,11 @@ static bool start_gdb(struct vm_debug *g, struct err *e)
 {
     const char *where = bruin_config_get(g->vm->config, "gdb");
     bool is_path = where && strchr(where, '/');
-    unsigned port = where && *where && !is_path ? (unsigned)strtoul(where, NULL, 10) : 1234;
+    char *end = NULL;
+    unsigned long number = where && *where && !is_path ? strtoul(where, &end, 10) : 1234;
+    unsigned port = number > 65536 ? 65536 : (unsigned)number; /* which os_listen refuses */
+    if (end && *end)
+        return err_set(e, ERR_USAGE, "gdb: \"%s\" is neither a port nor the path of a socket (with a / in it)", where);
     g->gdb = gdbstub_new(points_of(g), port, is_path ? where : NULL, e);
     if (g->gdb == NULL)
         return false;

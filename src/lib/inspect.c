@@ -9,12 +9,12 @@
 typedef unsigned long long ull;
 
 /// A growing text.
-struct text {
+struct sheet {
     char *p;
     size_t len, room;
 };
 
-static void PRINTF_LIKE(2, 3) put(struct text *t, const char *fmt, ...)
+static void PRINTF_LIKE(2, 3) put(struct sheet *t, const char *fmt, ...)
 {
     va_list ap;
     for (;;) {
@@ -215,7 +215,7 @@ static bool describe_content(cJSON *root, const struct blob *in, struct err *e)
 
 /* ---- text ---- */
 
-static void print_value(struct text *t, const cJSON *v)
+static void print_value(struct sheet *t, const cJSON *v)
 {
     if (cJSON_IsString(v))
         put(t, "%s", v->valuestring);
@@ -226,7 +226,7 @@ static void print_value(struct text *t, const cJSON *v)
 }
 
 /// An array element on one line: a range, a segment or a warning.
-static void print_row(struct text *t, const char *key, const cJSON *row)
+static void print_row(struct sheet *t, const char *key, const cJSON *row)
 {
     const cJSON *start = cJSON_GetObjectItem(row, "start"), *what = cJSON_GetObjectItem(row, "what");
     put(t, "%-14s ", key);
@@ -248,7 +248,7 @@ static void print_row(struct text *t, const char *key, const cJSON *row)
     put(t, "\n");
 }
 
-static void print_text(struct text *t, const cJSON *root)
+static void print_text(struct sheet *t, const cJSON *root)
 {
     for (const cJSON *v = root->child; v; v = v->next) {
         if (cJSON_IsObject(v)) {
@@ -275,7 +275,7 @@ static void print_text(struct text *t, const cJSON *root)
 
 static char *render(cJSON *root, bool json)
 {
-    struct text t = {0};
+    struct sheet t = {0};
     if (!json) {
         print_text(&t, root);
     } else {
@@ -340,7 +340,7 @@ char *bruin_inspect(const bruin_config *config, const char *path, bool json, str
 /* ---- the plan and QEMU's command ---- */
 
 /// Quotes for a POSIX shell where needed.
-static void put_word(struct text *t, const char *word)
+static void put_word(struct sheet *t, const char *word)
 {
     bool plain = *word != 0;
     for (const char *p = word; *p; p++)
@@ -357,7 +357,7 @@ static void put_word(struct text *t, const char *word)
 }
 
 /// "[IP:]HOST:GUEST[/udp]" as QEMU writes it: the guest's port comes after a hyphen.
-static void put_forward(struct text *d, const char *rule)
+static void put_forward(struct sheet *d, const char *rule)
 {
     const char *guest = strrchr(rule, ':'), *slash = strchr(rule, '/'), *host = guest;
     while (host && host > rule && host[-1] != ':')
@@ -368,11 +368,11 @@ static void put_forward(struct text *d, const char *rule)
             slash ? (int)(slash - guest - 1) : (int)strlen(guest + 1), guest + 1);
 }
 
-static void put_qemu_devices(struct text *t, const bruin_config *c)
+static void put_qemu_devices(struct sheet *t, const bruin_config *c)
 {
     const char *v, *net = bruin_config_get(c, "net");
     for (size_t i = 0; (v = bruin_config_get_at(c, "disk", i)) != NULL; i++) {
-        struct text d = {0};
+        struct sheet d = {0};
         size_t len = strlen(v);
         bool ro = len > 3 && strcmp(v + len - 3, ",ro") == 0;
         put(&d, "if=virtio,format=raw,file=%.*s%s", (int)(ro ? len - 3 : len), v,
@@ -382,7 +382,7 @@ static void put_qemu_devices(struct text *t, const bruin_config *c)
         free(d.p);
     }
     if (bruin_config_get(c, "publish") || (net && strcmp(net, "user") == 0)) {
-        struct text d = {0};
+        struct sheet d = {0};
         put(&d, "user,id=net");
         for (size_t i = 0; (v = bruin_config_get_at(c, "publish", i)) != NULL; i++)
             put_forward(&d, v);
@@ -392,7 +392,7 @@ static void put_qemu_devices(struct text *t, const bruin_config *c)
     }
     if ((v = bruin_config_get(c, "virtio-console")) != NULL) {
         const char *path = strchr(v, ':');
-        struct text d = {0};
+        struct sheet d = {0};
         put(&d, "%s,id=hvc", strncmp(v, "unix:", 5) == 0 ? "socket" : path ? "file" : v);
         if (path)
             put(&d, ",path=%s%s", path + 1, strncmp(v, "unix:", 5) == 0 ? ",server=on,wait=off" : "");
@@ -403,7 +403,7 @@ static void put_qemu_devices(struct text *t, const bruin_config *c)
     }
 }
 
-static void put_qemu(struct text *t, const bruin_config *c, const struct boot_job *job)
+static void put_qemu(struct sheet *t, const bruin_config *c, const struct boot_job *job)
 {
     const char *v;
     bool el2 = config_number(c, "el", 1) == 2;
@@ -418,7 +418,7 @@ static void put_qemu(struct text *t, const bruin_config *c, const struct boot_jo
     if ((v = bruin_config_get(c, "kernel")) != NULL) {
         if (job->req.kernel_has_addr) {
             put(t, " -device");
-            struct text d = {0};
+            struct sheet d = {0};
             put(&d, "loader,file=%s,addr=0x%llx,cpu-num=0", v, (ull)job->req.kernel_addr);
             put_word(t, d.p);
             free(d.p);
@@ -428,7 +428,7 @@ static void put_qemu(struct text *t, const bruin_config *c, const struct boot_jo
         }
     }
     for (unsigned i = 0; i < job->req.flat_count; i++) {
-        struct text d = {0};
+        struct sheet d = {0};
         put(&d, "loader,file=%s,addr=0x%llx%s", job->req.flat[i].blob.name, (ull)job->req.flat[i].gpa,
             bruin_config_get(c, "kernel") || i ? "" : ",cpu-num=0");
         put(t, " -device");
@@ -455,7 +455,7 @@ char *bruin_plan(const bruin_config *config, struct bruin_error *err)
 {
     struct boot_job *job = xcalloc(1, sizeof *job);
     struct err e = {0};
-    struct text t = {0};
+    struct sheet t = {0};
     const char *kernel = bruin_config_get(config, "kernel");
     if (kernel && firmware_takes(config)) {
         put(&t, "boots          %s by the built-in UEFI firmware\n", kernel);

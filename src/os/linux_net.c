@@ -21,10 +21,19 @@ static int listen_unix(const char *path, struct err *e)
         return -1;
     }
     memcpy(a.sun_path, path, strlen(path));
-    if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+    if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode)) { /* left over, or somebody's who is alive */
+        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool alive = probe >= 0 && connect(probe, (struct sockaddr *)&a, sizeof a) == 0;
+        if (probe >= 0)
+            close(probe);
+        if (alive) {
+            err_set(e, ERR_USAGE, "socket %s: another program serves it", path);
+            return -1;
+        }
         unlink(path);
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 1) == 0)
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0)
         return fd;
     err_set(e, ERR_USAGE, "socket %s: %s", path, strerror(errno));
     if (fd >= 0)

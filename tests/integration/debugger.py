@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """gdb and the monitor against the demonstration kernel and gdb against Debian's, from the first instruction (MMU off) on.
 
-usage: debugger.py BRUIN GUEST_OUT [--engine interp|jit] [--write DIR]
---write puts the sessions, as they ran, into DIR as gdb.txt, monitor.txt and gdb-linux.txt.
+usage: debugger.py BRUIN GUEST_OUT [--engine interp|jit] [--write DIR] [--compare DIR]
+--write puts the sessions, as they ran, into DIR as gdb.txt, monitor.txt and gdb-linux.txt. --compare fails when those in DIR differ in
+more than numbers, instructions and white space, which a compiler or a kernel's next version changes.
 """
 import argparse
+import difflib
 import os
 import re
 import shutil
@@ -69,9 +71,9 @@ monitor p start_kernel
 monitor info cpus
 monitor pt $pc
 '''
-MONITOR = ['stop', 'info registers', 'info cpus', 'x/3i $pc', 'p $SCTLR_EL1 & 1', 'pt $pc', 'b pmm_alloc', 'info break', 'c',
-           's 2', 'x/2i $pc', 'info mem', 'info irq', 'info mtree', 'info sysreg VBAR_EL1', 'xp/4xw 0x40000000', 'explain',
-           'delete', 'help', 'c']
+MONITOR = ['info status', 'b kmain', 'c', 'wait 20', 'info registers', 'info cpus', 'x/3i $pc', 'p $SCTLR_EL1 & 1', 'p kmian', 'pt $pc', 'info mem',
+           'b pmm_alloc', 'c', 'wait 20', 's 2', 'x/2i $pc', 'info break', 'delete', 'watch $sp-16', 'c', 'wait 20', 'delete', 'info irq', 'info mtree',
+           'info sysreg VBAR_EL1', 'xp/4xw 0x40000000', 'x/s $sp', 'explain', 'help watch', 'helo']
 
 
 def check(name, ok, why=''):
@@ -164,22 +166,42 @@ def linux_session(o, work):
 
 def monitor_session(o, work):
     sock = work + '/monitor.sock'
-    vm = start(o, work, [f'--monitor={sock}', '--symbols', kernel(o)], [])
+    vm = start(o, work, [f'--monitor={sock}', '--wait', '--symbols', kernel(o)], [])
     wait_for(sock)
-    time.sleep(0.5)
+    time.sleep(0.2)
     text, answers = '', {}
     for line in MONITOR:
         p = subprocess.run([o.bruin, 'monitor', sock, line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30 * SLOW, check=False)
         answers[line] = p.stdout.decode(errors='replace')
         text += f'(bruin) {line}\n{answers[line]}'
-    want = {'stop': 'stopped', 'info registers': r'pstate 0x', 'x/3i $pc': r'=> 0x', 'pt $pc': r'PA 0x4', 'b pmm_alloc': 'breakpoint 1',
-            'info break': 'virtual 0x', 'info mem': r'EL1 r', 'info irq': 'virtual timer', 'info mtree': 'pl011', 'xp/4xw 0x40000000': '0x',
-            'info sysreg VBAR_EL1': r'VBAR_EL1 0x', 'help': 'breakpoint'}
+    want = {'info status': 'first instruction', 'b kmain': 'breakpoint 1 at physical', 'info registers': r'pstate 0x', 'x/3i $pc': r'=> 0x', 'pt $pc': r'PA 0x4',
+            'b pmm_alloc': 'breakpoint 2', 'info break': 'virtual 0x', 'info mem': r'EL1 r', 'info irq': 'virtual timer', 'info mtree': 'pl011',
+            'xp/4xw 0x40000000': '0x', 'wait 20': 'watchpoint 3: write of', 'info sysreg VBAR_EL1': r'VBAR_EL1 0x', 'help watch': 'old and new value', 'helo': 'did you mean'}
     for line, pattern in want.items():
         check(f'monitor {o.engine}: {line}', re.search(pattern, answers[line]) is not None, answers[line][-300:])
     subprocess.run([o.bruin, 'monitor', sock, 'quit'], stdout=subprocess.DEVNULL, timeout=30 * SLOW, check=False)
     check(f'monitor {o.engine}: quit ends the machine', vm.wait(20 * SLOW) == 0, 'still running')
     return text
+
+
+def substance(text):
+    """What of a session does not change with a compiler or a kernel's version."""
+    lines = []
+    for line in text.splitlines():
+        line = re.sub(r'^((?:=>)?\s*0x[0-9a-f]+[^:]*:).*', r'\1', line)  # memory and instructions
+        line = re.sub(r'\b(by \S+ \S+:|watchpoint \d+: .*?:) .*', r'\1', line)
+        line = re.sub(r'<[^>]*>|\+0x[0-9a-f]+|\+ \d+ in|(?<= in )\w+(?= \(\))|\[SP.*?\]|\[.*EL=.*\]', '', line)
+        line = re.sub(r'0x[0-9a-f]+|\b[0-9a-f]{8,}\b|-?\d+', '#', line)
+        line = re.sub(r'# \w+(?=, |$)', '#', line)
+        lines.append(re.sub(r'\s+', ' ', line).strip())
+    return lines
+
+
+def compare(folder, name, text):
+    with open(f'{folder}/{name}', encoding='utf-8') as f:
+        old, new = substance(f.read()), substance(text)
+    diff = '\n'.join(difflib.unified_diff(old, new, f'docs/transcripts/{name}', 'now', lineterm='', n=1))
+    check(f'docs/transcripts/{name} is what is seen', old == new, f'debugger.py --write writes it anew\n{diff[:3000]}')
 
 
 def main():
@@ -188,6 +210,7 @@ def main():
     a.add_argument('out')
     a.add_argument('--engine', default='jit')
     a.add_argument('--write')
+    a.add_argument('--compare')
     o = a.parse_args()
     if not os.path.exists(kernel(o)) or not shutil.which('gdb-multiarch'):
         print('needs the guest side (make -C guest) and gdb-multiarch')
@@ -196,6 +219,8 @@ def main():
         sessions = {'gdb.txt': gdb_session(o, work), 'monitor.txt': monitor_session(o, work),
                     'gdb-linux.txt': linux_session(o, work)}
     for name, text in sessions.items():
+        if o.compare and text:
+            compare(o.compare, name, text)
         if o.write and text:
             os.makedirs(o.write, exist_ok=True)
             with open(f'{o.write}/{name}', 'w', encoding='utf-8') as f:

@@ -15,32 +15,15 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-GUEST = os.path.join(HERE, '..', 'guest', 'debug')
-CC = ['aarch64-linux-gnu-gcc', '-O1', '-ffreestanding', '-fno-pic', '-no-pie', '-mgeneral-regs-only', '-mstrict-align', '-Wall', '-Werror', '-g0',
-      '-nostdlib', '-static', '-Wl,--build-id=none,-z,max-page-size=4096,--no-warn-rwx-segments', '-T', f'{GUEST}/guest.ld',
-      f'{GUEST}/start.S', f'{GUEST}/tables.c']
-SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))
-HIGH = 0xffffff8000000000
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from debug_guest import HIGH, SLOW, build, symbols  # noqa: E402
+
 tests = []
 
 
 def test(f):
     tests.append(f)
     return f
-
-
-def build(work, granule=12, el=1):
-    out = f'{work}/g{granule}-el{el}.elf'
-    if not os.path.exists(out):
-        extra = ['-DAT_EL2', '-DHIGH_ALIAS=0'] if el == 2 else [f'-DHIGH_ALIAS={HIGH:#x}']
-        subprocess.run(CC + extra + [f'-DGRANULE={granule}', '-o', out], check=True)
-    return out
-
-
-def symbols(elf):
-    text = subprocess.run(['aarch64-linux-gnu-nm', elf], stdout=subprocess.PIPE, check=True).stdout.decode()
-    return {name: int(addr, 16) for addr, _, name in (line.split() for line in text.splitlines())}
 
 
 class Client:
@@ -435,7 +418,7 @@ def on_the_console(o):
         say('b 0x50000004')
         expect(rb'breakpoint 1 at')
         say('c')
-        expect(rb'breakpoint 1 at 0x50000004 , cpu 0\r+\n=> 0x0*50000004: [0-9a-f]{8}  b 0x50000000\r+\n\(bruin\) ')
+        expect(rb'breakpoint 1 at 0x50000004 , cpu 0\r+\n=> 0x0*50000004: [0-9a-f]{8}  tbz x0, #50, 0x50000000\r+\n\(bruin\) ')
         say('delete')
         expect(rb'\(bruin\) ')
         say('s 2')
@@ -459,7 +442,7 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as o.work:
         with open(f'{o.work}/spin.bin', 'wb') as f:
-            f.write(struct.pack('<II', 0xd503201f, 0x17ffffff))  # nop; b .-4
+            f.write(struct.pack('<II', 0xd53be040, 0xb697ffe0))  # mrs x0, cntvct_el0; tbz x0, #50, .-4
         for t in tests:
             if o.names and t.__name__ not in o.names:
                 continue
