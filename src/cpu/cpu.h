@@ -421,7 +421,7 @@ struct cpu {
     bool brk_exits, semihosting;
     bool delays_sysregs; ///< strict checks: writes of translation and control registers wait for a
                          ///< context synchronisation event, as silicon may have it
-    bool tells_uncached; ///< strict checks: exclusives and atomics call hooks.device_atomic while SCTLR.C is 0
+    bool tells_uncached; ///< strict checks: exclusives and atomics on Non-cacheable memory, or while SCTLR.C is 0, call hooks.device_atomic
     u8 pending_count;
     u8 unsynced; ///< so many of pending[] were applied only by the exception just taken
     struct sysreg_pending pending[SYSREGS_PENDING_MAX];
@@ -625,6 +625,7 @@ enum {
     ACCF_CM = 1 << 3,     ///< cache maintenance: ESR.CM and WnR = 1
     ACCF_QUIET = 1 << 4,  ///< debugger: no exception, no hooks, no flag updates
 };
+enum { MAIR_NON_CACHEABLE = 0x44 }; ///< Normal memory, Inner and Outer Non-cacheable
 /// Result of a walk: stage 1, and stage 2 where it applies.
 struct xlat {
     gpa_t pa;       ///< physical address of va

@@ -126,6 +126,12 @@ static void store_host(u8 *p, unsigned size, u64 v)
 }
 
 /// Within one page; size 1, 2, 4, 8.
+/// Atomics there are told to whoever watches.
+static bool is_told(const struct cpu *c, const struct xlat *x)
+{
+    return x->device || (c->tells_uncached && x->attr == MAIR_NON_CACHEABLE);
+}
+
 static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, unsigned flags, u64 *val)
 {
     struct xlat x;
@@ -140,7 +146,7 @@ static bool load_piece(struct cpu *c, gva_t va, unsigned size, unsigned align, u
             tlb_enter(c, ctx_for(c, flags), va, &x, ACC_LOAD, host);
         else if (c->hooks.wrong_type)
             c->hooks.wrong_type(c->hooks.ctx, c, va, x.pa, x.attr, true);
-        if (x.device && (flags & ACCF_ATOMIC) && c->hooks.device_atomic)
+        if ((flags & ACCF_ATOMIC) && is_told(c, &x) && c->hooks.device_atomic)
             c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
         *val = load_host(host, size);
         return true;
@@ -429,7 +435,7 @@ void *mmu_atomic_ptr(struct cpu *c, gva_t va, unsigned size_log2, bool write)
         data_abort(c, va, acc, ACCF_ATOMIC, FSC_EXCLUSIVE);
         return NULL;
     }
-    if ((x.device || c->mode & MODE_UNCACHED) && c->hooks.device_atomic)
+    if ((is_told(c, &x) || c->mode & MODE_UNCACHED) && c->hooks.device_atomic)
         c->hooks.device_atomic(c->hooks.ctx, c, va, x.pa);
     u8 *host = r->host + (x.pa - r->base);
     if (write)

@@ -11,7 +11,7 @@ static const char *type_name(u8 attr)
     static const char *const device[] = {"Device-nGnRnE", "Device-nGnRE", "Device-nGRE", "Device-GRE"};
     if ((attr & 0xf0) == 0)
         return device[attr >> 2 & 3];
-    return attr == 0x44 ? "Normal Non-cacheable" : "Normal Cacheable";
+    return attr == MAIR_NON_CACHEABLE ? "Normal Non-cacheable" : "Normal Cacheable";
 }
 
 void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
@@ -23,7 +23,13 @@ void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa)
     name_full(x, c->pc, at, sizeof at);
     if (mmu_debug_read(c, c->pc, &word, 4))
         insn_disas(word, c->pc, dis, sizeof dis);
-    if (c->mode & MODE_UNCACHED)
+    struct xlat w;
+    if (c->mode & MODE_MMU && mmu_walk(c, va, &w) && w.attr == MAIR_NON_CACHEABLE)
+        explain_say(x, c, "F15", true,
+                    "`%s` at %s on 0x%llx, which is mapped Normal Non-cacheable: whether exclusives and atomics work there is IMPLEMENTATION "
+                    "DEFINED, on many boards they never succeed or abort; map memory that holds locks as Normal Write-Back (MAIR entry 0xff)",
+                    dis, at, (ull)va);
+    else if (c->mode & MODE_UNCACHED)
         explain_say(x, c, "F15", true,
                     "`%s` at %s on 0x%llx with the data cache off (SCTLR_EL%u.C=0), when all memory is Non-cacheable: whether exclusives and "
                     "atomics work there is IMPLEMENTATION DEFINED, on many boards they never succeed or abort; set SCTLR.C with M, before locks are taken",
@@ -47,7 +53,7 @@ void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bo
         return;
     const struct mem_region *r = mem_find(machine_mem(x->m), pa);
     bool window = r && strncmp(r->name, "pci", 3) == 0;
-    if (!ram && ((attr == 0x44 && window) || r == NULL || strncmp(r->name, "flash", 5) == 0))
+    if (!ram && ((attr == MAIR_NON_CACHEABLE && window) || r == NULL || strncmp(r->name, "flash", 5) == 0))
         return; /* write-combining is a choice in windows of PCI; flash reads like memory */
     name_full(x, c->pc, at, sizeof at);
     place_name(x, pa, place, sizeof place);
@@ -65,14 +71,14 @@ void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bo
     else
         explain_say(x, c, "F16", true,
                     "%s at PA 0x%llx is mapped as %s (MAIR byte 0x%02x) at 0x%llx (pc=%s): its registers would be %s; use a Device-nGnRE MAIR entry (0x04)",
-                    place, (ull)pa, type_name(attr), attr, (ull)va, at, attr == 0x44 ? "read ahead, and writes merged and reordered" : "cached and read ahead");
+                    place, (ull)pa, type_name(attr), attr, (ull)va, at, attr == MAIR_NON_CACHEABLE ? "read ahead, and writes merged and reordered" : "cached and read ahead");
 }
 
 void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh)
 {
     unsigned on = 0;
     char at[96];
-    if (sh != 0 || (attr & 0xf0) == 0 || attr == 0x44 || (is_said(x, "F16")))
+    if (sh != 0 || (attr & 0xf0) == 0 || attr == MAIR_NON_CACHEABLE || (is_said(x, "F16")))
         return;
     for (unsigned i = 0; i < x->cpus; i++)
         on += machine_cpu_is_on(x->m, i);

@@ -16,7 +16,7 @@ void lint_code_fill(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 att
     if (p == NULL)
         return;
     copies_keep(x, p, 0, GUEST_PAGE);
-    if (!(c->mode & MODE_MMU) || !bit(c->sr[cpu_regime_regs[c->regime].sctlr], 2) || attr == 0x44 || (attr & 0xf0) == 0)
+    if (!(c->mode & MODE_MMU) || !bit(c->sr[cpu_regime_regs[c->regime].sctlr], 2) || attr == MAIR_NON_CACHEABLE || (attr & 0xf0) == 0)
         p->uncached = true;
 }
 
