@@ -44,9 +44,9 @@ static bool store(struct cli *cli, struct cursor *c, const struct bruin_option *
 
 static const char *option_name_at(void *ctx, size_t i)
 {
-    const struct bruin_option *o = bruin_option_at(i);
+    const struct bruin_option *o = i ? bruin_option_at(i - 1) : NULL;
     (void)ctx;
-    return o ? o->key : NULL;
+    return i == 0 ? "help" : o ? o->key : NULL;
 }
 
 static bool parse_long(struct cli *cli, struct cursor *c, const char *arg)

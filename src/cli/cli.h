@@ -20,8 +20,9 @@ struct verb {
     const char *name, *operands, *summary;
     int (*run)(struct cli *cli);
     bool takes_options;
+    int words_max; ///< more are refused here; -1: the verb itself looks
 };
-#define VERB(name, operands, summary, takes_options) int verb_##name(struct cli *cli);
+#define VERB(name, operands, summary, takes_options, words_max) int verb_##name(struct cli *cli);
 #include "verbs.def"
 #undef VERB
 
@@ -35,6 +36,8 @@ void cli_free(struct cli *cli);
 
 /// One line to stderr: "bruin: error: ...". ret  err->code
 int cli_fail(const struct cli *cli, const struct bruin_error *err);
+/// With a suggestion. ret  125
+int cli_unknown_verb(const struct cli *cli, const char *name);
 /// As printf; always exits with 125. ret  125
 int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_warn(const struct cli *cli, const char *id, const char *text);

@@ -66,13 +66,14 @@ void help_verb(FILE *out, const struct verb *v)
 {
     fprintf(out, "bruin %s: %s\n\nusage: bruin %s %s%s\n", v->name, v->summary, v->name,
             v->takes_options ? "[options] " : "", v->operands);
+    bool boots = strstr(v->operands, "BOOT") || strcmp(v->name, "demo") == 0;
     if (strcmp(v->name, "run") == 0)
         fprintf(out, "\nBOOT is an arm64 Image, plain or packed (gzip, bzip2, lzma, xz, lz4, zstd, EFI zboot),\n"
                      "an ELF file such as vmlinux, a flat binary, or a disk. Its content decides, not its name.\n"
                      "Ctrl-A x leaves, Ctrl-A h lists the other keys.\n");
     if (v->takes_options)
         options(out);
-    if (strcmp(v->name, "run") == 0)
+    if (boots)
         fprintf(out, "\nexit codes: 0-111 the guest's own, 112 guest panic, 113 reset with --no-reboot,\n"
                      "114 deadlock, 115 fatal fault, 116 lint, 117 not as expected (test), 124 timeout or out of input,\n"
                      "125 usage, 126 not bootable, 127 file not found\n");
@@ -86,7 +87,7 @@ int verb_help(struct cli *cli)
     }
     const struct verb *v = verb_find(cli->word[0]);
     if (v == NULL)
-        return cli_usage(cli, "no verb \"%s\"", cli->word[0]);
+        return cli_unknown_verb(cli, cli->word[0]);
     help_verb(stdout, v);
     return 0;
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 const struct verb verbs[] = {
-#define VERB(name, operands, summary, takes_options) {#name, operands, summary, verb_##name, takes_options},
+#define VERB(name, operands, summary, takes_options, words_max) {#name, operands, summary, verb_##name, takes_options, words_max},
 #include "verbs.def"
 #undef VERB
     {0},
@@ -61,7 +61,7 @@ static const char *verb_name_at(void *ctx, size_t i)
 /// `bruin Image` means `bruin run Image`.
 static bool is_file(const char *path) { return access(path, F_OK) == 0; }
 
-static int unknown_verb(const struct cli *cli, const char *name)
+int cli_unknown_verb(const struct cli *cli, const char *name)
 {
     const char *near = bruin_nearest(name, verb_name_at, NULL);
     if (near)
@@ -96,11 +96,14 @@ int main(int argc, char **argv)
         skip = 1;
     }
     if (v == NULL)
-        status = unknown_verb(&cli, argv[1]);
+        status = cli_unknown_verb(&cli, argv[1]);
     else if (!cli_parse(&cli, argc - skip, argv + skip))
         status = cli.status;
     else if (cli.wants_help)
         help_verb(stdout, v), status = 0;
+    else if (v->words_max >= 0 && cli.word_count > (unsigned)v->words_max)
+        status = cli_usage(&cli, "%s: \"%s\" is one word too many; usage: bruin %s%s%s", v->name, cli.word[v->words_max], v->name,
+                           *v->operands ? " " : "", v->operands);
     else
         status = v->run(&cli);
 out:

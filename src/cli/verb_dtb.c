@@ -11,6 +11,8 @@ static int dump(struct cli *cli)
     size_t len;
     const char *path = bruin_config_get(cli->config, "output");
     FILE *out = stdout;
+    if (cli->word_count > 1)
+        return cli_usage(cli, "dtb dump: \"%s\" is one word too many; -o FILE says where it goes", cli->word[1]);
     if (path == NULL && isatty(1))
         return cli_usage(cli, "a device tree is binary: bruin dtb dump -o board.dtb, or pipe it into "
                               "dtc -I dtb -O dts");

@@ -10,8 +10,13 @@ int verb_inspect(struct cli *cli)
     char *text = bruin_inspect(cli->config, cli->word[0], json, &err);
     if (text == NULL)
         return cli_fail(cli, &err);
-    fputs(text, stdout);
+    const char *file = bruin_config_get(cli->config, "json");
+    FILE *f = json && *file ? fopen(file, "w") : stdout;
+    if (f)
+        fputs(text, f);
     bruin_free(text);
+    if (f == NULL || (f != stdout && fclose(f) != 0))
+        return cli_usage(cli, "json %s: cannot be written", file);
     const char *out = bruin_config_get(cli->config, "symbols-elf");
     if (out && err.code == 0) {
         long count = bruin_symbols_elf(cli->word[0], out, &err);

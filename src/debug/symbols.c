@@ -254,14 +254,24 @@ const char *symbols_name(struct symbols *s, u64 addr, char *buf, size_t size)
 }
 
 /// Linux without the ELF file: a System.map tells how far a symbol is from the start of the Image, and the Image
-/// stays where it was loaded, wherever it will be mapped.
+/// stays where it was loaded, wherever it will be mapped. While its slide is not known, that is all there is.
 static bool image_address(struct symbols *s, const struct symtab *t, u64 link, u64 *pa)
 {
-    const struct sym *text = symtab_by_name(t, "_text");
-    if (!s->has_plan || s->plan.kind != BOOT_KIND_IMAGE || s->slide_known || text == NULL)
+    const struct sym *text = symtab_by_name(t, "_text"), *here = symtab_by_name(t, "vectors"), *there;
+    u64 base;
+    if (!s->has_plan || s->plan.kind != BOOT_KIND_IMAGE || s->slide_known)
         return false;
-    *pa = s->plan.load_base + (link - text->addr);
-    return link - text->addr < s->plan.image.image_size;
+    if (text) {
+        base = text->addr;
+    } else { /* not in every table: what the image itself says of a symbol that both have */
+        find_kallsyms(s);
+        there = s->kallsyms ? symtab_by_name(s->kallsyms, "vectors") : NULL;
+        if (here == NULL || there == NULL)
+            return false;
+        base = here->addr - there->addr;
+    }
+    *pa = s->plan.load_base + (link - base);
+    return link - base < s->plan.image.image_size;
 }
 
 /// A file's symbol: physical while the kernel's segments are where they were loaded and the MMU is off.

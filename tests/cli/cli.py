@@ -396,6 +396,21 @@ def unknown_verb_suggests():
 
 
 @test
+def words_and_typos():
+    for args, words in ((['doctor', 'x'], 'one word too many'), (['man', 'x'], 'one word too many'), (['help', 'run', 'x'], 'one word too many'),
+                        (['demo', 'hello', 'crash'], 'one word too many'), (['debug', 'a', 'b'], 'one word too many'), (['dtb', 'dump', 'x'], 'one word too many'),
+                        (['help', 'rnu'], 'did you mean "bruin run"?'), (['run', '--hepl', 'x'], 'did you mean --help?'), (['--hlep'], 'did you mean --help?'),
+                        (['inspect', '--json=/nosuch/x', write('Image', image())], '/nosuch/x')):
+        refused(125, words, args=args)
+    r = Run('inspect', '--json=inspected.json', 'Image')
+    with open('inspected.json', encoding='utf-8') as f:
+        r.want(r.code == 0 and r.out == '' and json.load(f)['bootable'] is True, '--json=FILE of inspect')
+    for verb in ('run', 'test', 'demo', 'trace', 'debug'):
+        r = Run('help', verb)
+        r.want('exit codes: 0-111' in r.out and f'usage: bruin {verb} ' in r.out, 'exit codes in the help of what runs a guest')
+
+
+@test
 def bad_values():
     refused(125, 'memory: "lots"', args=['run', '-m', 'lots', 'x'])
     refused(125, 'gic: "4" is not one of 2|3', args=['run', '--gic', '4', 'x'])

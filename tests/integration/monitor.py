@@ -54,10 +54,10 @@ class Client:
 
 
 class Vm(Client):
-    def __init__(self, o, elf, *args):
+    def __init__(self, o, elf, *args, image=None):
         self.path = f'{o.work}/m{len(os.listdir(o.work))}.sock'
         self.log = open(self.path + '.log', 'w+b')
-        self.process = subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', f'{60 * SLOW}s', '--monitor', self.path, '--wait', *args, elf],
+        self.process = subprocess.Popen([o.bruin, 'run', '--accel', o.engine, '--timeout', f'{60 * SLOW}s', '--monitor', self.path, '--wait', *args, image or elf],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         end = time.monotonic() + 20 * SLOW
         while not os.path.exists(self.path) and time.monotonic() < end and self.process.poll() is None:
@@ -333,6 +333,30 @@ def watchpoints(o):
         for n in range(40):
             text = vm.ask(f'watch {cell + n:#x}')
         assert 'all 32 watchpoints are in use' in text, text
+
+
+@test
+def linux_before_its_mmu(o):
+    """Debian's kernel, which will put itself at random addresses: by its own names, by an ELF file, by a System.map without _text."""
+    cache = os.environ.get('BRUIN_CACHE') or os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'bruin')
+    image = f'{cache}/Image-cloud'
+    if not os.path.exists(image):
+        return
+    elf, table = f'{o.work}/linux.elf', f'{o.work}/System.map'
+    subprocess.run([o.bruin, 'inspect', '--symbols-elf', elf, image], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    with open(table, 'wb') as f:
+        subprocess.run(['aarch64-linux-gnu-nm', '-n', elf], stdout=f, check=True)
+    for cpus, names in (('1', None), ('2', table), ('2', elf)):
+        with Vm(o, elf, '-c', cpus, *(['--symbols', names] if names else []), '-i', f'{cache}/initramfs.cpio.gz', image=image) as vm:
+            vm.want('b start_kernel', 'breakpoint 1 at physical 0x4[0-9a-f]+ start_kernel')
+            text = vm.go(r'breakpoint 1 at 0xffff[0-9a-f]+ start_kernel, cpu 0\n=> ')
+            at = int(re.search('at (0x[0-9a-f]+)', text)[1], 16)
+            assert at != vm.sym['start_kernel'], 'KASLR is at work'
+            vm.want('p start_kernel', f'^{at:#x} = ')
+            vm.want('p $SCTLR_EL1 & 1', '^0x1')
+            if o.engine == 'jit':
+                vm.want('b rest_init', 'breakpoint 2 at 0xffff')
+                vm.go('breakpoint 2 at .* rest_init, cpu 0')
 
 
 # ---- the ways in ----
