@@ -16,6 +16,7 @@ struct copy_line {
 struct code_page {
     gpa_t pa;
     u64 writer_pc;         ///< of the last store seen, or 0
+    u32 writer;            ///< CPU that made it
     bool uncached;         ///< was written with the MMU off: what the caches hold is not known
     u8 *loaded;            ///< [GUEST_PAGE] before the first store; NULL: of Linux it does not matter
     u32 line[COPY_LINES];  ///< number of its copies; 0: none

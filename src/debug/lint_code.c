@@ -35,6 +35,7 @@ void lint_code_store(struct explain *x, struct cpu *c, gpa_t pa, unsigned size)
         return;
     copies_keep(x, p, pa % GUEST_PAGE, size);
     p->writer_pc = c->pc;
+    p->writer = c->index;
 }
 
 static void refresh_all(struct explain *x, bool icache, bool clean)
@@ -176,6 +177,15 @@ static bool by_stack(struct explain *x, struct cpu *c, u64 pc)
     return true;
 }
 
+/// Instructions that one CPU may change while another runs them: the other executes the old or the new one. Arm ARM,
+/// "Concurrent modification and execution of instructions".
+static bool may_change_running(u32 word)
+{
+    bool branch = (word & 0x7c000000) == 0x14000000, hint = word == 0xd503201f || word == 0xd5033fdf;
+    bool call = (word & 0xffe00000) == 0xd4000000 && (word & 0x1c) == 0 && (word & 3) != 0, brk = (word & 0xffe0001f) == 0xd4200000;
+    return branch || hint || call || brk;
+}
+
 void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
 {
     struct code_page *p = copies_find(x, pa);
@@ -219,21 +229,24 @@ void lint_code_run(struct explain *x, struct cpu *c, gpa_t pa)
              "executing %s (PA 0x%llx), modified%s with no %s since: silicon may run the old bytes; after writing code: "
              "dc cvau, dsb ish, ic ivau, dsb ish, isb",
              at, (unsigned long long)pa, by, stale ? "IC IVAU" : "DC CVAU");
-    if (!x->is_linux) {
+    bool in_time = x->is_linux || (p->writer != c->index && may_change_running(now) && may_change_running(ld32(l->icache + off % LINE)));
+    if (!in_time) {
         explain_say(x, c, handoff_id(x, "L2", "F06"), true, "%s", text);
         copies_refresh(x, p, 0, GUEST_PAGE, true, true);
     } else if (x->code_pending.line == 0) {
         x->code_pending.line = align_down(pa, LINE);
+        x->code_pending.writer = p->writer;
         x->code_pending.samples = 0;
         memcpy(x->code_pending.text, text, sizeof text);
     }
 }
 
 /// Linux patches functions that it uses while patching (__set_fixmap) and does the maintenance right
-/// after: what it runs in between is its own business.
+/// after: what it runs in between is its own business. So it may be with code that another CPU is about to maintain. The
+/// host may let that one wait for long; so only time in which it runs counts.
 void lint_code_sample(struct explain *x, struct cpu *c)
 {
-    if (x->code_pending.line == 0 || ++x->code_pending.samples < 2)
+    if (x->code_pending.line == 0 || c->index != x->code_pending.writer || ++x->code_pending.samples < 2)
         return;
     x->code_pending.line = 0;
     explain_say(x, c, "F06", true, "%s", x->code_pending.text);

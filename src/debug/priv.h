@@ -158,6 +158,7 @@ struct explain {
     struct cpu_probe sim_probe; ///< what the last step of one accessed
     struct {
         gpa_t line; ///< 0: none
+        u32 writer; ///< CPU that may still be about to do it
         unsigned samples;
         char text[400];
     } code_pending; ///< a finding of lint_code.c that maintenance may still take back

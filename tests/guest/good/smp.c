@@ -1,6 +1,6 @@
 // Programs on several CPUs, which wait for each other.
 // cpus: 2 wait_flag wait_lock wait_wfe wait_sev wait_mmu_off boss_is_off cpu_off_on ipi_ping spin_table sleepers_wake
-// cpus: 2 wait_fault wait_wfi_sgi wait_armed suspend_cpu
+// cpus: 2 patched_while_running wait_fault wait_wfi_sgi wait_armed suspend_cpu
 // cpus: 4 parked tickets barrier parked_masked counters_lse
 // gic2: ipi_ping
 #include "good.h"
@@ -391,4 +391,37 @@ void suspend_cpu(void)
         timer_off();
         gic_end(27);
     }
+}
+
+/// A branch that is switched on and off while the other CPU runs through it: NOP and B may be exchanged so.
+extern volatile u32 switched[];
+u64 run_switched(void);
+__asm__(".text\nrun_switched: mov x0, #1\nswitched: nop\nmov x0, #2\nret\n");
+static volatile u64 seen_values, stop_running;
+static void runs_it(u64 cpu)
+{
+    mmu_on();
+    while (!stop_running) {
+        u64 v = run_switched();
+        CHECK(v == 1 || v == 2);
+        seen_values |= v;
+        shared++;
+    }
+    for (;;)
+        ASM("wfi");
+}
+void patched_while_running(void)
+{
+    mmu_on();
+    cpu_start(1, runs_it);
+    for (unsigned n = 0; n < 60; n++) {
+        u64 before = shared;
+        while (shared - before < 50)
+            ;
+        *switched = n & 1 ? 0xd503201f : 0x14000002; /* nop; b ret */
+        work(ms(1));                                  /* the other meets it as it is */
+        code_sync((void *)switched, 4);
+    }
+    stop_running = 1;
+    CHECK(seen_values == 3);
 }
