@@ -230,7 +230,7 @@ static void tlb_filled(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 
         return;
     if (exec)
         lint_table_registers(x, c, va);
-    lint_alias(x, c, va, pa, attr, sh);
+    lint_alias(x, c, va, pa, attr, sh, write);
     if (x->cpus > 1)
         lint_share(x, c, va, pa, attr, sh);
     if (is_strict(x))
@@ -279,7 +279,7 @@ static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr,
     explain_lock(ctx);
     lint_type(ctx, c, va, pa, attr, ram);
     if (ram)
-        lint_alias(ctx, c, va, pa, attr, 2);
+        lint_alias(ctx, c, va, pa, attr, 2, true);
     explain_unlock(ctx);
 }
 static void on_code_open(void *ctx, struct cpu *c, gpa_t pa)

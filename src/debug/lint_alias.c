@@ -58,7 +58,15 @@ static void remember(struct aliases *a, u64 page, u8 key, gva_t va)
     __atomic_store_n(&a->key[page], key, __ATOMIC_RELAXED);
 }
 
-static NOINLINE void differ(struct explain *x, struct cpu *c, u64 page, u8 key, gva_t va, gpa_t pa)
+/// Caches and memory agree on what nobody can have written through the first mapping, and the second only reads.
+static bool is_harmless(struct cpu *c, gva_t old, bool write)
+{
+    struct xlat w;
+    u8 status;
+    return !write && !mmu_translate(c, old, ACC_STORE, 0, &w, &status);
+}
+
+static NOINLINE void differ(struct explain *x, struct cpu *c, u64 page, u8 key, gva_t va, gpa_t pa, bool write)
 {
     struct aliases *a = x->aliases;
     struct xlat w;
@@ -67,6 +75,8 @@ static NOINLINE void differ(struct explain *x, struct cpu *c, u64 page, u8 key, 
     gva_t old = a->va[page];
     bool stands = mmu_walk(c, old, &w) && align_down(w.pa, GUEST_PAGE) == align_down(pa, GUEST_PAGE) &&
                   class_of(x, w.attr, w.sh) == was && (old ^ va) & ~0xfffULL;
+    if (stands && is_harmless(c, old, write)) /* the first stays known: a write would be told */
+        return;
     remember(a, page, key, va);
     if (stands)
         explain_say(x, c, "F16", true,
@@ -76,7 +86,7 @@ static NOINLINE void differ(struct explain *x, struct cpu *c, u64 page, u8 key, 
                     name_full(x, c->pc, at, sizeof at), (unsigned long long)old, class_name(was), sh_name(was));
 }
 
-void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh)
+void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write)
 {
     struct aliases *a = x->aliases;
     if (UNLIKELY(a == NULL)) {
@@ -94,7 +104,7 @@ void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
     if (was == 0)
         remember(a, page, key, va);
     else if (class_of_key(x, was) != class_of_key(x, key))
-        differ(x, c, page, key, va, pa);
+        differ(x, c, page, key, va, pa, write);
 }
 
 void lint_alias_publish(struct explain *x, struct cpu *c)

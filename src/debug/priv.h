@@ -334,7 +334,7 @@ void lint_stack_at(struct explain *x, struct cpu *c, u64 sp, u64 pc);           
 void lint_atomic(struct explain *x, struct cpu *c, gva_t va, gpa_t pa);                     ///< F15
 void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram);    ///< F16
 void lint_share(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh);      ///< F16
-void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh);      ///< F16
+void lint_alias(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u8 sh, bool write);      ///< F16
 /// Fills of mappings that were seen here need not come back.
 void lint_alias_publish(struct explain *x, struct cpu *c);
 void lint_alias_free(struct explain *x);

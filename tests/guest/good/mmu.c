@@ -1,7 +1,7 @@
 // Programs that build and change translations, in ways that are allowed.
 // guest: big_tables granule16 granule64 asids bbm split_block toggle high_half permissions memory_test uncached_buffer
 // guest: zero_lines alias_same dirty_by_hand contiguous el0_switch write_combining
-// guest: late_dsb same_type tlbi_batch
+// guest: late_dsb read_uncached same_type tlbi_batch
 #include "good.h"
 
 static volatile u64 sink, count;
@@ -377,4 +377,17 @@ void tlbi_batch(void)
         dsb();
         isb();
     }
+}
+
+/// A module of the loader, mapped read-only, is read uncached: nobody can have made the cache dirty. Xen copies its modules so.
+void read_uncached(void)
+{
+    u64 page = allocate(4096);
+    mmu_on();
+    map_page(PAGES, page, PTE(NORMAL) | PTE_RO);
+    map_page(PAGES + 4096, page, PTE(UNCACHED));
+    dsb();
+    isb();
+    for (u64 n = 0; n < 512; n++)
+        CHECK(R64(PAGES + 8 * n) == R64(PAGES + 4096 + 8 * n));
 }
