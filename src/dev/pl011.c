@@ -276,5 +276,7 @@ void pl011_set_tap(struct pl011 *u, void (*tap)(void *ctx, u8 byte), void *ctx)
 
 bool pl011_can_wake(const struct pl011 *u)
 {
+    if (u->tx.len && u->reg[IMSC] & INT_TX) /* the host takes it some time */
+        return true;
     return u->chr && chr_can_input(u->chr) && u->reg[IMSC] & (INT_RX | INT_RT);
 }

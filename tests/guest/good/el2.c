@@ -1,6 +1,6 @@
 // Programs that start at EL2: --el 2.
 // el2: drops
-// stay: stays_plain hypervisor stage2_lazy traps_ids vhe
+// stay: poll_hyp_timer stays_plain hypervisor stage2_lazy traps_ids vhe
 #include "good.h"
 
 static volatile u64 count, sink;
@@ -119,6 +119,22 @@ void stays_plain(void)
         sink += n;
     for (u64 end = now() + ms(MS); now() < end;)
         ;
+}
+/// Polls the status of EL2's own timers with interrupts masked; the GIC knows nothing of them.
+void poll_hyp_timer(void)
+{
+    stays();
+    WRITE(cnthp_tval_el2, ms(MS));
+    WRITE(cnthp_ctl_el2, 1);
+    isb();
+    while (!(READ(cnthp_ctl_el2) & 4))
+        ;
+    WRITE(cnthp_ctl_el2, 0);
+    WRITE(cnthp_tval_el2, ms(MS));
+    WRITE(cnthp_ctl_el2, 3);
+    while ((int)READ(cnthp_tval_el2) > 0)
+        ;
+    WRITE(cnthp_ctl_el2, 0);
 }
 /// With E2H the EL1 names reach EL2's registers.
 void vhe(void)

@@ -3,7 +3,7 @@
 
 usage: run.py BRUIN [--engine jit,interp] [--level default,strict] [--long] [--jobs N] [--list] [NAME...]
 A source's lines `// guest: NAME[=OPTION,...]...` name its functions and how they run: exit=N is the status wanted (0). `cpus: N`, `el2:`,
-`stay:` (at EL2) and `disk:` give more; `gic2:` runs these with GICv2 too. --long waits for long where the short run (CI) does not.
+`stay:` (at EL2), `disk:` and `slow:` (nobody reads the console for a while) give more; `gic2:` runs these with GICv2 too. --long waits for long where the short run (CI) does not.
 """
 import argparse
 import concurrent.futures
@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SLOW = int(os.environ.get('BRUIN_TEST_SLOW', '1'))  # how many times slower than usual all is (check.py)
@@ -23,8 +24,8 @@ LINK = ['-nostdlib', '-nostartfiles', '-static', '-Wl,--build-id=none,-z,max-pag
 
 
 class Guest:
-    def __init__(self, source, name, options, defines, status):
-        self.source, self.name, self.options, self.defines, self.status = source, name, options, defines, status
+    def __init__(self, source, name, options, defines, status, slow=False):
+        self.slow, self.source, self.name, self.options, self.defines, self.status = slow, source, name, options, defines, status
         self.label = f'{os.path.basename(source)[:-2]}-{name}' + ('-gic2' if '-DGIC2' in defines else '')
 
 
@@ -32,7 +33,7 @@ def guests():
     for source in sorted(glob.glob(f'{HERE}/*.c')):
         with open(source, encoding='ascii') as f:
             text = f.read()
-        for kind, words in re.findall(r'^// (guest|cpus|gic2|el2|stay|disk): (.*)', text, re.M):
+        for kind, words in re.findall(r'^// (guest|cpus|gic2|el2|stay|disk|slow): (.*)', text, re.M):
             options, defines, items = [], (), words.split()
             if kind == 'cpus':
                 options, items = ['-c', items[0]], items[1:]
@@ -46,7 +47,7 @@ def guests():
                 name, _, more = item.partition('=')
                 extra = [o for o in more.split(',') if o and not o.startswith('exit=')]
                 status = int((re.findall(r'exit=(\d+)', more) or ['0'])[0])
-                yield Guest(source, name, options + extra, defines, status)
+                yield Guest(source, name, options + extra, defines, status, kind == 'slow')
 
 
 def compile_one(command):
@@ -91,7 +92,10 @@ def run(o, g, elf, engine, level, work):
     command = [o.bruin, 'run', '--accel', engine, '--lint', level, '--timeout', f'{(240 if o.long else 40) * SLOW}s', f'--json={report}',
                *options, elf]
     with open(f'{work}/{g.label}-{engine}-{level}.log', 'wb') as log:
-        p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE if g.slow else log, stderr=log)
+        if g.slow:
+            time.sleep(1.5)
+            log.write(p.stdout.read()[-1000:])
         status = p.wait()
         p.stdin.close()
     with open(log.name, encoding='utf-8', errors='replace') as f:

@@ -1,6 +1,6 @@
 // Programs on several CPUs, which wait for each other.
 // cpus: 2 wait_flag wait_lock wait_wfe wait_sev wait_mmu_off boss_is_off cpu_off_on ipi_ping spin_table sleepers_wake
-// cpus: 2 patched_while_running wait_fault wait_wfi_sgi wait_armed suspend_cpu
+// cpus: 2 alarm_elsewhere alarm_wakes_one patched_while_running wait_fault wait_wfi_sgi wait_armed suspend_cpu
 // cpus: 4 parked tickets barrier parked_masked counters_lse
 // gic2: ipi_ping
 #include "good.h"
@@ -424,4 +424,65 @@ void patched_while_running(void)
     }
     stop_running = 1;
     CHECK(seen_values == 3);
+}
+
+/* ---- an interrupt of a device that only the other CPU takes ---- */
+
+static volatile u64 sleeps;
+static void rang(struct frame *f)
+{
+    u32 id = gic_ack();
+    CHECK(id == 34 || id >= 1020);
+    if (id != 34)
+        return;
+    R32(RTC + 0x1c) = 1;
+    shared++;
+    gic_end(id);
+}
+static void alarm_to_other(void)
+{
+    gic_init();
+    gic_enable(34);
+#ifndef GIC2
+    R64(GICD + 0x6000 + 8 * 34) = 1;
+#else
+    *(volatile u8 *)(GICD + 0x800 + 34) = 2;
+#endif
+    R32(RTC + 0x10) = 1;
+    R32(RTC + 4) = R32(RTC) + 2;
+}
+static void takes_alarm(u64 cpu)
+{
+    on_irq = rang;
+    gic_init();
+    irq_on();
+    flag = 1;
+    while (!shared)
+        ASM("wfi");
+    if (sleeps)
+        psci(0x84000008, 0, 0, 0);
+    for (;;)
+        ASM("wfi");
+}
+/// CPU 0 spins on memory, masked, while the other sleeps until the alarm.
+void alarm_elsewhere(void)
+{
+    cpu_start(1, takes_alarm);
+    while (!flag)
+        ;
+    alarm_to_other();
+    while (!shared)
+        ;
+}
+/// CPU 0 sleeps for ever; the other powers off.
+void alarm_wakes_one(void)
+{
+    sleeps = 1;
+    cpu_start(1, takes_alarm);
+    while (!flag)
+        ;
+    alarm_to_other();
+    put("GOOD\n");
+    for (;;)
+        ASM("wfi");
 }

@@ -2,7 +2,9 @@
 // guest: poll_time poll_timer poll_gic poll_isr wfi_masked poll_rtc poll_key delay_count delay_memory compute
 // guest: flag_from_irq tick_idle sleep_long wfe_stream two_timers tick_while_wfe slow_ticks fiq_masked_sleep
 // guest: uart_tx_irq uart_rx_sleep
+// guest: poll_tval poll_cycles poll_alarm poll_alarm_status hash_long
 // guest: fast_ticks nested_irq spurious_irq
+// slow: talk talk_by_irq
 // gic2: flag_from_irq tick_idle poll_gic wfi_masked nested_irq
 #include "good.h"
 
@@ -339,4 +341,103 @@ void uart_rx_sleep(void)
     R32(UART + 0x38) = 0x50;
     while (ticks < 1)
         ASM("wfi");
+}
+
+/* ---- what else shows the time ---- */
+
+/// The timer's countdown, with the timer on or off.
+void poll_tval(void)
+{
+    timer_in(ms(MS));
+    while ((int)READ(cntv_tval_el0) > 0)
+        ;
+    timer_off();
+    WRITE(cntp_ctl_el0, 0);
+    WRITE(cntp_tval_el0, ms(MS));
+    isb();
+    while ((int)READ(cntp_tval_el0) > 0)
+        ;
+}
+
+/// The cycle counter, where there is one; with a bound, as it may stand still.
+void poll_cycles(void)
+{
+    if ((READ(id_aa64dfr0_el1) >> 8 & 15) == 0)
+        return;
+    WRITE(pmcr_el0, 5);
+    WRITE(pmcntenset_el0, 1UL << 31);
+    isb();
+    u64 first = READ(pmccntr_el0), end = now() + ms(MS);
+    while (READ(pmccntr_el0) - first < 1000000000UL && now() < end)
+        ;
+}
+
+/// The alarm of the RTC, by its raw status, then by the interrupt that the GIC shows.
+void poll_alarm_status(void)
+{
+    R32(RTC + 4) = R32(RTC) + 2;
+    while (!(R32(RTC + 0x14) & 1))
+        ;
+    R32(RTC + 0x1c) = 1;
+}
+void poll_alarm(void)
+{
+    u32 id;
+    gic_init();
+    gic_enable(34);
+    R32(RTC + 0x10) = 1;
+    R32(RTC + 4) = R32(RTC) + 2;
+    while ((id = gic_ack()) != 34)
+        CHECK(id >= 1020);
+    R32(RTC + 0x1c) = 1;
+    gic_end(34);
+}
+
+/// A checksum over all memory, round after round, with interrupts masked and nothing printed.
+void hash_long(void)
+{
+    u64 h = 0xcbf29ce484222325UL;
+    for (u64 end = now() + ms(MS); now() < end;)
+        for (u64 a = RAM + 0x4000000; a < RAM + 0x6000000; a += 64)
+            h = (h ^ R64(a)) * 0x100000001b3UL;
+    CHECK(h);
+}
+
+/// Prints more than the host takes at once, and polls until there is room.
+void talk(void)
+{
+    for (unsigned n = 0; n < 400000; n++) {
+        while (R32(UART + 0x18) & 0x20)
+            ;
+        R32(UART) = (n & 63) == 63 ? '\n' : '.';
+    }
+    while (R32(UART + 0x18) & 8)
+        ;
+}
+
+/// The same by interrupts, asleep until there is room.
+static void send_more(struct frame *f)
+{
+    u32 id = gic_ack();
+    R32(UART + 0x44) = 0x20;
+    for (; ticks < 400000 && !(R32(UART + 0x18) & 0x20); ticks++)
+        R32(UART) = (ticks & 63) == 63 ? '\n' : '.';
+    if (ticks == 400000)
+        R32(UART + 0x38) = 0;
+    gic_end(id);
+}
+void talk_by_irq(void)
+{
+    on_irq = send_more;
+    gic_init();
+    gic_enable(33);
+    R32(UART + 0x2c) = 0x70;
+    R32(UART + 0x38) = 0x20;
+    R32(UART) = '\n';
+    while (ticks < 400000) {
+        ASM("wfi");
+        irq_on();
+        isb();
+        irq_off();
+    }
 }
