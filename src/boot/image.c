@@ -24,7 +24,7 @@ bool boot_image_parse(const struct blob *in, struct boot_image *im, struct err *
     if (im->flags & 1)
         return err_set(e, ERR_FORMAT,
                        "%s: big-endian arm64 kernel (Image flags bit 0); only little-endian kernels "
-                       "run here: build with CONFIG_CPU_LITTLE_ENDIAN=y",
+                       "run here: build with CONFIG_CPU_LITTLE_ENDIAN=y [F18]",
                        in->name);
     if (im->image_size == 0) {
         im->text_offset = 0x80000; /* the field is not trustworthy in such kernels */

@@ -72,7 +72,7 @@ static bool take(struct layout *l, const char *what, gpa_t gpa, u64 len, struct 
     }
     for (unsigned i = 0; i < l->count; i++)
         if (range_overlap(gpa, len, l->r[i].gpa, l->r[i].len))
-            return err_set(e, ERR_FORMAT, "%s: %s 0x%llx-0x%llx overlaps %s 0x%llx-0x%llx", l->name, what,
+            return err_set(e, ERR_FORMAT, "%s: %s 0x%llx-0x%llx overlaps %s 0x%llx-0x%llx [F07]", l->name, what,
                            (ull)gpa, (ull)(gpa + len - 1), l->r[i].what, (ull)l->r[i].gpa,
                            (ull)(l->r[i].gpa + l->r[i].len - 1));
     struct range *r = &l->r[l->count++];
@@ -291,7 +291,7 @@ static bool place_dtb(const struct boot_request *r, struct boot_plan *p, struct 
         p->dtb = r->dtb_addr;
         p->dtb_max = given ? given : 64 * KIB;
         if (p->dtb & 7)
-            return err_set(e, ERR_USAGE, "device tree at 0x%llx: the address must be a multiple of 8",
+            return err_set(e, ERR_USAGE, "device tree at 0x%llx: the address must be a multiple of 8 [F07]",
                            (ull)p->dtb);
         return take(l, "device tree", p->dtb, p->dtb_max, e);
     }

@@ -168,7 +168,10 @@ void explain_loaded(struct explain *x, const struct boot_plan *plan, const char 
     memset(x->dtb_head, 0, sizeof x->dtb_head);
     if (plan)
         (void)!mem_read(machine_mem(x->m), plan->dtb, x->dtb_head, sizeof x->dtb_head);
-    x->is_linux = plan && plan->kind == BOOT_KIND_IMAGE && boot_is_linux_sized(plan);
+    u8 head[64] = {0}; /* of an Image that was placed by hand */
+    bool image = plan && (plan->kind == BOOT_KIND_IMAGE ||
+                          (plan->kind == BOOT_KIND_FLAT && mem_read(machine_mem(x->m), plan->entry, head, sizeof head) && ld32(head + 56) == 0x644d5241));
+    x->is_linux = image && boot_is_linux_sized(plan);
     snprintf(x->cmdline, sizeof x->cmdline, "%s", cmdline ? cmdline : "");
     x->console_len = 0;
     x->console[0] = 0;

@@ -262,7 +262,15 @@ bool why_panic(struct explain *x, struct why *out)
             snprintf(out->fix, sizeof out->fix, "%s", panics[i].fix);
             known = true;
         }
-    bool oops = mark && (strstr(mark, "Attempted to kill") || strstr(mark, "Fatal exception") || strstr(mark, "Oops") || !known) && add_oops(x, log, out);
+    const char *conduit = strstr(log, "pc : __arm_smccc_smc+") ? "smc" : strstr(log, "pc : __arm_smccc_hvc+") ? "hvc" : NULL;
+    if (conduit) {
+        bool smc = conduit[0] == 's';
+        snprintf(out->id, sizeof out->id, "F12");
+        snprintf(out->cause, sizeof out->cause, "The kernel called PSCI by %s, as `method` in the /psci node of the device tree says, but the conduit of this machine is %s.",
+                 conduit, smc ? "hvc: without EL3, SMC is UNDEFINED" : "smc: it has EL2 itself, and HVC goes there");
+        snprintf(out->fix, sizeof out->fix, "Set /psci method = \"%s\" in the device tree given (--dtb), or use the board's own.", smc ? "hvc" : "smc");
+    }
+    bool oops = mark && !conduit && (strstr(mark, "Attempted to kill") || strstr(mark, "Fatal exception") || strstr(mark, "Oops") || !known) && add_oops(x, log, out);
     if (!oops && strstr(out->title, "kill init"))
         add_exit_code(log, out);
     if (strstr(out->title, "init") || strstr(out->title, "root fs"))

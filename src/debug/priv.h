@@ -76,6 +76,8 @@ struct cpu_watch {
         bool failed;
     } psci;             ///< the last firmware call, when it failed
     u64 met; ///< the last meeting it came to
+    u64 stays_pc, stays_ns;     ///< the loop it is in, and since when
+    u64 died_ns, died_printed;  ///< it hangs in a fault handler: since when nothing else happened
     unsigned stuck_streak; ///< samples in a row at which that was proved
     bool ran_el0;
     struct {

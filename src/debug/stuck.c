@@ -152,9 +152,47 @@ static bool all_endless(struct explain *x, struct cpu *c)
     return ok;
 }
 
+/* ---- several CPUs: one died, the others wait for it ---- */
+
+#define MOURN_NS 500000000ULL ///< so long nothing else happens
+
+/// It hangs with interrupts masked in the handler of a fault of its own level.
+static bool died(const struct cpu_watch *w, const struct cpu *c)
+{
+    return w->root.valid && w->root.full && w->root.kind < 0x400 && !(w->root.kind & 0x180) && !is_call(w->root.esr) && c->erets == w->erets_seen;
+}
+
+/// Nothing was printed and no other CPU left its place since then: a loop that waits, with interrupts it serves.
+static bool others_wait(struct explain *x, struct cpu *c)
+{
+    u64 now = os_now_ns(), printed = atomic_load_explicit(&x->console_bytes, memory_order_relaxed);
+    struct cpu_watch *w = watch_of(x, c);
+    bool still = w->died_ns && printed == w->died_printed;
+    for (unsigned i = 0; i < x->cpus && still; i++)
+        still = i == c->index || !machine_cpu_can_act(x->m, i) || x->cpu[i].stays_ns <= w->died_ns;
+    if (!still) {
+        w->died_ns = now;
+        w->died_printed = printed;
+    }
+    return still && now - w->died_ns > MOURN_NS;
+}
+
+/// Since when a CPU has been in one loop, interrupts apart.
+static void note_place(struct cpu_watch *w, const struct cpu *c)
+{
+    enum { LOOP_BYTES = 256 };
+    bool serves = w->root.valid && (w->root.kind & 0x180) && c->erets == w->erets_seen;
+    if (serves || (c->el && c->pc - c->sr[cpu_el_regs[c->el].vbar] < 0x800) || c->pc - w->stays_pc + LOOP_BYTES < 2 * LOOP_BYTES)
+        return;
+    w->stays_pc = c->pc;
+    w->stays_ns = os_now_ns();
+}
+
 void stuck_sample(struct explain *x, struct cpu *c)
 {
     struct cpu_watch *w = watch_of(x, c);
+    if (x->cpus > 1 && !x->is_linux)
+        note_place(w, c);
     if (++w->samples >= (x->is_linux ? TRAIL_SAMPLES_LINUX : TRAIL_SAMPLES) && c->full_trail == TRAIL_FULL && !is_strict(x)) {
         for (unsigned i = 0; i < x->cpus; i++) /* translations are shared: all or none; it lives: full speed from here on */
             machine_cpu(x->m, i)->full_trail = x->is_linux ? TRAIL_ENDING : TRAIL_SPARSE;
@@ -180,4 +218,6 @@ void stuck_sample(struct explain *x, struct cpu *c)
     if (is_stuck(x, c->index) && (!x->waits_input || w->input_samples >= INPUT_SAMPLES) &&
         others_are_dead(x, c->index) && all_endless(x, c))
         explain_doom(x, c, x->waits_input ? V_INPUT : V_STUCK);
+    else if (!x->is_linux && x->cpus > 1 && !x->waits_input && interrupts_masked(x, c) && died(w, c) && others_wait(x, c))
+        explain_doom(x, c, V_FAULT);
 }

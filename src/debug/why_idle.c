@@ -41,6 +41,9 @@ static bool add_psci(struct explain *x, const struct cpu_watch *w, struct why *o
     return on;
 }
 
+static const char cpu_on_fix[] = "Take the MPIDR of each CPU from `reg` of the /cpus nodes of the device tree (-c N gives more CPUs), and check x0 after "
+                                 "CPU_ON: a negative value is an error.";
+
 /// At EL2 without HCR_EL2.IMO or TGE physical interrupts belong to EL1 and are never taken.
 static bool keeps_from_el2(const struct cpu *c)
 {
@@ -324,6 +327,79 @@ static void choose_sleeper(struct explain *x)
     x->verdict_cpu = best;
 }
 
+/// The next time that an enabled timer of a sleeping CPU fires, in seconds; 0: none is near or far.
+static u64 next_timer_s(struct cpu *c)
+{
+    u64 now = cpu_counter(c), freq = c->sr[SYSREG_CNTFRQ_EL0], best = ~0ULL;
+    const u64 ctl[] = {c->sr[SYSREG_CNTV_CTL_EL0], c->sr[SYSREG_CNTP_CTL_EL0]}, cval[] = {c->sr[SYSREG_CNTV_CVAL_EL0], c->sr[SYSREG_CNTP_CVAL_EL0]};
+    for (unsigned t = 0; t < 2; t++)
+        if ((ctl[t] & 3) == 1 && cval[t] > now && cval[t] - now < best)
+            best = cval[t] - now;
+    return freq && best != ~0ULL ? best / freq : 0;
+}
+
+/// A CPU that sleeps and that nothing wakes, while others wait for it.
+static bool add_sleeper(struct explain *x, struct why *out)
+{
+    struct chain k;
+    struct links l;
+    char at[96];
+    size_t n = strlen(out->cause);
+    for (unsigned i = 0; i < x->cpus; i++) {
+        struct cpu *c = machine_cpu(x->m, i);
+        if (x->is_linux || strcmp(machine_cpu_state(x->m, i), "in WFI") != 0)
+            continue;
+        name_full(x, c->pc - 4, at, sizeof at);
+        read_chain(x, c, &k);
+        u64 wait = next_timer_s(c);
+        if (timer_link(x, c, &k, &l) && l.certain) {
+            snprintf(out->cause + n, sizeof out->cause - n, " cpu%u sleeps at %s and is never woken: %s.", i, at, l.text);
+            snprintf(out->fix, sizeof out->fix, "For cpu%u: %s.", i, l.fix);
+            snprintf(out->id, sizeof out->id, "F13");
+            return true;
+        }
+        if (wait >= 2) {
+            snprintf(out->cause + n, sizeof out->cause - n, " cpu%u sleeps at %s until its timer fires, in %llu s.", i, at, (ull)wait);
+            snprintf(out->fix, sizeof out->fix, "Check the time that was set: ticks are counted at CNTFRQ_EL0 (%llu Hz), and CNTx_TVAL takes 32 bits with a "
+                                                "sign; or give it more --timeout.", (ull)c->sr[SYSREG_CNTFRQ_EL0]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void why_timeout(struct explain *x, struct cpu *c, const char *at, struct why *out)
+{
+    out->id[0] = 0;
+    snprintf(out->title, sizeof out->title, "the time given was used up");
+    int n = snprintf(out->cause, sizeof out->cause, "Still running when the time was over; cpu%u was at %s, EL%u.", c->index, at,
+                     c->el);
+    if (watch_of(x, c)->extra_erets >= EXTRA_ERETS)
+        snprintf(out->cause + n, sizeof out->cause - (size_t)n,
+                 " %u times more than one ERET came between two interrupts: code ran into an exception return that no exception led to, as "
+                 "when a handler calls functions (bl) and does not save and restore x30.", watch_of(x, c)->extra_erets);
+    else if (c->el == 2 && c->erets > 8 && !watch_of(x, c)->root.valid)
+        snprintf(out->cause + n, sizeof out->cause - (size_t)n,
+                 " %llu ERETs were executed at EL2 and no exception was taken; each goes to ELR_EL2, last 0x%llx: what was written to ELR_EL1 "
+                 "(0x%llx) and SPSR_EL1 has no effect at EL2.", (ull)c->erets, (ull)c->eret_pc, (ull)c->sr[SYSREG_ELR_EL1]);
+    snprintf(out->fix, sizeof out->fix, "Give it more --timeout, or see what it waits for: where it is, and its last "
+                                        "transfers, are above.");
+    add_sleeper(x, out);
+    for (unsigned i = 0; i < x->cpus && !x->is_linux; i++)
+        if (add_psci(x, &x->cpu[i], out)) {
+            snprintf(out->id, sizeof out->id, "F07");
+            snprintf(out->fix, sizeof out->fix, "%s", cpu_on_fix);
+            return;
+        }
+    const char *no_init = x->is_linux ? strstr(x->console, "Failed to execute /init") : NULL;
+    if (no_init) {
+        size_t len = strlen(out->cause);
+        snprintf(out->cause + len, sizeof out->cause - len, " It said: \"%.*s\": /init could not be run, and what runs now is a substitute.",
+                 (int)strcspn(no_init, "\r\n"), no_init);
+        snprintf(out->fix, sizeof out->fix, "Error -2: /init or the interpreter in its first line (#!, no CR at its end) is not in the archive; -13: /init is not executable; -8: it is a program of another architecture.");
+    }
+}
+
 void why_idle(struct explain *x, struct why *out)
 {
     if (x->verdict == V_DEADLOCK)
@@ -333,20 +409,7 @@ void why_idle(struct explain *x, struct why *out)
     name_full(x, x->verdict == V_DEADLOCK ? c->pc - 4 : c->pc, at, sizeof at);
     snprintf(out->id, sizeof out->id, "F13");
     if (x->verdict == V_TIMEOUT) {
-        out->id[0] = 0;
-        snprintf(out->title, sizeof out->title, "the time given was used up");
-        int n = snprintf(out->cause, sizeof out->cause, "Still running when the time was over; cpu%u was at %s, EL%u.", c->index, at,
-                         c->el);
-        if (watch_of(x, c)->extra_erets >= EXTRA_ERETS)
-            snprintf(out->cause + n, sizeof out->cause - (size_t)n,
-                     " %u times more than one ERET came between two interrupts: code ran into an exception return that no exception led to, as "
-                     "when a handler calls functions (bl) and does not save and restore x30.", watch_of(x, c)->extra_erets);
-        else if (c->el == 2 && c->erets > 8 && !watch_of(x, c)->root.valid)
-            snprintf(out->cause + n, sizeof out->cause - (size_t)n,
-                     " %llu ERETs were executed at EL2 and no exception was taken; each goes to ELR_EL2, last 0x%llx: what was written to ELR_EL1 "
-                     "(0x%llx) and SPSR_EL1 has no effect at EL2.", (ull)c->erets, (ull)c->eret_pc, (ull)c->sr[SYSREG_ELR_EL1]);
-        snprintf(out->fix, sizeof out->fix, "Give it more --timeout, or see what it waits for: where it is, and its last "
-                                            "transfers, are above.");
+        why_timeout(x, c, at, out);
         return;
     }
     bool any_on = false;
@@ -371,7 +434,6 @@ void why_idle(struct explain *x, struct why *out)
     if (add_psci(x, w, out)) {
         snprintf(out->id, sizeof out->id, "F07");
         snprintf(out->title, sizeof out->title, "secondary CPU that could not be started");
-        snprintf(out->fix, sizeof out->fix, "Take the MPIDR of each CPU from `reg` of the /cpus nodes of the device tree (-c N gives more CPUs), and check "
-                                            "x0 after CPU_ON: a negative value is an error.");
+        snprintf(out->fix, sizeof out->fix, "%s", cpu_on_fix);
     }
 }

@@ -174,7 +174,7 @@ static void add_index(struct scene *s)
     name_addr(s->x, base, sym, sizeof sym);
     why_add(s, " The base x%u=0x%llx%s%s is good; the index x%u=0x%llx leads out of it.", i->rn, (ull)base, *sym ? " " : "", sym, i->rm, (ull)index);
     snprintf(s->first, sizeof s->first, "Check the range of the index before it is used%s.",
-             (index >> 24 & 0xff) == 0x80 || index >> 24 == 0xffffffff80 ? " (MPIDR_EL1 has bit 31 set: mask it with 0xff for a CPU number)" : "");
+             (u32)index >> 24 == 0x80 || (index >> 40 == 0xffffff && index != ~0ULL && (u32)index >> 16 >= 0xff80) ? " (MPIDR_EL1 has bit 31 set: mask it with 0xff for a CPU number)" : "");
 }
 
 /// A field of the device tree read with the wrong byte order leads far behind it.

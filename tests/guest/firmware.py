@@ -262,6 +262,10 @@ def mistakes(o, work):
     rc, text = run(o.bruin, [app], 20)
     report('null_protocol: U3, as a fatal fault', rc == 115 and 'fatal fault: U3' in text and 'null_protocol.efi+0x' in text,
            f'exit {rc}: {text[-900:]}')
+    rc, text = run(o.bruin, [build_app(work, 'wrong_key')], 20)
+    report('wrong_key: U1, and the status is the exit code', rc == 2 and '[U1]' in text and 'not the key' in text, f'exit {rc}: {text[-900:]}')
+    rc, text = run(o.bruin, [build_app(work, 'console_after_exit')], 20)
+    report('console_after_exit: U2, as a fatal fault', rc == 115 and 'fatal fault: U2' in text and 'OutputString' in text, f'exit {rc}: {text[-900:]}')
     rc, text = run(o.bruin, ['--lint=error', build_app(work, 'stale_key')], 20)
     report('stale_key: --lint=error ends it', rc == 116 and 'stopped by a lint: U1' in text, f'exit {rc}: {text[-900:]}')
     lints(o, work)

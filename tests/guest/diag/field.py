@@ -26,7 +26,7 @@ LINK = ['-Wl,--build-id=none,-z,max-page-size=4096,--no-warn-rwx-segments', '-no
 
 
 def cases(names, every):
-    for group in ('tiny', 'rtos', 'upper', 'unseen1'):
+    for group in ('tiny', 'rtos', 'upper', 'unseen1', 'smp'):
         with open(f'{HERE}/{group}.cases', encoding='utf-8') as f:
             text = f.read()
         for part in re.findall(r'^## .*?(?=^## |\Z)', text, flags=re.S | re.M):
