@@ -6,6 +6,7 @@ static const struct {
     u32 enc;
     const char *name;
 } high_regs[] = {
+// clang-format off
 #define HR(n, op1, crn, crm, op2) {SYSREG_ENC(3, op1, crn, crm, op2), n}
     HR("VPIDR_EL2", 4, 0, 0, 0), HR("VMPIDR_EL2", 4, 0, 0, 5), HR("SCTLR_EL2", 4, 1, 0, 0),
     HR("ACTLR_EL2", 4, 1, 0, 1), HR("HCR_EL2", 4, 1, 1, 0), HR("MDCR_EL2", 4, 1, 1, 1),
@@ -34,6 +35,7 @@ static const struct {
     HR("CNTV_TVAL_EL02", 5, 14, 3, 0), HR("CNTV_CTL_EL02", 5, 14, 3, 1), HR("CNTV_CVAL_EL02", 5, 14, 3, 2),
     HR("CNTPS_TVAL_EL1", 7, 14, 2, 0), HR("CNTPS_CTL_EL1", 7, 14, 2, 1), HR("CNTPS_CVAL_EL1", 7, 14, 2, 2),
 #undef HR
+// clang-format on
 };
 
 const char *sysreg_any_name(u32 enc)

@@ -62,7 +62,8 @@ bool why_stopped(struct explain *x, struct why *out)
     if (x->is_linux || !(c->daif & DAIF_I) || x->loop.exclusive || x->polls_uart || (!here && !*words))
         return false;
     static const char *const sure[] = {"panic", "panicked", "assertion"};
-    if (!here && x->verdict == V_DEADLOCK && !has_word(words, sure, ARRAY_LEN(sure))) /* asleep, for another reason than what it says */
+    if (!here && x->verdict == V_DEADLOCK &&
+        !has_word(words, sure, ARRAY_LEN(sure))) /* asleep, for another reason than what it says */
         return false;
     if (here && image_read(x, c, c->x[29], rec, sizeof rec) &&
         *name_addr(x, rec[1] - 4, from, sizeof from)) /* the call may be the last word of its function */
