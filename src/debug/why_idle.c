@@ -422,8 +422,11 @@ void why_idle(struct explain *x, struct why *out)
         return;
     }
     const struct cpu_watch *w = watch_of(x, c);
-    if (!w->psci.failed && why_stopped(x, out))
+    bool started = (w->psci.fn & 0xbfffffff) == 0x84000003; /* CPU_ON: told below, with the loop */
+    if (!(w->psci.failed && started) && why_stopped(x, out)) {
+        add_psci(x, w, out);
         return;
+    }
     if (x->verdict == V_STUCK)
         why_stuck(x, c, at, out);
     else

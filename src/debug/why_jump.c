@@ -201,6 +201,9 @@ bool f01_jump(struct scene *s)
                  "overflows (F14) or shares memory with another, "
                  "a function that calls others without saving x30, or a frame restored with "
                  "another size than it was made.");
+    else if (is_eret_at(s, src) && f->pc && f->kind >= 0x400 && bits(f->spsr, 3, 2) == 0 && s->mmu && s->ec != EC_PC_ALIGN)
+        SAY(fix, "Map the program at 0x%llx for EL0 in the tables of TTBR%d_EL1 (now 0x%llx), or write the process' own tables to it (and isb) before the ERET.",
+            (ull)f->pc, (int)bit(f->pc, 55), (ull)(bit(f->pc, 55) ? f->sr_ttbr1 : f->sr_ttbr0));
     else if (is_eret_at(s, src))
         SAY(fix, "%s",
             "Write the address of the code to return to (physical while the MMU is off; adr, not "

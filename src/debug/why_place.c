@@ -244,6 +244,11 @@ bool f09_device(struct scene *s)
     add_pattern(s, b.va ? b.va : b.pa);
     if (!board_at(b.pa, who, sizeof who))
         add_index(s);
+    if (by_sp(s)) {
+        why_add(s, " It is the stack: SP=0x%llx.", (ull)s->f->sp);
+        SAY(fix, "Find who moved SP: a function or handler that adds more to it than it took, a switch of threads that loads a wrong one, or a first value "
+                 "that is none of this board's RAM.");
+    }
     return name_it(s, "F09", "access to an address where this board has nothing");
 }
 

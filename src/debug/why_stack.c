@@ -211,5 +211,12 @@ bool bad_stack(struct scene *s)
         f->cpu ? " of this CPU" : "");
     SAY(fix, "Point SP at the top of a stack in RAM before the first push or call%s.",
         f->cpu ? "; every CPU needs one of its own, and CPU_ON does not give it one" : "");
+    u64 eret = trail_eret(s);
+    char at[96];
+    if ((f->spsr & 15) == 4 && s->c->erets && (s->c->eret_spsr & 15) == 4 && f->el == 1) {
+        why_add(s, " The last ERET%s%s had SPSR_EL1=0x%llx, which is EL1t: there SP is SP_EL0.", eret ? ", at " : "", eret ? name_full(s->x, eret, at, sizeof at) : "",
+                (ull)s->c->eret_spsr);
+        SAY(fix, "Return with the SPSR_EL1 that the exception saved (a kernel at EL1 runs with M=5, EL1h): compare what the handler saves and restores.");
+    }
     return name_it(s, "F02", "stack pointer that was never set");
 }

@@ -76,7 +76,7 @@ void kmain(u64 dtb)
     wr(vbar_el1, IS(VBAR_PA) ? va_to_pa(vectors) : IS(VBAR_ZERO) ? 0 : (u64)vectors);
     isb();
 #if !M_CPACR
-    wr(cpacr_el1, 3 << 20);
+    wr(cpacr_el1, (IS(FPEN_EL0) ? 1 : 3) << 20);
 #if !M_CPACR_ISB
     isb();
 #endif

@@ -1,4 +1,4 @@
-static struct lock plock;
+static struct lock plock = {IS(LOCK_SET)};
 static u64 uart_base(void)
 {
 #if M_UART_PI

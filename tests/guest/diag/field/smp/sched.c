@@ -72,7 +72,7 @@ void schedule(void)
     struct thread *from = current, *to = pick();
     if (from != to) {
         current = to;
-        if (to->ttbr0) {
+        if (to->ttbr0 && !IS(NO_TTBR)) {
             wr(ttbr0_el1, to->ttbr0 | (IS(ASID_SAME) ? 1 : to->asid) << 48);
             if (!IS(NO_ISB_SWITCH))
                 isb();

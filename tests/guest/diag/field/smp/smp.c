@@ -72,7 +72,7 @@ void smp_init(void)
             entry = (u64)secondary_start;
         if (IS(CPU_ON_ODD))
             entry += 2;
-        u64 r = psci(0xc4000003, IS(CPU_ON_MPIDR) ? (u64)i << 8 : board.mpidr[i], entry, (u64)i);
+        u64 r = psci(IS(CPU_ON_FN) ? 0x84000005 : 0xc4000003, IS(CPU_ON_MPIDR) ? (u64)i << 8 : board.mpidr[i], entry, (u64)i);
         if (r && !IS(CPU_ON_IGNORE) && !IS(CPU_ON_MPIDR))
             panic("CPU_ON of cpu %d: %ld", i, (long)r);
         while (!online[i]) {

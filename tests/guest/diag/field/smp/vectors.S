@@ -66,7 +66,11 @@ trap_return:
 #if !M_RET_NO_ELR
     msr elr_el1, x0
 #endif
+#if M_SPSR_FROM_ELR
+    msr spsr_el1, x0
+#else
     msr spsr_el1, x1
+#endif
 #if M_RET_SWAP
     ldp x0, x30, [sp, #240]
 #else
