@@ -65,8 +65,11 @@ static inline bool was_audited(const struct cpu *c, const struct xlat *x, enum a
 void tlb_enter(struct cpu *c, struct mmuctx *t, gva_t va, const struct xlat *x, enum access acc, const u8 *host)
 {
     unsigned k = va >> GUEST_PAGE_SHIFT & (TLB_SIZE - 1);
-    if (UNLIKELY(c->watch_armed || (c->tells_uncached && x->attr == MAIR_NON_CACHEABLE)) && acc != ACC_FETCH)
+    if (UNLIKELY(c->watch_armed || (c->tells_uncached && x->attr == MAIR_NON_CACHEABLE)) && acc != ACC_FETCH) {
+        if (c->tells_uncached && c->hooks.tlb_fill && !was_audited(c, x, acc) && !c->stage2)
+            c->hooks.tlb_fill(c->hooks.ctx, c, va, x->pa, x->attr, x->sh, acc == ACC_STORE, false);
         return;
+    }
     struct tlb_ent *e = acc == ACC_LOAD ? &t->r[k] : acc == ACC_STORE ? &t->w[k] : &t->x[k];
     struct tlb_info *n = acc == ACC_LOAD ? &t->ri[k] : acc == ACC_STORE ? &t->wi[k] : &t->xi[k];
     if (!tlb_is_empty(e->tag) && e->tag != (va & ~0xfffULL))

@@ -53,8 +53,8 @@ void lint_type(struct explain *x, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bo
         return;
     const struct mem_region *r = mem_find(machine_mem(x->m), pa);
     bool window = r && strncmp(r->name, "pci", 3) == 0;
-    if (!ram && ((attr == MAIR_NON_CACHEABLE && window) || r == NULL || strncmp(r->name, "flash", 5) == 0))
-        return; /* write-combining is a choice in windows of PCI; flash reads like memory */
+    if ((r && strncmp(r->name, "flash", 5) == 0) || (!ram && ((attr == MAIR_NON_CACHEABLE && window) || r == NULL)))
+        return; /* write-combining is a choice in windows of PCI; flash reads like memory and is written like a device */
     name_full(x, c->pc, at, sizeof at);
     place_name(x, pa, place, sizeof place);
     const struct mem_region *meant = ram ? mem_find(machine_mem(x->m), va) : NULL;

@@ -15,7 +15,7 @@ static bool has_dma(struct explain *x)
 {
     const struct mem *mem = machine_mem(x->m);
     const struct machine_config *cfg = machine_config(x->m);
-    if (cfg->disk_count == 0 && cfg->net == NULL)
+    if (cfg->disk_count == 0 && cfg->net == NULL && cfg->hvc == NULL)
         return false;
     for (unsigned i = 0; i < mem->region_count; i++)
         if (mem->region[i].kind == MEM_MMIO && mem->region[i].hits && strncmp(mem->region[i].name, "virtio", 6) == 0)
