@@ -390,6 +390,7 @@ struct cpu {
     bool watches_eret;  ///< call hooks.eret
     u64 eret_spsr;      ///< ... and with what state
     u64 eret_irq;       ///< value of erets at the last one that found an interrupt wire up
+    u64 hook_calls; ///< of the explainer's checks that --lint off leaves out
     u64 tlb_fills, tlb_flushes, walks, exceptions, unknown_sysregs;
 
     /* The world around. */

@@ -12,7 +12,9 @@ enum { FINE = 5 }; ///< with a timeout, whose report shows where the time went, 
 
 u64 said_bit(const char *id)
 {
-    unsigned n = id[0] ? (unsigned)strtoul(id + 1, NULL, 10) : 0;
+    unsigned n = 0;
+    for (const char *d = id + (id[0] != 0); *d >= '0' && *d <= '9'; d++)
+        n = 10 * n + (unsigned)(*d - '0');
     return 1ULL << (id[0] == 'L' ? 32 + n % 24 : id[0] == 'U' ? 56 + n % 8 : n % 32);
 }
 
@@ -372,8 +374,8 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
     f = decide_fault(x);
     for (unsigned i = 0; i < x->cpus; i++) {
         x->cpu[i].trail = machine_cpu(x->m, i)->trail;
-        trail_resolve(machine_cpu(x->m, i), &x->cpu[i].trail);
-        trail_resolve(machine_cpu(x->m, i), &x->cpu[i].root.trail);
+        trail_resolve(machine_cpu(x->m, i), &x->cpu[i].trail, machine_cpu(x->m, i)->pc);
+        trail_resolve(machine_cpu(x->m, i), &x->cpu[i].root.trail, 0);
     }
     bool lost_dtb = explains && x->verdict != V_TIMEOUT && !x->quiet && note_lost_dtb(x);
     if (x->verdict == V_PANIC)

@@ -248,6 +248,7 @@ static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
                         bool exec)
 {
     struct explain *x = ctx;
+    c->hook_calls++;
     explain_lock(x);
     tlb_filled(x, c, va, pa, attr, sh, write, exec);
     if (c->audited.pages == 0 && may_skip_fills(x))
@@ -257,12 +258,14 @@ static void on_tlb_fill(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, u
 
 static void on_stale_code(void *ctx, struct cpu *c, gpa_t pa)
 {
+    c->hook_calls++;
     explain_lock(ctx);
     lint_code_run(ctx, c, pa);
     explain_unlock(ctx);
 }
 static void on_code_store(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned size)
 {
+    c->hook_calls++;
     explain_lock(ctx);
     ((struct explain *)ctx)->store_cpu = c;
     lint_code_store(ctx, c, pa, size);
@@ -270,12 +273,14 @@ static void on_code_store(void *ctx, struct cpu *c, gva_t va, gpa_t pa, unsigned
 }
 static void on_device_atomic(void *ctx, struct cpu *c, gva_t va, gpa_t pa)
 {
+    c->hook_calls++;
     explain_lock(ctx);
     lint_atomic(ctx, c, va, pa);
     explain_unlock(ctx);
 }
 static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr, bool ram)
 {
+    c->hook_calls++;
     explain_lock(ctx);
     lint_type(ctx, c, va, pa, attr, ram);
     if (ram)
@@ -284,6 +289,7 @@ static void on_wrong_type(void *ctx, struct cpu *c, gva_t va, gpa_t pa, u8 attr,
 }
 static void on_code_open(void *ctx, struct cpu *c, gpa_t pa)
 {
+    c->hook_calls++;
     explain_lock(ctx);
     lint_code_open(ctx, pa);
     explain_unlock(ctx);
@@ -291,6 +297,7 @@ static void on_code_open(void *ctx, struct cpu *c, gpa_t pa)
 static void on_cache_op(void *ctx, struct cpu *c, u32 enc)
 {
     struct explain *x = ctx;
+    c->hook_calls++;
     explain_lock(x);
     if (UNLIKELY(handoff_active(x)))
         handoff_cache_op(x, c, enc);
@@ -299,6 +306,7 @@ static void on_cache_op(void *ctx, struct cpu *c, u32 enc)
 }
 static void on_cache_line(void *ctx, struct cpu *c, u32 enc, gpa_t pa)
 {
+    c->hook_calls++;
     explain_lock(ctx);
     lint_code_line(ctx, c, enc, pa);
     explain_unlock(ctx);
@@ -306,6 +314,7 @@ static void on_cache_line(void *ctx, struct cpu *c, u32 enc, gpa_t pa)
 static void on_tlbi(void *ctx, struct cpu *c, u32 enc, u64 val)
 {
     struct explain *x = ctx;
+    c->hook_calls++;
     explain_lock(x);
     if (UNLIKELY(handoff_active(x)))
         handoff_cache_op(x, c, enc);

@@ -16,14 +16,15 @@ static const char boot_mark[] = "Booting Linux on physical CPU";
 /// A mark in the text of a ring block: 8-byte aligned, an id in front, and no format string.
 static const u8 *find_block(const u8 *p, u64 len, const char *mark)
 {
-    const u8 *end = p + len, *at = p;
     size_t n = strlen(mark);
-    while ((at = memmem(at, (size_t)(end - at), mark, n)) != NULL) {
-        bool aligned = ((u64)(at - p) & 7) == 0 && at - p >= 8;
-        bool format = memchr(at, '%', n + 16 < (size_t)(end - at) ? n + 16 : (size_t)(end - at)) != NULL;
-        if (aligned && !format && ld64(at - 8) != 0)
+    u64 begin = ld64(mark); /* marks are longer, and aligned: one comparison for eight bytes */
+    for (u64 off = 8; off + n <= len; off += 8) {
+        const u8 *at = p + off;
+        if (LIKELY(ld64(at) != begin) || memcmp(at, mark, n) != 0)
+            continue;
+        bool format = memchr(at, '%', n + 16 < len - off ? n + 16 : len - off) != NULL;
+        if (!format && ld64(at - 8) != 0)
             return at - 8;
-        at += n;
     }
     return NULL;
 }

@@ -291,8 +291,11 @@ void hot_count(struct explain *x, struct cpu *c);
 const struct hot_block *hot_top(struct explain *x, unsigned *count, u64 *total);
 
 /* ---- trail.c ---- */
-/// Turns the marks that translated code left in a trail into transfers.
-void trail_resolve(struct cpu *c, struct trail *t);
+/// Turns the marks that translated code left in a trail into transfers. end: where the CPU is now, or 0 when an exception
+/// was the last of them
+void trail_resolve(struct cpu *c, struct trail *t, u64 end);
+/// Every transfer is written down: true of interpreted code, and of translated code while cpu.full_trail.
+bool trail_is_complete(struct explain *x, const struct cpu *c);
 /// Whether control could go from one address to another without a transfer: false when some are missing between.
 bool trail_is_straight(struct explain *x, struct cpu *c, u64 from, u64 to);
 

@@ -97,12 +97,14 @@ static void put_where(struct out *o, unsigned cpu, u64 pc, u64 lr, u64 sp)
 }
 
 /// Newest first; runs of the same transfer become one with a count, and so do pairs.
-static void put_trail(struct out *o, unsigned cpu, const struct trail *t, bool skip_first)
+/// pc: where it ended. skip_first: the newest is the exception taken there
+static void put_trail(struct out *o, unsigned cpu, const struct trail *t, u64 pc, bool skip_first)
 {
     struct cpu *c = machine_cpu(o->x->m, cpu);
     char a[120], b[120], times[32];
     unsigned shown = 0, n = t->head < SHOWN_MAX ? t->head : SHOWN_MAX;
     cJSON *all = cJSON_AddArrayToObject(o->root, "from");
+    cJSON_AddBoolToObject(o->root, "from_is_complete", trail_is_complete(o->x, c));
     for (unsigned k = skip_first ? 1 : 0; k < n;) {
         unsigned h = (t->head - 1 - k) & (TRAIL_LEN - 1), count = 1;
         u64 from = t->e[h].from, to = t->e[h].to;
@@ -115,6 +117,7 @@ static void put_trail(struct out *o, unsigned cpu, const struct trail *t, bool s
         k += count;
         u64 before = k < t->head && k < TRAIL_LEN ? t->e[(t->head - 1 - k) & (TRAIL_LEN - 1)].to : 0;
         bool gap = before && !trail_is_straight(o->x, c, before, from);
+        bool late = shown == 0 && !trail_is_straight(o->x, c, to, pc);
         name_full(o->x, from, a, sizeof a);
         name_full(o->x, to, b, sizeof b);
         cJSON *e = cJSON_CreateObject();
@@ -123,13 +126,15 @@ static void put_trail(struct out *o, unsigned cpu, const struct trail *t, bool s
         cJSON_AddNumberToObject(e, "times", count);
         if (gap)
             cJSON_AddBoolToObject(e, "gap_before", true);
+        if (late)
+            cJSON_AddBoolToObject(e, "gap_after", true);
         cJSON_AddItemToArray(all, e);
         if (shown++ >= (o->x->verdict == V_TIMEOUT && skip_first ? TRAIL_BRIEF : TRAIL_SHOWN)) /* room for the hottest blocks */
             continue;
         times[0] = 0;
         if (count > 1)
             snprintf(times, sizeof times, " (%u times)", count);
-        line(o, shown == 1 ? "from" : "", "%s -> %s%s%s", a, b, times, gap ? ", after others that were not kept" : "");
+        line(o, shown == 1 ? "from" : "", "%s -> %s%s%s%s", a, b, times, late ? ", before others that were not kept" : "", gap ? ", after others that were not kept" : "");
     }
 }
 
@@ -351,7 +356,7 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
         put_what(o, f);
         o->in_el2 = false;
         put_where(o, f->cpu, f->pc, f->x[30], f->sp);
-        put_trail(o, f->cpu, &f->trail, true);
+        put_trail(o, f->cpu, &f->trail, f->pc, true);
         put_callers(o, machine_cpu(x->m, f->cpu), f->x[29], f->sp);
         o->in_el2 = f->el == 2;
         put_walk(o, f);
@@ -362,7 +367,7 @@ static void put_body(struct out *o, const struct why *w, const struct fault *f)
         if (c->el)
             put_callers(o, c, c->x[29], c->x[REG_SP]);
         if (x->verdict != V_PANIC) {
-            put_trail(o, c->index, &watch_of(x, c)->trail, false);
+            put_trail(o, c->index, &watch_of(x, c)->trail, c->pc, false);
             put_registers(o, c->index, NULL);
             put_cpus(o);
         }

@@ -78,9 +78,32 @@ static bool find_path(struct cpu *c, u64 start, u64 end, struct path *out)
     return false;
 }
 
+/// Straight on and along branches that are always taken, as a block does by itself, up to an instruction.
+/// ret  false when it is not met
+static bool walk_block(struct cpu *c, u64 start, u64 end, struct path *out)
+{
+    struct insn i;
+    *out = (struct path){.pc = start};
+    for (unsigned steps = 0; out->pc != end && steps < STEPS_MAX && fetch(c, out->pc, &i); steps++) {
+        if ((i.flags & BR && !is_direct(&i)) || i.op == OP_BL || i.op == OP_ERET || out->n == PATH_MAX_LEN)
+            return false;
+        u64 to = i.op == OP_B ? out->pc + i.imm : out->pc + 4;
+        if (i.op == OP_B)
+            out->hop[out->n++] = (struct hop){out->pc, to};
+        out->pc = to;
+    }
+    return out->pc == end;
+}
+
+bool trail_is_complete(struct explain *x, const struct cpu *c)
+{
+    return c->full_trail == TRAIL_FULL || strcmp(machine_accel(x->m)->name, "interp") == 0;
+}
+
 bool trail_is_straight(struct explain *x, struct cpu *c, u64 from, u64 to)
 {
     enum { BYTES_MAX = 16384 };
+    bool complete = trail_is_complete(x, c);
     struct insn i;
     u32 word;
     if (to - from > BYTES_MAX)
@@ -90,7 +113,7 @@ bool trail_is_straight(struct explain *x, struct cpu *c, u64 from, u64 to)
             return true;
         insn_decode(word, &i);
         bool conditional = i.op == OP_Bcond || i.op == OP_CBZ || i.op == OP_CBNZ || i.op == OP_TBZ || i.op == OP_TBNZ;
-        if (((i.flags & BR) && !conditional) || i.op == OP_ERET)
+        if (((i.flags & BR) && !(conditional && complete)) || i.op == OP_ERET)
             return false;
     }
     return true;
@@ -103,16 +126,26 @@ static void put(struct trail *t, u64 from, u64 to)
     t->e[h].to = to;
 }
 
-void trail_resolve(struct cpu *c, struct trail *t)
+static void put_hops(struct trail *t, const struct path *p)
+{
+    for (unsigned hop = 0; hop < p->n; hop++)
+        put(t, p->hop[hop].from, p->hop[hop].to);
+}
+
+void trail_resolve(struct cpu *c, struct trail *t, u64 end)
 {
     struct trail out = {0};
     struct path p;
     unsigned n = t->head < TRAIL_LEN ? t->head : TRAIL_LEN;
     u64 at = 0; /* the block that ran before */
+    bool marked = false;
     for (unsigned k = n; k > 0; k--) {
         unsigned h = (t->head - k) & (TRAIL_LEN - 1);
         u64 from = t->e[h].from, to = t->e[h].to;
         struct insn last;
+        if (marked && from != TRAIL_MARK && walk_block(c, at, from, &p))
+            put_hops(&out, &p);
+        marked = from == TRAIL_MARK;
         if (from != TRAIL_MARK && to == from + 4 && fetch(c, from, &last) && !(last.flags & BR) && last.op != OP_ERET) {
             ; /* a block that went on into the next */
         } else if (from != TRAIL_MARK) {
@@ -120,12 +153,13 @@ void trail_resolve(struct cpu *c, struct trail *t)
         } else if (at == to && k < n && t->e[(t->head - k - 1) & (TRAIL_LEN - 1)].from != TRAIL_MARK) {
             continue; /* the block that the transfer before led to */
         } else if (at && find_path(c, at, to, &p)) {
-            for (unsigned hop = 0; hop < p.n; hop++)
-                put(&out, p.hop[hop].from, p.hop[hop].to);
+            put_hops(&out, &p);
         } else if (at && p.pc) {
             put(&out, p.pc, to);
         }
         at = to;
     }
+    if (marked && end && walk_block(c, at, end, &p))
+        put_hops(&out, &p);
     *t = out;
 }

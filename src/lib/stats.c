@@ -16,7 +16,7 @@ bool stats_name(void *ctx, gva_t va, char *buf, size_t size)
     return name != NULL && *buf;
 }
 
-static void print_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, unsigned cpu)
+static void print_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, unsigned cpu, u64 hook_calls)
 {
     double n = s->insns ? (double)s->insns : 1;
     if (s->shares_cache) {
@@ -30,9 +30,9 @@ static void print_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, unsign
     }
     fprintf(f, "  not translated: %llu instructions that ran seldom\n", (ull)s->cold);
     fprintf(f, "  slow paths: %llu accesses and repairs, %llu bodies that left, %llu links to other pages, %llu indirect branches, "
-               "%llu checks, %llu look-ups, %llu hot loops, %llu contexts\n",
+               "%llu checks, %llu look-ups, %llu hot loops, %llu contexts; %llu times a lint looked\n",
             (ull)s->slow_memory, (ull)s->bodies, (ull)s->cross_page, (ull)s->indirect, (ull)s->attention, (ull)s->lookups,
-            (ull)s->hot_loops, (ull)s->contexts);
+            (ull)s->hot_loops, (ull)s->contexts, (ull)hook_calls);
     for (unsigned k = 0; k < s->not_emitted_count; k++)
         fprintf(f, "%s %s %llu%s", k ? "," : "  translated to calls:", s->not_emitted[k].name, (ull)s->not_emitted[k].count,
                 k + 1 == s->not_emitted_count ? "\n" : "");
@@ -46,14 +46,14 @@ static void print_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, unsign
     }
 }
 
-static void json_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s)
+static void json_cpu(FILE *f, bruin_vm *vm, const struct accel_stats *s, u64 hook_calls)
 {
     fprintf(f, "{\"blocks\": %llu, \"instructions\": %llu, \"hot_bytes\": %llu, \"cold_bytes\": %llu, \"links\": %llu, "
                "\"invalidated\": %llu, \"evictions\": %llu, \"flushes\": %llu, \"slow_memory\": %llu, \"bodies\": %llu, "
-               "\"cross_page\": %llu, \"indirect\": %llu, \"attention\": %llu, \"lookups\": %llu, \"hot_loops\": %llu, \"cold\": %llu, \"top\": [",
+               "\"cross_page\": %llu, \"indirect\": %llu, \"attention\": %llu, \"lookups\": %llu, \"hot_loops\": %llu, \"cold\": %llu, \"lint_looks\": %llu, \"top\": [",
             (ull)s->blocks, (ull)s->insns, (ull)s->hot_bytes, (ull)s->cold_bytes, (ull)s->links, (ull)s->invalidated,
             (ull)s->evictions, (ull)s->flushes, (ull)s->slow_memory, (ull)s->bodies, (ull)s->cross_page, (ull)s->indirect,
-            (ull)s->attention, (ull)s->lookups, (ull)s->hot_loops, (ull)s->cold);
+            (ull)s->attention, (ull)s->lookups, (ull)s->hot_loops, (ull)s->cold, (ull)hook_calls);
     for (unsigned k = 0; k < s->top_count; k++) {
         char name[160] = "";
         stats_name(vm, s->top[k].va, name, sizeof name);
@@ -92,9 +92,9 @@ char *bruin_stats(bruin_vm *vm, bool json)
         if (json && i)
             fputs(", ", f);
         if (json)
-            json_cpu(f, vm, &s);
+            json_cpu(f, vm, &s, c->hook_calls);
         else
-            print_cpu(f, vm, &s, i);
+            print_cpu(f, vm, &s, i, c->hook_calls);
     }
     if (json)
         fputs("]}", f);
