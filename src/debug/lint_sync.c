@@ -37,7 +37,7 @@ static bool depends(struct cpu *s, const struct insn *i, enum dependence dep)
     case DEP_MMU_OFF: return memory;
     case DEP_TABLES: return sets_mmu(s, i);
     case DEP_FP: return i->flags & FP;
-    case DEP_VECTORS: return i->op == OP_SVC || i->op == OP_BRK;
+    case DEP_VECTORS: return i->op == OP_SVC || i->op == OP_BRK || (i->op == OP_HVC && s->el == 2);
     default: return memory && bit(s->x[i->rn], 55) == (dep == DEP_HIGH_HALF);
     }
 }

@@ -210,10 +210,14 @@ bool image_read(struct explain *x, struct cpu *c, gva_t va, void *dst, size_t le
 }
 
 /// The address without the bits that make it one of the upper half: where many kernels map all of memory.
-static gpa_t below_top(const struct cpu *c, gva_t va)
+static gpa_t below_top(struct explain *x, const struct cpu *c, gva_t va)
 {
     u64 n = 64 - bits(cpu_tcr(c), 21, 16);
-    return va & ((1ULL << (n < 32 || n > 48 ? 48 : n)) - 1);
+    const u64 sizes[] = {n < 32 || n > 48 ? 48 : n, 48, 42, 39, 38, 36}; /* what TCR says, what is usual */
+    for (unsigned i = 0; i < ARRAY_LEN(sizes); i++)
+        if (is_ram(x, va & ((1ULL << sizes[i]) - 1)))
+            return va & ((1ULL << sizes[i]) - 1);
+    return va;
 }
 
 bool linear_pa(struct explain *x, struct cpu *c, gva_t pc, gva_t va, gpa_t *pa)
@@ -229,8 +233,8 @@ bool linear_pa(struct explain *x, struct cpu *c, gva_t pc, gva_t va, gpa_t *pa)
         *pa = va - (pc - w.pa);
     else if ((g = seg_of(x, pc)) != NULL && g->va != g->gpa)
         *pa = va - (g->va - g->gpa);
-    else if (is_ram(x, below_top(c, va)))
-        *pa = below_top(c, va);
+    else if (below_top(x, c, va) != va)
+        *pa = below_top(x, c, va);
     else if (g == NULL)
         return false;
     return true;

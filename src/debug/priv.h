@@ -131,6 +131,7 @@ struct explain {
         bool exclusive;    ///< an exclusive or atomic access: a lock
         gpa_t device;      ///< ... and of the last load from a device; 0: none
         u64 device_val;
+        bool acquires;        ///< a load-acquire: a lock or a flag
         u64 eret_pc;          ///< an ERET of it; 0: none
         enum sysreg_id timer; ///< CNTx_CTL of a timer that is off and whose ISTATUS it looks at; SYSREG_COUNT: none
     } loop;

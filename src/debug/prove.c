@@ -326,6 +326,7 @@ static bool step(struct proof *p)
         s->pc += 4;
         return !p->taints || !is_time || follow(p, &i, true);
     }
+    p->x->loop.acquires |= (word & 0x3ffffc00) == 0x08dffc00; /* LDAR and its narrow forms */
     p->x->loop.exclusive |= (word & 0x3fc00000) == 0x08400000; /* LDXR, LDAXR, LDXP, LDAXP */
     u64 taken = s->exceptions;
     s->probe = &p->probe;

@@ -36,6 +36,15 @@ void add_pattern(struct scene *s, u64 addr)
         same &= k == b;
         text &= k >= 32 && k < 127;
     }
+    unsigned letters = 0;
+    while (letters < 8 && (u8)(addr >> 8 * letters) >= 32 && (u8)(addr >> 8 * letters) < 127)
+        letters++;
+    if (letters >= 6 && letters < 8 && addr >> 8 * letters == 0) { /* with the end of the string */
+        char word[9] = "";
+        memcpy(word, &addr, letters);
+        why_add(s, " Its bytes are text (\"%s\"): a string is used as a pointer.", word);
+        return;
+    }
     if (same)
         why_add(s, " All its bytes are 0x%02x%s%c%s: memory that was filled with it is used as a pointer.", b, text ? " (the letter " : "", text ? b : 0, text ? ")" : "");
     else if (text)

@@ -31,7 +31,10 @@ static bool add_psci(struct explain *x, const struct cpu_watch *w, struct why *o
                  (ull)w->psci.arg, at, (long long)w->psci.ret,
                  (s64)w->psci.ret == -4 ? "already on" : w->psci.entry & 3 ? "the entry is not a multiple of 4" : "no such CPU",
                  x->cpus, x->cpus == 1 ? "" : "s", x->cpus == 1 ? " (-c N gives more)" : x->cpus == 2 ? " and 0x1" : ", 0x1, ...");
-    else {
+    if (on && bit(w->psci.arg, 31)) {
+        n = strlen(out->cause);
+        snprintf(out->cause + n, sizeof out->cause - n, " Bit 31, which is always 1 in MPIDR_EL1, is no part of the affinity: mask it (0xff).");
+    } else if (!on) {
         snprintf(out->cause + n, sizeof out->cause - n, " Before, the firmware call x0=0x%llx%s at %s was refused (%lld%s).", (ull)fn, psci_name(fn), at,
                  (long long)w->psci.ret, (s64)w->psci.ret == -1 ? ": no such function" : "");
         n = strlen(out->fix);
@@ -227,6 +230,9 @@ static void why_stuck(struct explain *x, struct cpu *c, const char *at, struct w
     if (x->loop.exclusive)
         snprintf(out->fix, sizeof out->fix, "Release the lock on every way out, do not take it twice (also not in a handler that interrupted its "
                                             "holder), and clear it before its first use; on silicon a lock also needs cacheable memory.");
+    if (x->loop.acquires && !x->loop.exclusive)
+        snprintf(out->fix, sizeof out->fix, "If this is a lock (it is read with load-acquire), release it on every way out and do not take it twice; if it is a "
+                                            "flag, find who was to set it: nobody runs that could. If the program is finished here, %s.", power_off(c));
     add_interrupted(x, c, out);
     size_t n = strlen(out->cause);
     if (x->polls_uart) {
@@ -438,5 +444,7 @@ void why_idle(struct explain *x, struct why *out)
         snprintf(out->id, sizeof out->id, "F07");
         snprintf(out->title, sizeof out->title, "secondary CPU that could not be started");
         snprintf(out->fix, sizeof out->fix, "%s", cpu_on_fix);
+        if ((s64)w->psci.ret == -4)
+            snprintf(out->fix, sizeof out->fix, "Start each CPU once; one that is on already is woken by an SGI, or by SEV when it sleeps in WFE.");
     }
 }

@@ -87,6 +87,31 @@ static bool ran_off_the_end(struct scene *s, bool zeros)
     return name_it(s, "F01", "ran off the end of the code");
 }
 
+/// The RET at src ends an exception handler: the last transfers entered a vector, and neither ERET nor call followed.
+static bool ends_handler(struct scene *s, u64 src)
+{
+    const struct trail *t = &s->f->trail;
+    struct insn i;
+    u32 word;
+    if (!is_return_at(s, src))
+        return false;
+    if (src - s->f->sr_vbar < 0x800)
+        return true;
+    for (unsigned k = 1; k <= TRAIL_LEN && k <= t->head; k++) {
+        u64 from = t->e[(t->head - k) & (TRAIL_LEN - 1)].from, to = t->e[(t->head - k) & (TRAIL_LEN - 1)].to;
+        if (to - s->f->sr_vbar < 0x800)
+            return true;
+        if (from == src)
+            continue;
+        if (!image_read(s->x, s->c, from, &word, 4))
+            return false;
+        insn_decode(word, &i);
+        if (i.op == OP_ERET || i.op == OP_RET || i.op == OP_BL || i.op == OP_BLR)
+            return false;
+    }
+    return false;
+}
+
 /// The level whose ERET led here: the one above when this one was entered by it.
 static unsigned returned_from(struct scene *s)
 {
@@ -128,9 +153,9 @@ bool f01_jump(struct scene *s)
         SAY(fix, "Pass CPU_ON the physical address of the entry: the CPU starts with its MMU off.");
         return name_it(s, "F07", "secondary CPU started at a wrong address");
     }
-    if (is_return_at(s, src) && src - f->sr_vbar < 0x800)
+    if (ends_handler(s, src))
         SAY(cause,
-            "The handler at %s, a vector of VBAR_EL1, ends with ret: that goes to x30 of the code "
+            "The exception handler ends with ret at %s: that goes to x30 of the code "
             "it interrupted (0x%llx), and "
             "does not restore PSTATE.",
             from, (ull)f->pc);
@@ -139,6 +164,7 @@ bool f01_jump(struct scene *s)
             bits(f->spsr, 3, 2) == 0 && f->kind >= 0x400 ? " to EL0," : "",
             f->el == 2 ? 2 : returned_from(s), (ull)f->pc,
             s->ec == EC_PC_ALIGN  ? "no code (it is not a multiple of 4)"
+            : s->mmu && s->fsc >= 0x0c && s->fsc < 0x10 && s->walk_ok && !s->walk.user_x && f->kind >= 0x400 ? "a mapping that EL0 may not execute (UXN, bit 54)"
             : s->mmu && s->fsc >= 4 ? "no executable mapping"
             : zeros               ? "memory of zeros (udf #0)"
                                   : place,
@@ -192,7 +218,7 @@ bool f01_jump(struct scene *s)
         SAY(cause, "Jump from %s to 0x%llx, where there is %s.", from, (ull)f->pc, place);
     if (!zeros && !run_text)
         add_pattern(s, f->pc);
-    if (is_return_at(s, src) && src - f->sr_vbar < 0x800)
+    if (ends_handler(s, src))
         SAY(fix, "End every handler with eret, after restoring the registers it used.");
     else if (is_return_at(s, src) && f->pc == 0 && !trail_has_call(s))
         SAY(fix, "The entry point has nowhere to return to: end it with PSCI SYSTEM_OFF (x0=0x84000008, hvc #0) or a loop of wfi.");

@@ -128,10 +128,11 @@ void explain_walk(struct scene *s)
     else if (s->fsc >= 0x14 && s->fsc < 0x18 && w->level == w->desc_first && ttbr >> 48 == 0xffff) {
         why_add(s, " TTBR%d_EL1=0x%llx is a virtual address; it must hold the physical one of the table.", high, (ull)ttbr);
         snprintf(s->first, sizeof s->first, "Write the physical address of the table to TTBR%d_EL1 (subtract the offset of the upper half).", high);
-    } else if (w->fault >= 0x14 && w->fault < 0x18 && w->level == w->desc_first)
+    } else if (w->fault >= 0x14 && w->fault < 0x18 && w->level == w->desc_first) {
+        snprintf(s->instead, sizeof s->instead, "Write the physical address of the first table, which lies in RAM, to TTBR%d_EL1.", high);
         why_add(s, " TTBR%d_EL1=0x%llx points to %s.", high, (ull)ttbr,
                 place_name(s->x, ttbr & 0xfffffffffffeULL, place, sizeof place));
-    else if (w->fault >= 0x14 && w->fault < 0x18) {
+    } else if (w->fault >= 0x14 && w->fault < 0x18) {
         why_add(s, " The level %d descriptor 0x%llx is a table descriptor for an address where nothing is.", w->level - 1,
                 (ull)w->desc[(w->level - 1) & 3]);
         snprintf(s->first, sizeof s->first, "Put the physical address of the next table into that descriptor%s.",
@@ -147,12 +148,15 @@ void explain_walk(struct scene *s)
         why_add(s, " The level 3 descriptor 0x%llx ends in 0b01, a block; at level 3 a page ends in 0b11.", (ull)d);
         snprintf(s->first, sizeof s->first, "Set bits 1:0 of page descriptors (level 3) to 0b11.");
     }
-    else if (read && w->fault < 8 && (d & 3) == 1) {
+    else if (read && w->fault < 8 && (d & 3) == 1 && !s->walk_ok) {
         why_add(s, " The level %u descriptor 0x%llx is a block, which does not exist at that level with a granule of %u KiB.", l,
                 (ull)d, granule_kib(s, high));
         snprintf(s->first, sizeof s->first, "If it is meant to point to a table, its bits 1:0 are 0b11.");
     }
-    else if (read && w->fault < 8)
+    else if (read && s->walk_ok) {
+        why_add(s, " The output address of the level %u descriptor 0x%llx is wrong.", l, (ull)d);
+        snprintf(s->instead, sizeof s->instead, "Put PA 0x%llx, to which VA 0x%llx is to lead, into that descriptor.", (ull)(va & ~(w->page_size - 1)), (ull)va);
+    } else if (read && w->fault < 8)
         why_add(s, " The level %u descriptor is 0x%llx (invalid%s).", l, (ull)d, d ? ": bit 0 is clear" : "");
     if ((w->fault < 8 || s->walk_ok) && (!top || high) && !bit(s->f->sr_tcr, high ? 23 : 7))
         try_tcr(s, va);

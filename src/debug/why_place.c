@@ -108,20 +108,25 @@ bool f10_link(struct scene *s)
     if (is_ram(s->x, at) || (at && at < 4096))
         return link_near(s, at);
     size = p->seg[0].mem_len + 64 * KIB; /* bss is not in the file */
-    for (unsigned i = 0; i < ARRAY_LEN(bases); i++)
-        if ((at - bases[i] < size && !is_chance(s, at, bases[i])) ||
-            (by_sp(s) && bases[i] - at <= 4096)) { /* a stack that grows down from the start */
-            SAY(cause,
-                "0x%llx is 0x%llx %s 0x%llx: the program was linked for 0x%llx and uses absolute "
-                "addresses, but it was "
-                "loaded at 0x%llx.",
-                (ull)at, (ull)(at < bases[i] ? bases[i] - at : at - bases[i]),
-                at < bases[i] ? "below" : "above", (ull)bases[i], (ull)bases[i], (ull)p->seg[0].gpa);
-            SAY(fix, "Link it for 0x%llx (-Ttext=0x%llx), or pass the ELF file.",
-                (ull)p->seg[0].gpa, (ull)p->seg[0].gpa);
-            return name_it(s, "F10", "linked for another address");
+    u64 base = 0, away = ~0ULL;
+    for (unsigned i = 0; i < ARRAY_LEN(bases); i++) {
+        bool below = by_sp(s) && bases[i] - at <= 4096; /* a stack that grows down from the start */
+        u64 d = below ? bases[i] - at : at - bases[i];
+        if ((below || (d < size && !is_chance(s, at, bases[i]))) && d < away) {
+            base = bases[i];
+            away = d;
         }
-    return false;
+    }
+    if (away == ~0ULL)
+        return false;
+    SAY(cause,
+        "0x%llx is 0x%llx %s 0x%llx: the program was linked for 0x%llx and uses absolute "
+        "addresses, but it was "
+        "loaded at 0x%llx.",
+        (ull)at, (ull)away, at < base ? "below" : "above", (ull)base, (ull)base, (ull)p->seg[0].gpa);
+    SAY(fix, "Link it for 0x%llx (-Ttext=0x%llx), or pass the ELF file.", (ull)p->seg[0].gpa,
+        (ull)p->seg[0].gpa);
+    return name_it(s, "F10", "linked for another address");
 }
 
 /// What is special about an address where nothing answers, and what to change.

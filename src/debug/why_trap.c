@@ -277,6 +277,8 @@ bool f02_interrupt(struct scene *s)
                  "exists."
                : vbar == 0
                    ? "Set VBAR_EL1 of every CPU to a 2 KiB-aligned table of vectors (and isb) before interrupts are unmasked (DAIF.I)."
+        : k == 2 && machine_config(s->x->m)->gic == 3 ? "Put the interrupt into group 1 (GICR_IGROUPR0, GICD_IGROUPR) if it is meant to come as IRQ; or install a handler at +0x300 "
+                                                        "that acknowledges it (ICC_IAR0_EL1), serves its device, ends it (ICC_EOIR0_EL1) and returns with ERET."
                : "Install a handler that acknowledges the interrupt (ICC_IAR1_EL1), serves its "
                  "device, ends it (ICC_EOIR1_EL1) "
                  "and returns with ERET; or do not enable or unmask it yet.");
