@@ -97,12 +97,15 @@ static bool ends_handler(struct scene *s, u64 src)
         return false;
     if (src - s->f->sr_vbar < 0x800)
         return true;
-    for (unsigned k = 1; k <= TRAIL_LEN && k <= t->head; k++) {
+    bool seen = false;
+    for (unsigned k = 1; k <= TRAIL_LEN && k <= t->head && s->f->sr_vbar; k++) {
         u64 from = t->e[(t->head - k) & (TRAIL_LEN - 1)].from, to = t->e[(t->head - k) & (TRAIL_LEN - 1)].to;
+        if (!seen) { /* the RET itself, and what came of it */
+            seen = from == src;
+            continue;
+        }
         if (to - s->f->sr_vbar < 0x800)
             return true;
-        if (from == src)
-            continue;
         if (!image_read(s->x, s->c, from, &word, 4))
             return false;
         insn_decode(word, &i);
