@@ -356,7 +356,8 @@ void lint_tables_op(struct explain *x, struct cpu *c, u32 enc, u64 val)
             return;
         bool is_system = i.op == OP_SYS || i.op == OP_MSR;
         bool goes_on = !is_system && rehearse_step(x, true, &end);
-        const char *what = is_system ? NULL : relies_on_it(&stale, &i, pc, &x->sim_probe);
+        bool translates = x->sim->mode & MODE_MMU; /* else a TLBI concerns nothing that it does */
+        const char *what = is_system || !translates ? NULL : relies_on_it(&stale, &i, pc, &x->sim_probe);
         if (what) {
             explain_say(x, c, "F17", true,
                         "TLBI at %s is followed by %s without a DSB: other CPUs, and this one, may still use the old "
