@@ -172,6 +172,8 @@ void machine_cpu_nudge(struct machine *m, unsigned index);
 /// True while vCPU `index` runs, or waits for something that can come; false when it is off or
 /// nothing can wake it. For the vCPU of the current turn: whether an interrupt could reach it.
 bool machine_cpu_can_act(struct machine *m, unsigned index);
+/// It is in WFE: an interrupt would wake it, an event of another CPU, or a store to what its exclusive monitor watches.
+bool machine_cpu_awaits_event(struct machine *m, unsigned index);
 /// The guest switched its interrupt controller's part for this vCPU on, where that is needed at all.
 bool machine_gic_was_woken(struct machine *m, unsigned index);
 

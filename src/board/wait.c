@@ -95,11 +95,13 @@ bool machine_cpu_can_act(struct machine *m, unsigned index)
     if (!machine_cpu_is_on(m, index))
         return false;
     struct vcpu *v = &m->vcpu[index];
-    if (index != run_self(m) && run_can_go(v))
+    if (index != run_self(m) && (run_can_go(v) || threads_will_notice(v)))
         return true;
     return (v->state == VCPU_WFE && run_has_event_stream(v)) || timer_can_wake(m, v) ||
            device_can_wake(m);
 }
+
+bool machine_cpu_awaits_event(struct machine *m, unsigned index) { return machine_cpu_is_on(m, index) && m->vcpu[index].state == VCPU_WFE; }
 
 bool machine_gic_was_woken(struct machine *m, unsigned index)
 {

@@ -141,7 +141,7 @@ static bool all_endless(struct explain *x, struct cpu *c)
     struct touched *t = xcalloc(x->cpus, sizeof *t);
     bool reads_ram, ok = !c->on_thread || call_meeting(x, c);
     for (unsigned i = 0; i < x->cpus && ok; i++)
-        if (i != c->index && machine_cpu_can_act(x->m, i))
+        if (i != c->index && (machine_cpu_can_act(x->m, i) || machine_cpu_awaits_event(x->m, i))) /* an event: also a store to what it watches */
             ok = prove_endless(x, machine_cpu(x->m, i), STEPS, &reads_ram, &t[i]) == PROOF_ENDLESS && !x->waits_input;
     /* The last: the report tells of its loop. */
     ok = ok && prove_endless(x, c, STEPS, &reads_ram, &t[c->index]) == PROOF_ENDLESS;
