@@ -35,7 +35,7 @@ static const struct {
     HR("CNTV_TVAL_EL02", 5, 14, 3, 0), HR("CNTV_CTL_EL02", 5, 14, 3, 1), HR("CNTV_CVAL_EL02", 5, 14, 3, 2),
     HR("CNTPS_TVAL_EL1", 7, 14, 2, 0), HR("CNTPS_CTL_EL1", 7, 14, 2, 1), HR("CNTPS_CVAL_EL1", 7, 14, 2, 2),
 #undef HR
-// clang-format on
+    // clang-format on
 };
 
 const char *sysreg_any_name(u32 enc)
