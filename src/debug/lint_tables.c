@@ -325,10 +325,10 @@ static void collect(const struct tables *t, u32 enc, u64 val, struct stale *s)
 
 /// Without a DSB the TLBI may not be over yet. What relies on it: a use of translations that it is for, or where those
 /// are not known (a TLBI of all) what makes sure that changes count. Whole batches may go before one DSB.
-static const char *relies_on_it(const struct stale *s, const struct insn *i, gva_t pc, const struct cpu_probe *probe)
+static const char *relies_on_it(const struct stale *s, const struct insn *i, const struct cpu_probe *probe)
 {
     if (s->count)
-        return is_stale(s, pc) ? "code in what changed" : (i->flags & (LD | ST)) && is_stale(s, probe->va) ? "a use of what changed" : NULL;
+        return (i->flags & (LD | ST)) && is_stale(s, probe->va) ? "a use of what changed" : NULL;
     return i->op == OP_ISB ? "`isb`" : i->op == OP_ERET ? "`eret`" : NULL;
 }
 
@@ -350,14 +350,13 @@ void lint_tables_op(struct explain *x, struct cpu *c, u32 enc, u64 val)
     rehearse_begin(x, c);
     x->sim->pc += 4;
     for (unsigned n = 0; n < (stale.count ? LOOK_FAR : LOOK) && mmu_debug_read(x->sim, x->sim->pc, &word, 4); n++) {
-        gva_t pc = x->sim->pc;
         insn_decode(word, &i);
         if (i.op == OP_DSB)
             return;
         bool is_system = i.op == OP_SYS || i.op == OP_MSR;
         bool goes_on = !is_system && rehearse_step(x, true, &end);
         bool translates = x->sim->mode & MODE_MMU; /* else a TLBI concerns nothing that it does */
-        const char *what = is_system || !translates ? NULL : relies_on_it(&stale, &i, pc, &x->sim_probe);
+        const char *what = is_system || !translates ? NULL : relies_on_it(&stale, &i, &x->sim_probe);
         if (what) {
             explain_say(x, c, "F17", true,
                         "TLBI at %s is followed by %s without a DSB: other CPUs, and this one, may still use the old "
