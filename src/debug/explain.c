@@ -281,6 +281,8 @@ static const struct fault *outstanding(struct explain *x, unsigned cpu)
     return call && !w->loop.nested && !is_wrong_call(w) ? NULL : &w->root;
 }
 
+enum { AGAIN_MIN = 1000 }; ///< faults at one instruction until it is what a run that timed out died of
+
 static const struct fault *decide_fault(struct explain *x)
 {
     const struct fault *f = outstanding(x, x->verdict_cpu);
@@ -296,6 +298,9 @@ static const struct fault *decide_fault(struct explain *x)
     bool waits_lock = x->verdict == V_STUCK && x->loop.exclusive;
     if (f && (f->kind & 0x180) && (!parked || waits_lock)) /* sleeping or waiting for a lock in an interrupt handler is no fault */
         return NULL;
+    for (unsigned i = 0; i < x->cpus && x->verdict == V_TIMEOUT && (f == NULL || (f->kind & 0x180)); i++)
+        if (x->cpu[i].again_count >= AGAIN_MIN && x->cpu[i].again.full)
+            f = &x->cpu[i].again;
     if (f && x->verdict != V_TIMEOUT)
         x->verdict = V_FAULT;
     if (f)
@@ -376,6 +381,7 @@ int explain_finish(struct explain *x, const struct machine_exit *e)
         x->cpu[i].trail = machine_cpu(x->m, i)->trail;
         trail_resolve(machine_cpu(x->m, i), &x->cpu[i].trail, machine_cpu(x->m, i)->pc);
         trail_resolve(machine_cpu(x->m, i), &x->cpu[i].root.trail, 0);
+        trail_resolve(machine_cpu(x->m, i), &x->cpu[i].again.trail, 0);
     }
     bool lost_dtb = explains && x->verdict != V_TIMEOUT && !x->quiet && note_lost_dtb(x);
     if (x->verdict == V_PANIC)

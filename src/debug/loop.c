@@ -117,6 +117,11 @@ void loop_retried(struct explain *x, struct cpu *c, u64 from_pc, u64 far)
     l->retry_far = far;
     l->retry_esr = w->root.esr;
     c->watches_eret = true;
+    bool known = w->again_count && from_pc == w->again.pc && far == w->again.far;
+    if (!known && l->retry_count == SAME_MAX)
+        w->again = w->root;
+    if (known || l->retry_count == SAME_MAX)
+        w->again_count = known ? w->again_count + 1 : 1;
     if (l->retry_count < RETRY_MAX || !is_long(x, l->retry_since_ns, l->retry_count))
         return;
     if (l->retry_moves && w->retried.valid)
@@ -147,6 +152,8 @@ void loop_eret(void *ctx, struct cpu *c)
     bool removed = fetch || ec == EC_DABT || ec == EC_DABT_LOW ? is_mapped_now(c, l, fetch)
                    : ec == EC_FP          ? cpu_fp_enabled(c)
                                           : word_at(c, c->pc) != l->retry_word;
-    if (removed)
+    if (removed) {
         loop_not_retried(c, w);
+        w->again_count = 0;
+    }
 }

@@ -58,6 +58,8 @@ struct cpu_watch {
     u64 erets_seen;
     struct exc_loop loop;
     struct fault retried; ///< the fault that the handler returned from first
+    struct fault again;   ///< a fault that came back at the same instruction, perhaps with interrupts and other tasks between
+    unsigned again_count;
     struct bad_access bad;
     struct bad_access first_bad; ///< of Linux: what it touched first where nothing is
     u64 mmu_on_pc;     ///< of the write that set SCTLR_EL1.M; 0: never

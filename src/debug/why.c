@@ -203,6 +203,9 @@ static void add_handler(struct scene *s)
 /// A handler returned to the faulting instruction over and over.
 static void add_retry(struct scene *s)
 {
+    if (s->f == &s->w->again)
+        why_add(s, " It faulted there %u times, with interrupts between: the handler returns to the same instruction without having removed the cause.",
+                s->w->again_count);
     if (s->x->verdict != V_LOOP || s->w->loop.nested || !s->w->loop.retry_count || !s->f->sr_vbar)
         return;
     why_add(s, "%s", s->w->loop.retry_moves ? " The handler steps over each instruction that faults and returns to the next, which faults as well."
