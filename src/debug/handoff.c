@@ -208,9 +208,9 @@ static void on_returned(struct explain *x, struct cpu *c, const u64 a[6])
                                       "reset the machine", h->image[h->images - 1].name);
     h->returned = a[1];
     if (a[1] && !a[2])
-        snprintf(h->returned_text, sizeof h->returned_text, "the application returned %s", status_name(a[1], status, sizeof status));
+        snprintf(h->returned_text, sizeof h->returned_text, "stopped: the application returned %s", status_name(a[1], status, sizeof status));
     else if (a[1])
-        snprintf(h->returned_text, sizeof h->returned_text, "no application to start");
+        snprintf(h->returned_text, sizeof h->returned_text, "stopped: there is no application to start");
 }
 
 void explain_firmware_event(struct explain *x, const u64 a[6], const char *name)

@@ -24,28 +24,6 @@ static bool would_map(struct scene *s, u64 tcr, gva_t va, gpa_t pa)
     return mmu_walk(sim, va, &w) && w.pa == pa;
 }
 
-/// Would the table of the other half have mapped it?
-static bool try_swapped(struct scene *s, gva_t va, gpa_t pa)
-{
-    const struct cpu_regime_regs *r = &cpu_regime_regs[s->c->regime];
-    struct cpu *sim = s->x->sim;
-    bool high = bit(va, 55);
-    u64 lower = sim->sr[r->ttbr0], upper = s->c->regime == REGIME_EL2 ? 0 : sim->sr[r->ttbr1];
-    if (!lower || !upper || lower == upper)
-        return false;
-    sim->sr[r->ttbr0] = upper;
-    sim->sr[r->ttbr1] = lower;
-    bool maps = would_map(s, s->f->sr_tcr, va, pa);
-    sim->sr[r->ttbr0] = lower;
-    sim->sr[r->ttbr1] = upper;
-    if (!maps)
-        return false;
-    why_add(s, " The table at TTBR%d_EL1=0x%llx would map it: the tables of the lower half (TTBR0) and of the upper half (TTBR1) are swapped.", !high,
-            (ull)(high ? lower : upper));
-    snprintf(s->instead, sizeof s->instead, "Write the table of the low addresses to TTBR0_EL1 and that of the kernel's high ones to TTBR1_EL1.");
-    return true;
-}
-
 /// Would another size or granule have read the same table right?
 static void try_tcr(struct scene *s, gva_t va)
 {
@@ -57,8 +35,6 @@ static void try_tcr(struct scene *s, gva_t va)
     if (!linear_pa(s->x, s->c, s->f->pc, va, &pa) || !mem_find(machine_mem(s->x->m), pa))
         return;
     rehearse_begin(s->x, s->c);
-    if (try_swapped(s, va, pa))
-        return;
     for (unsigned g = 0; g < 4; g++) {
         static const char *const kib[2][4] = {{"4", "64", "16", NULL}, {NULL, "16", "4", "64"}};
         u64 t = (tcr & ~(3ULL << tg)) | (u64)g << tg;

@@ -62,7 +62,7 @@ def main():
             except subprocess.TimeoutExpired:
                 code, err = 'none: it hangs', ''
             codes[code] += 1
-            if code not in CODES or (code and way[0] == 'run' and 'bruin: ' not in err):
+            if (code not in CODES and 'the application returned' not in err) or (code and way[0] == 'run' and 'bruin: ' not in err):
                 bad += 1
                 with open(f'hostile-{n}', 'wb') as f:
                     f.write(data)
